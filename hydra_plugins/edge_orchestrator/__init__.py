@@ -1,0 +1,56 @@
+"""What Hydra finds by its namespace: our launcher, and the lab's folder before the shipped configuration.
+
+Hydra imports this at every start, so it holds nothing but the two shims.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+LAB_VARIABLE = "ORCHESTRATOR_LAB"
+
+
+class LabSearchPath(SearchPathPlugin):
+    """Puts the lab's folder first; with Hydra's own ``--config-dir`` a shipped file of the same name would win."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        lab = os.environ.get(LAB_VARIABLE)
+        if lab and any(item.provider == "main" for item in search_path.get_path()):
+            search_path.prepend(provider="lab", path=f"file://{lab}", anchor="main")
+
+
+class FleetLauncher(Launcher):
+    """Hands all jobs of a batch to the orchestrator at once; runs none of them as a Hydra job.
+
+    Hydra's ``run_job`` swaps process-wide state (HydraConfig, root logger, working directory), which rules out
+    running boards in parallel through it.
+    """
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from orchestrator.app import launch
+
+        return launch(self.hydra_context.config_loader, self.config, job_overrides, initial_job_idx)
+
+
+@dataclass
+class FleetLauncherConfig:
+    _target_: str = "hydra_plugins.edge_orchestrator.FleetLauncher"
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="fleet", node=FleetLauncherConfig, provider="edge_orchestrator"
+)

@@ -1,0 +1,3 @@
+"""Declarative experiments on edge boards over SSH."""
+
+__version__ = "0.1.0"

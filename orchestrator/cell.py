@@ -1,0 +1,144 @@
+"""A cell: one point of the matrix, with everything that decides how it is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from orchestrator.device import Device
+from orchestrator.limits import NAME, Between, OneOf
+
+QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
+MODEL_KINDS = ("keras_application", "digits", "file")
+RUNTIMES = ("litert", "tflite_runtime")
+
+
+@dataclass(slots=True)
+class Model:
+    """What is benchmarked, before optimization."""
+
+    name: Annotated[str, NAME]
+    kind: Annotated[str, OneOf(MODEL_KINDS)]
+    application: str | None = None  # a class of tf.keras.applications, for kind keras_application
+    weights: str = "random"  # random | imagenet | path of a weights file
+    path: str | None = None  # the user's own model, for kind file
+    input_size: Annotated[int | None, Between(1, 4096)] = None  # pixels; None: what the file says
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Optimization:
+    """A transformation of the model."""
+
+    name: Annotated[str, NAME]
+    quantization: Annotated[str, OneOf(QUANTIZATIONS)] = "none"
+    calibration_samples: Annotated[int, Between(1, 100_000)] = 100
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What executes the artifact on the board. ``auto`` takes the first of ``candidates`` that the board can run."""
+
+    name: Annotated[str, OneOf(("auto", *RUNTIMES))]
+    candidates: list[str] = field(default_factory=list)
+    install: Annotated[str, OneOf(("push", "system"))] = "push"
+    xnnpack: Annotated[str, OneOf(("auto", "require", "off"))] = "auto"
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Scenario:
+    """How a cell is measured. Durations in seconds, per process."""
+
+    name: Annotated[str, NAME]
+    processes: Annotated[int, Between(1, 100)] = 3
+    warmup_s: Annotated[float, Between(0, 600)] = 0.5
+    warmup_runs: Annotated[int, Between(1, 100_000)] = 3
+    window_s: Annotated[float, Between(0.05, 3600)] = 2.0
+    min_runs: Annotated[int, Between(1, 1_000_000)] = 10
+    end_to_end_s: Annotated[float, Between(0, 600)] = 0.5
+    energy_s: Annotated[float, Between(0, 3600)] = 5.0  # own pass, only where a sensor answers
+    idle_s: Annotated[float, Between(0, 600)] = 2.0
+    timeout_s: Annotated[float, Between(1, 86400)] = 300.0
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Tracking:
+    """Where results go besides the disk."""
+
+    kind: Annotated[str, OneOf(("mlflow", "none"))] = "mlflow"
+    uri: str | None = None  # None: MLFLOW_TRACKING_URI, else sqlite:///<root>/mlflow.db
+    experiment: str = "edge-orchestrator"
+
+
+@dataclass(slots=True)
+class Settings:
+    """The whole configuration of one cell, as Hydra composes it."""
+
+    device: Device
+    model: Model
+    optimization: Optimization
+    runtime: Runtime
+    scenario: Scenario
+    tracking: Tracking
+    threads: Annotated[int, Between(1, 256)] = 1
+    batch_size: Annotated[int, Between(1, 1024)] = 1
+    input_size: Annotated[int | None, Between(1, 4096)] = None  # None: the model's own
+    seed: Annotated[int, Between(0, 2**31 - 1)] = 0
+    baseline: str = "none"  # the optimization that the others are compared with
+    objective: str = "latency/median_ms"  # the metric handed to Hydra's sweepers
+    dry_run: bool = False
+    root: str = "."
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One Hydra job = one cell = one MLflow run."""
+
+    number: int
+    settings: Settings
+    directory: Path  # of this cell's files, inside the sweep's
+    extras: tuple[str, ...] = ()  # overrides that are no axis, such as scenario.window_s=5
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """The coordinates in the matrix, as text, in display order."""
+        s = self.settings
+        return {
+            "device": s.device.name,
+            "model": self.model_name,
+            "optimization": s.optimization.name,
+            "runtime": s.runtime.name,
+            "threads": str(s.threads),
+            "batch_size": str(s.batch_size),
+            "input_size": str(self.input_size or "native"),
+            "scenario": s.scenario.name,
+        }
+
+    @property
+    def model_name(self) -> str:
+        """A user's own file is called by its stem."""
+        model = self.settings.model
+        return Path(model.path).stem if model.kind == "file" and model.path else model.name
+
+    @property
+    def input_size(self) -> int | None:
+        """Pixels of a side: the axis, else the model's own; None where only the file knows."""
+        return self.settings.input_size or self.settings.model.input_size
+
+    @property
+    def id(self) -> str:
+        """Device kind and axes; the same experiment has the same id in every sweep."""
+        a = self.axes
+        words = [a["device"], a["model"], a["optimization"], a["runtime"]]
+        words += [f"t{a['threads']}", f"b{a['batch_size']}", f"s{a['input_size']}", a["scenario"]]
+        return "/".join([*words, *self.extras])
+
+    @property
+    def short(self) -> str:
+        """For a line of a log or a table, where the other axes are understood."""
+        a = self.axes
+        return f"{a['device']}/{a['model']}/{a['optimization']}"

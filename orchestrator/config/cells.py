@@ -1,0 +1,101 @@
+"""Composes and validates every cell of a batch before any board is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from orchestrator.cell import Cell, Settings
+from orchestrator.config.explain import explained, refusal
+from orchestrator.config.limits import problems
+from orchestrator.errors import ConfigError
+
+AXES = ("device", "model", "optimization", "runtime", "scenario", "threads", "batch_size", "input_size")
+NOT_MEASURED = ("tracking", "root", "dry_run", "baseline", "objective", "experiment")
+"""Overrides of these do not change what is measured, so they are no part of a cell's identity."""
+NOT_MEASURED_OF_DEVICE = ("hosts", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A composed Hydra job: the cell, and what Hydra would have written about it."""
+
+    cell: Cell
+    config: DictConfig
+    overrides: tuple[str, ...]
+
+    def save(self) -> None:
+        """Write ``.hydra/`` as Hydra does, and ``config.yaml``: everything resolved, secrets blotted out."""
+        folder = self.cell.directory / ".hydra"
+        folder.mkdir(parents=True, exist_ok=False)
+        task = OmegaConf.masked_copy(self.config, [str(key) for key in self.config if key != "hydra"])
+        hydra = OmegaConf.masked_copy(self.config, ["hydra"])
+        (folder / "config.yaml").write_text(blotted(OmegaConf.to_yaml(task)))
+        (folder / "hydra.yaml").write_text(blotted(OmegaConf.to_yaml(hydra)))
+        (folder / "overrides.yaml").write_text(blotted(OmegaConf.to_yaml(OmegaConf.create(list(self.overrides)))))
+        (self.cell.directory / "config.yaml").write_text(blotted(OmegaConf.to_yaml(task, resolve=True)))
+
+
+def blotted(text: str) -> str:
+    """``text`` without the user:password part of any address in it."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+
+
+def compose_cells(
+    loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first_number: int
+) -> list[Job]:
+    """One validated job per cell, in the order of the batch.
+
+    Raises:
+        ConfigError: one or more cells are wrong; every distinct problem is listed.
+    """
+    jobs: list[Job] = []
+    wrong: dict[str, None] = {}
+    for offset, overrides in enumerate(batch):
+        with explained():
+            config = loader.load_sweep_config(master, list(overrides))
+            settings = settings_of(config)
+        found = problems(settings)
+        wrong.update((refusal(problem, config, list(overrides)), None) for problem in found)
+        cell = cell_of(config, settings, list(overrides), first_number + offset)
+        jobs.append(Job(cell, config, tuple(overrides)))
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return jobs
+
+
+def settings_of(config: DictConfig) -> Settings:
+    """The typed settings of a composed job, interpolations resolved."""
+    plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    settings = OmegaConf.to_object(plain)
+    if not isinstance(settings, Settings):
+        raise ConfigError(
+            "the configuration lost its types", hint="keep 'settings' first in the defaults of config.yaml"
+        )
+    return settings
+
+
+def cell_of(config: DictConfig, settings: Settings, overrides: list[str], number: int) -> Cell:
+    """The cell of a composed job."""
+    with open_dict(config):
+        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+        config.hydra.job.num = number
+    directory = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
+    return Cell(number, settings, directory.resolve(), extras(overrides))
+
+
+def extras(overrides: list[str]) -> tuple[str, ...]:
+    """Overrides that change the measurement and are no axis: they belong to the cell's identity."""
+    return tuple(sorted(o.lstrip("+") for o in overrides if is_extra(o.lstrip("+").split("=")[0])))
+
+
+def is_extra(key: str) -> bool:
+    group, _, leaf = key.partition(".")
+    if key in AXES or group in NOT_MEASURED or group.startswith(("hydra", "~")):
+        return False
+    return not (group == "device" and leaf.split(".")[0] in NOT_MEASURED_OF_DEVICE)

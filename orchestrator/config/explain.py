@@ -1,0 +1,93 @@
+"""Turns Hydra's and OmegaConf's complaints into errors that name the key, the file and the allowed values."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import os
+import re
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from orchestrator.cell import Settings
+from orchestrator.config.limits import Problem
+from orchestrator.config.sources import LAB_VARIABLE, conf_directory
+from orchestrator.errors import ConfigError
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Translate everything Hydra raises while it composes into :class:`ConfigError`."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explanation(error)) from error
+
+
+def explanation(error: BaseException) -> str:
+    """Hydra's own words, the cause beneath them, and the keys that exist where one was not found."""
+    lines = [first_lines(error)]
+    cause = error.__cause__
+    if cause is not None and first_lines(cause) not in lines[0]:
+        lines.append(first_lines(cause))
+    text = "\n".join(lines)
+    where = re.search(r"In '([\w/.-]+)':", text)
+    if where and "/" in where[1]:
+        text = text.replace(where[0], f"In {file_of(where[1])}:", 1)
+    key = re.search(r"full_key: (\S+)", str(error)) or re.search(r"full_key: (\S+)", str(cause))
+    if key and ("Key '" in text or "not in struct" in text):
+        text += f"\n{known_keys(key[1])}"
+    return text
+
+
+def first_lines(error: BaseException) -> str:
+    """The message without OmegaConf's type annotations at its end."""
+    kept = [line for line in str(error).splitlines() if not re.match(r"\s*(object_type|reference_type|full_key)", line)]
+    return "\n".join(line.rstrip() for line in kept if line.strip())
+
+
+def known_keys(full_key: str) -> str:
+    """What could have been written instead of an unknown key."""
+    *parents, leaf = full_key.split(".")
+    node: Any = Settings
+    for name in parents:
+        node = nested(get_type_hints(node).get(name)) if dataclasses.is_dataclass(node) else None
+    if node is None or not dataclasses.is_dataclass(node):
+        return ""
+    names = [field.name for field in dataclasses.fields(node)]
+    close = difflib.get_close_matches(leaf, names, 1)
+    guess = f"did you mean '{close[0]}'? " if close else ""
+    return f"key '{full_key}': {guess}known keys here: {', '.join(names)}"
+
+
+def nested(hint: Any) -> Any:
+    """``X`` of ``X | None``."""
+    if isinstance(hint, types.UnionType):
+        return next(part for part in get_args(hint) if part is not type(None))
+    return hint
+
+
+def file_of(config: str) -> str:
+    """The file behind a config name such as ``device/pi4``, in the order Hydra searches."""
+    folders = [Path(os.environ[LAB_VARIABLE])] if os.environ.get(LAB_VARIABLE) else []
+    for folder in [*folders, conf_directory()]:
+        path = folder / f"{config}.yaml"
+        if path.is_file():
+            return str(path)
+    return config
+
+
+def refusal(problem: Problem, config: DictConfig, overrides: list[str]) -> str:
+    """One wrong value as a line: key, value, where it was written, what is allowed."""
+    written = [o for o in overrides if o.lstrip("+").split("=")[0] == problem.key]
+    group = problem.key.split(".")[0]
+    choice = config.hydra.runtime.choices.get(group)
+    source = f"the command line ({written[-1]})" if written else file_of(f"{group}/{choice}" if choice else "config")
+    return f"{problem.key} = {problem.value!r}, set in {source}: allowed is {problem.allowed}"

@@ -1,0 +1,83 @@
+"""Checks composed settings against the limits written beside their types, and against each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+from orchestrator.cell import RUNTIMES, Settings
+from orchestrator.device import PowerProfile, PowerRange
+from orchestrator.limits import Between, Limit, Matching, NotEmpty, OneOf
+
+LIMITS = (Between, Matching, NotEmpty, OneOf)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong value: dotted key, what it is, what it may be."""
+
+    key: str
+    value: object
+    allowed: str
+
+
+def problems(settings: Settings) -> list[Problem]:
+    """Everything that is wrong with ``settings``, in the order of the fields."""
+    return [*out_of_limits(settings), *cross_field(settings)]
+
+
+def out_of_limits(node: Any, prefix: str = "") -> Iterator[Problem]:
+    """Values outside the limits annotated on their fields, recursively."""
+    hints = get_type_hints(type(node), include_extras=True)
+    for field in dataclasses.fields(node):
+        key, value = f"{prefix}{field.name}", getattr(node, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from out_of_limits(value, f"{key}.")
+        elif value is not None:
+            yield from (
+                Problem(key, value, limit.allowed) for limit in limits(hints[field.name]) if not limit.admits(value)
+            )
+
+
+def limits(hint: Any) -> list[Limit]:
+    """The limits inside ``Annotated[T, ...]``."""
+    if get_origin(hint) is None or not hasattr(hint, "__metadata__"):
+        return []
+    return [extra for extra in get_args(hint)[1:] if isinstance(extra, LIMITS)]
+
+
+def cross_field(s: Settings) -> Iterator[Problem]:
+    """Values that are fine alone and wrong together."""
+    model, runtime, device = s.model, s.runtime, s.device
+    if model.kind == "keras_application" and not model.application:
+        yield Problem("model.application", None, "the name of a class of tf.keras.applications, e.g. MobileNetV2")
+    if model.kind == "file" and not model.path:
+        yield Problem("model.path", model.path, "the path of a .tflite file: model.path=/models/mine.tflite")
+    if model.kind != "file" and model.path:
+        yield Problem("model.path", model.path, f"nothing, since model.kind is {model.kind}; use model=file")
+    if model.kind == "digits" and model.weights != "trained":
+        yield Problem("model.weights", model.weights, "trained (the digits model is always trained)")
+    unknown = [name for name in runtime.candidates if name not in RUNTIMES]
+    if unknown or not runtime.candidates:
+        yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
+    if len(set(device.hosts)) != len(device.hosts):
+        yield Problem("device.hosts", device.hosts, "each host once")
+    if not device.workdir.startswith(("/", "~/")):
+        yield Problem("device.workdir", device.workdir, "an absolute path, or one that begins with ~/")
+    yield from power(device.power)
+
+
+def power(profile: PowerProfile) -> Iterator[Problem]:
+    """A range runs upward, and a board does not idle above its load."""
+    for name, watts in (("idle", profile.idle), ("load", profile.load)):
+        if watts and watts.low_w > watts.high_w:
+            yield Problem(f"device.power.{name}", text(watts), "low_w not above high_w")
+    if profile.idle and profile.load and profile.idle.low_w > profile.load.high_w:
+        yield Problem("device.power", f"idle {text(profile.idle)}, load {text(profile.load)}", "idle below load")
+
+
+def text(watts: PowerRange) -> str:
+    """A range as people write it."""
+    return f"{watts.low_w:g}-{watts.high_w:g} W"

@@ -1,0 +1,81 @@
+"""Devices (kinds of boards, as the inventory declares them) and boards (the physical hosts)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from orchestrator.limits import NAME, Between, NotEmpty
+
+LOCAL = "local"
+"""Name of the built-in device: this machine, reached through an SSH server of our own."""
+
+
+# Settings are plain, not frozen, dataclasses: OmegaConf makes the node of a frozen one read-only, so that no
+# override could reach it. Nothing assigns to them after composition.
+@dataclass(slots=True)
+class PowerRange:
+    """What sources disagree about is kept as a range, in watts."""
+
+    low_w: Annotated[float, Between(0, 2000)]
+    high_w: Annotated[float, Between(0, 2000)]
+
+
+@dataclass(slots=True)
+class PowerProfile:
+    """Published idle and full-load power of a board, for estimates only; never a measurement.
+
+    ``scope`` says what the watts include (``board_dc_in``, ``module_in``, ``wall_ac``), ``source`` who says so.
+    """
+
+    idle: PowerRange | None = None
+    load: PowerRange | None = None
+    scope: str = "board_dc_in"
+    source: str = ""
+
+
+@dataclass(slots=True)
+class Device:
+    """One entry of the inventory. A lab's file needs only ``name`` and ``hosts``."""
+
+    name: Annotated[str, NAME]
+    hosts: Annotated[list[str], NotEmpty()]  # each [user@]host[:port], or an alias of ~/.ssh/config
+    description: str = ""
+    user: str | None = None
+    port: Annotated[int | None, Between(1, 65535)] = None
+    identity_file: str | None = None
+    known_hosts: str | None = None  # the lab's own file, read beside ~/.ssh/known_hosts
+    python: str = "python3"
+    workdir: str = "~/.cache/edge-orchestrator"
+    machine: str | None = None  # boards of one machine never measure at the same time; 'controller' is this one
+    cores: Annotated[int | None, Between(1, 1024)] = None
+    memory_mb: Annotated[int | None, Between(16, 4_194_304)] = None
+    accelerators: list[str] = field(default_factory=list)
+    power: PowerProfile = field(default_factory=PowerProfile)
+    connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
+    command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0
+    hold: Annotated[str, NAME] = "edge-orchestrator"  # boards sharing one kernel (containers) may use distinct names
+    wait_for_hold_s: Annotated[float, Between(0, 86400)] = 0.0  # 0: a busy board fails at once
+
+    @property
+    def is_local(self) -> bool:
+        """True for the built-in board, which brings its own SSH server."""
+        return self.name == LOCAL and self.hosts == [LOCAL]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One physical host of a device."""
+
+    device: Device
+    host: str  # as the inventory spells it
+
+    @property
+    def name(self) -> str:
+        """How the board is called in tables and tags: its host without user."""
+        return self.host.rpartition("@")[2]
+
+    @property
+    def machine(self) -> str:
+        """Boards with the same machine never measure at the same time."""
+        return self.device.machine or f"board:{self.host}"

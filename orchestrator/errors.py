@@ -1,0 +1,133 @@
+"""What can go wrong, as one family.
+
+    OrchestratorError
+    |- ConfigError                      before anything runs
+    |- BuildError
+    |  `- UnsupportedOptimization       an impossible combination: skipped, not failed
+    |- BoardError
+    |  |- ConnectionFailed              the one that is worth a retry
+    |  |- AuthenticationFailed
+    |  |- HostKeyMismatch               unknown or changed host key
+    |  |- BoardBusy                     somebody else holds the board
+    |  |- BoardNotReady                 no Python, no space, no runtime for it
+    |  |- TransferFailed
+    |  `- CommandFailed
+    |     `- CommandTimedOut
+    |- BenchmarkFailed                  type, message and traceback came from the board
+    |- Interrupted                      somebody pressed Ctrl-C
+    |- MeasurementError                 the record makes no sense
+    |  `- MeterError
+    `- TrackingError
+
+An error says what happened (``message``) and what to do about it (``hint``); the layers it passes on its way
+up fill in on which ``board``, in which ``cell`` and where the ``log`` is.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+
+class OrchestratorError(Exception):
+    """Base of every expected failure; shown to people without a traceback."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        board: str | None = None,
+        cell: str | None = None,
+        log: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.board = board
+        self.cell = cell
+        self.log = log
+
+    def located(self, *, board: str | None = None, cell: str | None = None, log: str | None = None) -> Self:
+        """Fill in where it happened; what a lower layer already knew stays."""
+        self.board = self.board or board
+        self.cell = self.cell or cell
+        self.log = self.log or log
+        return self
+
+    def __str__(self) -> str:
+        where = f"{self.board}: " if self.board and self.board not in self.message else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.message}{hint}"
+
+
+class ConfigError(OrchestratorError):
+    """The configuration asks for something that does not exist or makes no sense."""
+
+
+class BuildError(OrchestratorError):
+    """The artifact could not be built."""
+
+
+class UnsupportedOptimization(BuildError):
+    """This optimization cannot be applied to this model; the cell is skipped with the reason."""
+
+
+class BoardError(OrchestratorError):
+    """Something between the controller and a board."""
+
+
+class ConnectionFailed(BoardError):
+    """The board cannot be reached, or the link was lost: infrastructure, worth a retry."""
+
+
+class AuthenticationFailed(BoardError):
+    """The board answered and refused the key."""
+
+
+class HostKeyMismatch(BoardError):
+    """The host key is unknown or has changed."""
+
+
+class BoardBusy(BoardError):
+    """Somebody else holds the board."""
+
+
+class BoardNotReady(BoardError):
+    """The board lacks something a benchmark needs."""
+
+
+class TransferFailed(BoardError):
+    """A file did not arrive as it was sent."""
+
+
+class CommandFailed(BoardError):
+    """A command on the board ended with an error."""
+
+
+class CommandTimedOut(CommandFailed):
+    """A command on the board did not end in time."""
+
+
+class BenchmarkFailed(OrchestratorError):
+    """The benchmark itself failed on the board; ``kind`` and ``trace`` are the board's own words."""
+
+    def __init__(self, message: str, *, kind: str = "", trace: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.trace = trace
+
+
+class Interrupted(OrchestratorError):
+    """The sweep was asked to end; what ran was stopped on its board."""
+
+
+class MeasurementError(OrchestratorError):
+    """The record does not hold what it promises."""
+
+
+class MeterError(MeasurementError):
+    """A meter answered with nothing usable."""
+
+
+class TrackingError(OrchestratorError):
+    """The tracking server did not take a result; it stays on disk."""
