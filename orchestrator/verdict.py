@@ -1,0 +1,81 @@
+"""Whether a measurement can be believed: fixed rules over named evidence, each reason with its numbers."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VALID, SUSPECT, INVALID = "valid", "suspect", "invalid"
+
+_HOLDS = {">=": operator.ge, ">": operator.gt, "<": operator.lt}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``quantity when limit`` makes a measurement ``level``; ``says`` has places for ``{value}`` and ``{limit}``."""
+
+    level: str
+    quantity: str
+    when: str
+    limit: float
+    says: str
+
+    def reason(self, value: float) -> str | None:
+        if not _HOLDS[self.when](value, self.limit):
+            return None
+        return self.says.format(value=value, limit=self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``unchecked`` names the rules that could not be applied because the board does not tell."""
+
+    level: str
+    reasons: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+# invalid: the numbers are not those of this artifact in this configuration; kept, listed, never a baseline.
+# suspect: they may be, but something was unsteady; shown with the reason.
+# Sources of the limits: 5 % and 10 % of spread and CV are pyperf's stability warnings (doc/run_benchmark.rst); the
+# throttle bits are documented under vcgencmd by Raspberry Pi; the others are this project's own.
+RULES: tuple[Rule, ...] = (
+    Rule(INVALID, "output_variants", ">", 1, "processes gave {value:.0f} different outputs for the same input"),
+    Rule(INVALID, "not_finite_outputs", ">", 0, "output was not finite (NaN or infinite) in {value:.0f} processes"),
+    Rule(INVALID, "live_throttle_samples", ">", 0, "throttled or under-voltage in {value:.0f} samples of board state"),
+    Rule(SUSPECT, "processes", "<", 3, "only {value:.0f} process(es), {limit:.0f} needed to see how far they differ"),
+    Rule(SUSPECT, "runs", "<", 10, "only {value:.0f} runs in a process, {limit:.0f} needed"),
+    Rule(SUSPECT, "process_spread", ">=", 0.05, "medians of the processes differ by {value:.1%}, limit {limit:.0%}"),
+    Rule(SUSPECT, "cv", ">=", 0.10, "runs vary by {value:.1%} (CV), limit {limit:.0%}"),
+    Rule(SUSPECT, "drift", ">=", 0.05, "runs drifted by {value:.1%} from first to last third, limit {limit:.0%}"),
+    Rule(
+        SUSPECT,
+        "involuntary_switches_per_s",
+        ">",
+        10,
+        "interrupted {value:.1f} times/s by other work, limit {limit:.0f}",
+    ),
+    Rule(SUSPECT, "foreign_cpu_cores", ">", 0.3, "other programs used {value:.2f} cores, limit {limit:.1f}"),
+    Rule(
+        SUSPECT,
+        "sticky_throttle_bits",
+        ">",
+        0,
+        "board was throttled or under-voltage since boot ({value:.0f} bits set)",
+    ),
+)
+
+
+def judge(evidence: Mapping[str, float | None]) -> Verdict:
+    """Apply all rules; the worst one decides. Evidence that is None or absent is listed as unchecked."""
+    reasons: dict[str, list[str]] = {INVALID: [], SUSPECT: []}
+    unchecked = []
+    for rule in RULES:
+        value = evidence.get(rule.quantity)
+        if value is None:
+            unchecked.append(rule.quantity)
+        elif reason := rule.reason(value):
+            reasons[rule.level].append(reason)
+    level = INVALID if reasons[INVALID] else SUSPECT if reasons[SUSPECT] else VALID
+    return Verdict(level, (*reasons[INVALID], *reasons[SUSPECT]), tuple(unchecked))
