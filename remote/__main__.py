@@ -1,0 +1,35 @@
+"""The verbs of the board-side program; each imports only what it needs."""
+
+from __future__ import annotations
+
+import sys
+
+VERBS = ("attach", "supervise", "benchmark", "worker")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb; the exit status is the verb's own."""
+    verb = arguments[0] if arguments else ""
+    rest = arguments[1:]
+    if verb == "worker":
+        from remote import worker
+
+        return worker.main()
+    if verb == "benchmark":
+        from remote import benchmark
+
+        return benchmark.main(rest)
+    if verb == "supervise":
+        from remote import supervise
+
+        return supervise.main()
+    if verb == "attach":
+        from remote import attach
+
+        return attach.main(rest)
+    sys.stderr.write("usage: program {%s} ...\n" % "|".join(VERBS))
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,234 @@
+"""The runner of a job: fresh measuring processes one after the other, board state beside them, one record."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from contextlib import suppress
+
+from remote import contract, energy
+from remote.board import State
+from remote.files import write_json
+from remote.jobs import Paths
+from remote.process import (
+    boot_id,
+    child_environment,
+    death,
+    die_with_parent,
+    oom_kills,
+    python_command,
+    was_out_of_memory,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+
+class WorkerFailed(Exception):
+    """A measuring process gave no result; ``error`` is the record's."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["message"])
+        self.error = error
+
+
+class _Events:
+    """The pipe to the supervisor; stray prints go to the log instead."""
+
+    def __init__(self) -> None:
+        self._pipe = os.dup(1)
+        os.dup2(2, 1)
+
+    def emit(self, event: str, **more: Any) -> None:
+        os.write(self._pipe, json.dumps(dict({"event": event, "at": time.time()}, **more)).encode() + b"\n")
+
+
+class _Worker:
+    """A measuring process and what it says."""
+
+    def __init__(self, order: dict[str, Any], state: State) -> None:
+        self._state = state
+        self._oom_before = oom_kills()
+        self._waiting = b""
+        self._phase = "start"
+        self._child = subprocess.Popen(
+            python_command("worker"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(), bufsize=0
+        )
+        state.child = self._child.pid
+        self.send(order)
+
+    def send(self, data: Any) -> None:
+        """A line to its stdin; if it is gone, reading will tell why."""
+        with suppress(OSError):
+            self._child.stdin.write(json.dumps(data).encode() + b"\n")  # type: ignore[union-attr]
+
+    def messages(self, *tickers: Any, until_s: float | None = None) -> Iterator[dict[str, Any]]:
+        """What it says, as it comes, while the tickers are served; ends at ``until_s`` or when it closes its pipe."""
+        pipe = self._child.stdout.fileno()  # type: ignore[union-attr]
+        while True:
+            line, found, rest = self._waiting.partition(b"\n")
+            if found:
+                self._waiting = rest
+                yield json.loads(line.decode("utf-8"))
+                continue
+            now = time.monotonic()
+            if until_s is not None and now >= until_s:
+                return
+            for ticker in tickers:
+                if now >= ticker.next_s:
+                    ticker.fire()
+            due = min([ticker.next_s for ticker in tickers] + ([until_s] if until_s is not None else []))
+            if select.select([pipe], [], [], max(0.0, due - time.monotonic()))[0]:
+                data = os.read(pipe, 1 << 20)
+                if not data:
+                    return
+                self._waiting += data
+
+    def expect(self, key: str, *tickers: Any) -> dict[str, Any]:
+        """Wait for one message; raises :class:`WorkerFailed` when an error or the process's end comes first."""
+        for message in self.messages(*tickers):
+            if "error" in message:
+                self.close()
+                raise WorkerFailed(message["error"])
+            if key in message:
+                return message
+        returncode = self.close()
+        kind = "OutOfMemory" if was_out_of_memory(returncode, self._oom_before) else "WorkerDied"
+        said = "the measuring process %s before it said '%s'" % (death(returncode, self._oom_before), key)
+        raise WorkerFailed({"type": kind, "message": said, "traceback": "", "phase": "before " + key})
+
+    def close(self) -> int:
+        """Wait for its end, and force it where it does not come."""
+        for stream in (self._child.stdin, self._child.stdout):
+            if stream is not None:
+                stream.close()
+        try:
+            returncode = self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            returncode = self._child.wait()
+        self._state.child = None
+        return returncode
+
+
+class _Job:
+    """One job from its file to its record."""
+
+    def __init__(self, workdir: str, job: dict[str, Any], events: _Events, sys_root: str) -> None:
+        self.job = job
+        self.scenario = job["scenario"]
+        self.events = events
+        self.sys_root = sys_root
+        self.state = State(sys_root)
+        env = job["env"]
+        self.order = {
+            "mode": "latency",
+            "parent": os.getpid(),
+            "env": os.path.join(workdir, "envs", env) if env else None,
+            "artifact": os.path.join(workdir, "blobs", job["artifact"]["sha256"]),
+            "runtime": job["runtime"],
+            "threads": job["threads"],
+            "xnnpack": job["xnnpack"],
+            "seed": job["seed"],
+            "scenario": job["scenario"],
+        }
+        self.record: dict[str, Any] = {
+            "version": contract.CONTRACT,
+            "run_id": job["run_id"],
+            "cell_id": job["cell_id"],
+            "artifact_sha256": job["artifact"]["sha256"],
+            "started_at": time.time(),
+            "finished_at": 0.0,
+            "boot_id": boot_id(),
+            "runtime": None,
+            "inputs": [],
+            "outputs": [],
+            "processes": [],
+            "state": {},
+            "energy": {"sensors": [], "pass": None, "reason": "the measurement failed before"},
+            "error": None,
+        }
+
+    def run(self) -> dict[str, Any]:
+        """Measure; whatever came of it is the record."""
+        self.events.emit(contract.STARTED)
+        try:
+            for number in range(1, self.scenario["processes"] + 1):
+                self._measure(number)
+            self.record["energy"] = self._energy()
+        except WorkerFailed as failed:
+            self.record["error"] = failed.error
+        self.state.fire()
+        self.record["state"] = {"samples": self.state.samples, "missing": self.state.missing}
+        self.record["finished_at"] = time.time()
+        return self.record
+
+    def _measure(self, number: int) -> None:
+        self.events.emit(contract.PROCESS, number=number, of=self.scenario["processes"])
+        worker = _Worker(self.order, self.state)
+        loaded = worker.expect("loaded", self.state)["loaded"]
+        expected_s = sum(self.scenario[key] for key in ("warmup_s", "window_s", "end_to_end_s"))
+        self.events.emit(contract.LOADED, number=number, load_ns=loaded["load_ns"], expected_s=expected_s)
+        message = worker.expect("process", self.state)
+        worker.close()
+        self.record["processes"].append(message["process"])
+        self.record.update(message["description"])
+        self.events.emit(contract.MEASURED, number=number)
+
+    # -- energy: a pass of its own, so that the sensors' reads disturb no latency
+
+    def _energy(self) -> dict[str, Any]:
+        if self.scenario["energy_s"] <= 0:
+            return {"sensors": [], "pass": None, "reason": "not asked for: energy_s is 0"}
+        from remote.power import discover
+
+        found = discover(self.sys_root)
+        outcome: dict[str, Any] = {"sensors": found.sensors, "pass": None, "reason": found.reason}
+        if found.meter is None:
+            return outcome
+        try:
+            outcome["pass"] = self._pass(found.meter)
+        except WorkerFailed as failed:
+            outcome["reason"] = ("the energy pass failed: %s" % failed)[:2000]
+        except ValueError as error:
+            outcome["reason"] = "%s did not answer during the pass: %s" % (found.meter.source, error)
+        return outcome
+
+    def _pass(self, meter: Any) -> dict[str, Any]:
+        seconds = self.scenario["idle_s"] + self.scenario["energy_s"]
+        self.events.emit(contract.ENERGY, expected_s=self.scenario["warmup_s"] + seconds)
+        worker = _Worker(dict(self.order, mode="energy"), self.state)
+        worker.expect("ready", self.state)
+        readings = energy.Readings(meter)
+        readings.fire()
+        begin_s = time.monotonic()
+        for _ in worker.messages(self.state, readings, until_s=begin_s + self.scenario["idle_s"]):
+            pass  # it has nothing to say while it idles
+        end_s = time.monotonic()
+        readings.fire()
+        worker.send("go")
+        window = worker.expect("energy", self.state, readings)["energy"]
+        readings.fire()
+        worker.close()
+        outcome = energy.summary(meter, readings.points, window)
+        has_idle = self.scenario["idle_s"] > 0
+        outcome["idle"] = energy.idle(readings.points, meter.kind, begin_s, end_s) if has_idle else None
+        return outcome
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 0: measured; 1: the record holds an error. Anything else is the supervisor's to explain."""
+    options = dict(zip(arguments[::2], arguments[1::2]))
+    die_with_parent(int(options["--parent"]))
+    workdir, sys_root = options["--workdir"], options.get("--sys-root", "/sys")
+    events = _Events()
+    paths = Paths(workdir, options["--run-id"])
+    with open(paths.job, "rb") as stream:
+        job = contract.parse_job(stream.read())
+    record = _Job(workdir, job, events, sys_root).run()
+    write_json(paths.record, record)
+    return 0 if record["error"] is None else 1

@@ -1,0 +1,256 @@
+"""The contract between controller and board: version, words, the job and the record; imported by both sides."""
+
+from __future__ import annotations
+
+import json
+
+from remote.schema import (
+    ContractError,
+    exactly,
+    fields,
+    flag,
+    integer,
+    integers,
+    many,
+    maybe,
+    number,
+    one_of,
+    pair,
+    text,
+    texts,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["CONTRACT", "ContractError", "check_job", "check_record", "parse_job", "parse_record"]
+
+CONTRACT = 1
+
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+MAX_LOG_BYTES = 4 * 1024 * 1024  # as much of log.txt as is worth fetching
+MAX_LINE_BYTES = 1024 * 1024  # of the stream protocol
+MAX_VALUES = 4_000_000  # raw durations of one process: an hour of calls of 1 ms
+MAX_SAMPLES = 200_000
+MAX_TENSORS = 256
+MAX_PROCESSES = 100
+
+RUNTIMES = ("litert", "tflite_runtime")
+XNNPACK = ("auto", "require", "off")
+DELEGATE_STATES = ("engaged", "absent", "unproven")
+SCOPES = ("cpu_package", "soc_rails", "module_in", "board_dc_in", "wall_ac")
+KINDS = ("sampled", "counter")
+
+RUNNING = "running"
+DONE = "done"
+FAILED = "failed"
+DIED = "died"
+TIMED_OUT = "timed_out"
+CANCELLED = "cancelled"
+FINAL = (DONE, FAILED, DIED, TIMED_OUT, CANCELLED)
+
+# Events of a job, in order; none is written while a timed loop runs.
+STARTED = "started"  # the benchmark runs
+PROCESS = "process"  # a measuring process was started: number, of
+LOADED = "loaded"  # it has loaded the model and begins its warm-up: number, load_ns, expected_s
+MEASURED = "measured"  # it has ended: number
+ENERGY = "energy"  # the energy pass begins: expected_s
+FINISHED = "finished"  # the last one: status, reason
+
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+DIGEST = r"[0-9a-f]{64}"
+ENV_NAME = r"[0-9a-f]{8,64}"
+FACTS_SENTINEL = "@@edge-facts@@"
+
+_ns = integer()
+_seconds = number(0, 1e15)
+_name = text(200)
+_count = integer(0, 10**12)
+
+_JOB = fields(
+    {
+        "version": exactly(CONTRACT),
+        "run_id": text(100, RUN_ID),
+        "cell_id": text(1000),
+        "artifact": fields({"sha256": text(64, DIGEST), "format": one_of("tflite")}),
+        "env": maybe(text(64, ENV_NAME)),
+        "runtime": one_of(*RUNTIMES),
+        "threads": integer(1, 256),
+        "xnnpack": one_of(*XNNPACK),
+        "seed": integer(0, 2**31 - 1),
+        "scenario": fields(
+            {
+                "processes": integer(1, MAX_PROCESSES),
+                "warmup_s": number(0, 3600),
+                "warmup_runs": integer(1, 100_000),
+                "window_s": number(0.001, 3600),
+                "min_runs": integer(1, 1_000_000),
+                "end_to_end_s": number(0, 3600),
+                "energy_s": number(0, 3600),
+                "idle_s": number(0, 600),
+            }
+        ),
+        "deadline_s": number(0.1, 7 * 86400),
+    }
+)
+
+_TENSORS = many(
+    fields({"name": text(500), "shape": many(integer(0, 2**40), 16), "dtype": text(40)}),
+    MAX_TENSORS,
+)
+
+_DELEGATE = fields(
+    {
+        "requested": one_of(*XNNPACK),
+        "name": maybe(_name),
+        "state": one_of(*DELEGATE_STATES),
+        "partitions": maybe(_count),
+        "nodes": maybe(_count),
+        "delegated_nodes": maybe(_count),
+        "reason": maybe(text(1000)),
+    }
+)
+
+_RUNTIME = fields(
+    {
+        "name": one_of(*RUNTIMES),
+        "version": _name,
+        "numpy": _name,
+        "python": _name,
+        "threads": integer(1, 256),
+        "delegate": _DELEGATE,
+    }
+)
+
+_PROCESS = fields(
+    {
+        "import_ns": _ns,
+        "load_ns": _ns,
+        "first_ns": _ns,
+        "warmup_runs": _count,
+        "warmup_ns": _ns,
+        "group": integer(1, 10**9),
+        "invoke_ns": integers(MAX_VALUES),
+        "window_ns": _ns,
+        "cpu_ns": _ns,
+        "end_to_end_ns": integers(MAX_VALUES),
+        "end_to_end_group": integer(1, 10**9),
+        "clock_ns": _ns,
+        "peak_rss_bytes": maybe(_count),
+        "rss_loaded_bytes": maybe(_count),
+        "rss_start_bytes": maybe(_count),
+        "voluntary_switches": _count,
+        "involuntary_switches": _count,
+        "output_sha256": text(64, DIGEST),
+        "output_finite": flag,
+        "begin_s": _seconds,
+        "end_s": _seconds,
+    }
+)
+
+_SAMPLE = fields(
+    {
+        "t_s": _seconds,
+        "temperature_c": maybe(number(-100, 300)),
+        "cpu_mhz": maybe(many(number(0, 100_000), 1024)),
+        "throttled": maybe(integer(0, 2**32 - 1)),
+        "governor": maybe(text(60)),
+        "cpu_busy": maybe(number(0, 1)),
+        "own_busy": maybe(number(0, 1)),
+    }
+)
+
+_STATE = fields({"samples": many(_SAMPLE, MAX_SAMPLES), "missing": texts(20, 500)})
+
+_SENSOR = fields(
+    {
+        "source": text(500),
+        "scope": maybe(one_of(*SCOPES)),  # null: nobody can say what it includes, so it is not used
+        "kind": one_of(*KINDS),
+        "rail": _name,
+        "used": flag,
+        "reason": maybe(text(1000)),
+    }
+)
+
+_PASS = fields(
+    {
+        "source": text(2000),
+        "scope": one_of(*SCOPES),
+        "kind": one_of(*KINDS),
+        "rate_hz": maybe(number(0, 1e6)),
+        "idle": maybe(
+            fields({"begin_s": _seconds, "end_s": _seconds, "power_w": number(0, 10_000), "samples": _count})
+        ),
+        "begin_s": _seconds,
+        "end_s": _seconds,
+        "inferences": integer(1, 10**12),
+        "energy_j": number(0, 1e9),
+        "samples": _count,
+        "coverage": number(0, 1),
+        "trace": many(pair(_seconds, number(0, 10_000)), MAX_SAMPLES),
+        "group": integer(1, 10**9),
+        "invoke_ns": integers(MAX_VALUES),
+    }
+)
+
+_ENERGY = fields({"sensors": many(_SENSOR, 256), "pass": maybe(_PASS), "reason": maybe(text(2000))})
+
+_ERROR = fields({"type": _name, "message": text(4000), "traceback": text(20_000), "phase": text(60)})
+
+_RECORD = fields(
+    {
+        "version": exactly(CONTRACT),
+        "run_id": text(100, RUN_ID),
+        "cell_id": text(1000),
+        "artifact_sha256": text(64, DIGEST),
+        "started_at": _seconds,
+        "finished_at": _seconds,
+        "boot_id": text(100),
+        "runtime": maybe(_RUNTIME),  # null only beside an error: it never got so far
+        "inputs": _TENSORS,
+        "outputs": _TENSORS,
+        "processes": many(_PROCESS, MAX_PROCESSES),
+        "state": _STATE,
+        "energy": _ENERGY,
+        "error": maybe(_ERROR),
+    }
+)
+
+
+def check_job(data: object) -> dict[str, Any]:
+    """The job, checked; raises :class:`ContractError` naming the path of what is wrong."""
+    job: dict[str, Any] = _JOB(data, "job")
+    return job
+
+
+def check_record(data: object) -> dict[str, Any]:
+    """The record, checked in form and for what it promises together; raises :class:`ContractError`."""
+    record: dict[str, Any] = _RECORD(data, "record")
+    if record["error"] is None:
+        if record["runtime"] is None or not record["processes"]:
+            raise ContractError("record", "neither an error nor a measurement")
+        for index, process in enumerate(record["processes"]):
+            if not process["invoke_ns"]:
+                raise ContractError("record.processes[%d].invoke_ns" % index, "no value was measured")
+    return record
+
+
+def _parsed(raw: bytes, what: str, limit: int) -> object:
+    if len(raw) > limit:
+        raise ContractError(what, "%d bytes are more than the %d allowed" % (len(raw), limit))
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ContractError(what, "no JSON: %s" % error) from error
+
+
+def parse_job(raw: bytes) -> dict[str, Any]:
+    """The job from its file's bytes."""
+    return check_job(_parsed(raw, "job", MAX_LINE_BYTES))
+
+
+def parse_record(raw: bytes) -> dict[str, Any]:
+    """The record from its file's bytes, which come from a board and are not trusted."""
+    return check_record(_parsed(raw, "record", MAX_RECORD_BYTES))

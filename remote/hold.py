@@ -1,0 +1,76 @@
+"""The exclusive hold of a board: an abstract Unix socket, which the kernel frees the moment its owner is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+BUSY = "BoardBusy"
+
+
+class HoldTaken(Exception):
+    """The socket is bound already."""
+
+
+def _address(hold: str) -> str:
+    return "\0" + hold
+
+
+def bind(hold: str) -> socket.socket:
+    """Take the hold; raises :class:`HoldTaken`. It lasts as long as the socket is open."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(_address(hold))
+    except OSError as error:
+        listener.close()
+        raise HoldTaken(str(error)) from error
+    listener.listen(16)
+    listener.setblocking(False)
+    return listener
+
+
+def connect(hold: str) -> socket.socket | None:
+    """A connection to whoever has the hold; None where it is free."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(10.0)
+    try:
+        connection.connect(_address(hold))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The user at the other end, as the kernel knows it."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", raw)[1])
+
+
+def busy(holder: dict[str, Any]) -> dict[str, Any]:
+    """What everybody but the session's own client is told."""
+    who = "%s@%s" % (holder.get("user") or "somebody", holder.get("host") or "an unknown host")
+    return {"error": {"type": BUSY, "message": "the board is held by %s" % who, "holder": holder}}
+
+
+def short_texts(data: Any) -> dict[str, str]:
+    """Who the controller says it is; a few short texts and nothing else."""
+    if not isinstance(data, dict):
+        return {}
+    return {key: str(data[key])[:100] for key in ("user", "host") if isinstance(data.get(key), str)}
+
+
+def line(data: dict[str, Any]) -> bytes:
+    """One message of the stream."""
+    return json.dumps(data, separators=(",", ":")).encode() + b"\n"
+
+
+def is_own(connection: socket.socket) -> bool:
+    """Whether the other end is the same user."""
+    return peer_uid(connection) == os.getuid()

@@ -1,0 +1,326 @@
+"""The supervisor's loop: one thread that sleeps until something happens, so that a measurement is left alone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import selectors
+import signal
+import socket
+import threading
+import time
+from contextlib import suppress
+
+from remote import contract, files, hold, jobs
+from remote.process import boot_id, child_environment
+from remote.wire import Client, error, events_from, parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+BEAT_S = 5.0
+
+
+class Server:
+    """Serves one session at a time; whoever else knocks is told who holds the board."""
+
+    def __init__(self, listener: socket.socket, workdir: str, settings: dict[str, Any]) -> None:
+        self.listener = listener
+        self.workdir = workdir
+        self.session = str(settings["session"])
+        self.linger_s = float(settings.get("linger", 180))
+        self.since = time.time()
+        self.owner = hold.short_texts(json.loads(settings.get("holder") or "{}"))
+        self.clients: list[Client] = []
+        self.running: jobs.Running | None = None
+        self.released: list[tuple[Client, Any]] = []
+        self.ended = self.stopping = False
+        self.idle_since = time.monotonic()
+        self.next_beat = self.idle_since + BEAT_S
+        self.answers: list[tuple[Client, dict[str, Any]]] = []  # of threads
+        self.wake, self.waker = socket.socketpair()
+        self.environment = child_environment()
+        self._listen()
+        files.sweep_parts(workdir)
+        self._show_holder()
+
+    def _listen(self) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
+        for end in (self.wake, self.waker):
+            end.setblocking(False)
+        self.selector.register(self.wake, selectors.EVENT_READ, self._woken)
+        signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+
+    # -- who holds the board
+
+    def holder(self) -> dict[str, Any]:
+        """For everybody to see; never the token."""
+        until = self.running.ends_at + self.linger_s if self.running else None
+        return dict(self.owner, since=self.since, until=until, pid=os.getpid())
+
+    def _show_holder(self) -> None:
+        files.write_json(os.path.join(self.workdir, "holder.json"), self.holder())
+
+    # -- the loop
+
+    def serve(self) -> None:
+        """Until released, told to stop, or alone for too long."""
+        while not self.ended:
+            timeout = max(0.0, self._next_tick() - time.monotonic())
+            for key, mask in self.selector.select(timeout):
+                key.data(key.fileobj, mask)
+            self._tick(time.monotonic())
+            self._flush()
+        self._close()
+
+    def _next_tick(self) -> float:
+        times = [self.next_beat] if self._attached() else [time.monotonic() + 60.0]
+        times += [client.greet_until for client in self.clients if not client.admitted]
+        if self.running:
+            times.append(self.running.next_tick())
+        elif not self._attached():
+            times.append(self.idle_since + self.linger_s)
+        return min(times)
+
+    def _tick(self, now: float) -> None:
+        if self.running:
+            self.running.tick(now)
+            if self.running.reap():
+                self._job_ended(self.running)
+        if self.stopping and not self.running:
+            self._end()
+        if not self.running and not self._attached() and now >= self.idle_since + self.linger_s:
+            self.ended = True
+        if now >= self.next_beat:
+            self.next_beat = now + BEAT_S
+            for client in self._attached():
+                client.send({"beat": time.time()})
+        for client in self.clients:
+            client.last = client.last or (not client.admitted and now >= client.greet_until)
+
+    def _attached(self) -> list[Client]:
+        return [client for client in self.clients if client.admitted]
+
+    def _job_ended(self, job: jobs.Running) -> None:
+        self.selector.unregister(job.pipe) if job.pipe in self.selector.get_map() else None
+        self.running = None
+        self.idle_since = time.monotonic()
+        self._pump()
+        self._show_holder()
+
+    def _stop(self) -> None:
+        self.stopping = True
+        if self.running:
+            self.running.end(contract.CANCELLED)
+
+    def _end(self) -> None:
+        """Free the hold first, then say so."""
+        self.selector.unregister(self.listener)
+        self.listener.close()
+        for client, number in self.released:
+            client.send({"id": number, "ok": {}})
+        self.stopping, self.ended = False, True
+
+    def _close(self) -> None:
+        with suppress(OSError):
+            os.remove(os.path.join(self.workdir, "holder.json"))
+        for client in self.clients:
+            client.connection.settimeout(2.0)
+            client.flush()
+            client.connection.close()
+
+    # -- connections
+
+    def _accept(self, _: Any, __: int) -> None:
+        try:
+            connection, _address = self.listener.accept()
+        except OSError:
+            return
+        client = Client(connection)
+        self.clients.append(client)
+        self.selector.register(connection, selectors.EVENT_READ, lambda _, mask: self._talk(client, mask))
+        if not hold.is_own(connection):
+            self._refuse(client)
+
+    def _refuse(self, client: Client) -> None:
+        client.send(hold.busy(self.holder()))
+        client.last = True
+
+    def _talk(self, client: Client, mask: int) -> None:
+        if not mask & selectors.EVENT_READ or client.last:
+            return
+        try:
+            data = client.connection.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.received += data
+        *lines, client.received = client.received.split(b"\n")
+        for raw in lines:
+            self._line(client, raw)
+        if not data or len(client.received) > contract.MAX_LINE_BYTES:
+            client.last = True
+
+    def _line(self, client: Client, raw: bytes) -> None:
+        if client.last:
+            return
+        if client.admitted:
+            self._request(client, raw)
+        else:
+            self._greeting(client, raw)
+
+    def _greeting(self, client: Client, raw: bytes) -> None:
+        import hmac
+
+        data = parsed(raw)
+        if not hmac.compare_digest(str(data.get("session")).encode(), self.session.encode()):
+            self._refuse(client)
+            return
+        for older in self._attached():  # the same session again: the link of the older one is dead
+            older.last = True
+            older.unsent = b""
+        client.admitted = True
+        client.send({"attached": self.holder()})
+
+    def _flush(self) -> None:
+        for client in list(self.clients):
+            if client.flush():
+                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.unsent else 0)
+                if self.selector.get_key(client.connection).events != wanted:
+                    self.selector.modify(client.connection, wanted, self.selector.get_key(client.connection).data)
+            else:
+                self._drop(client)
+
+    def _drop(self, client: Client) -> None:
+        self.selector.unregister(client.connection)
+        client.connection.close()
+        self.clients.remove(client)
+        if client.admitted and not self.running:  # a visitor who was refused does not prolong the hold
+            self.idle_since = time.monotonic()
+
+    # -- requests
+
+    def _request(self, client: Client, raw: bytes) -> None:
+        data = parsed(raw)
+        number = data.get("id")
+        operation = self._operations().get(str(data.get("op")))
+        try:
+            if operation is None:
+                raise files.FileError("BadRequest", "no such operation: %s" % repr(data.get("op"))[:80])
+            answer = operation(client, data)
+        except files.FileError as problem:
+            client.send(error(number, problem.kind, str(problem)))
+        except contract.ContractError as problem:
+            client.send(error(number, "BadJob", str(problem)))
+        except OSError as problem:
+            client.send(error(number, "NoSpace" if problem.errno == errno.ENOSPC else "BoardNotReady", str(problem)))
+        else:
+            if answer is not None:
+                client.send({"id": number, "ok": answer})
+
+    def _operations(self) -> dict[str, Callable[[Client, dict[str, Any]], dict[str, Any] | None]]:
+        return {
+            "hello": self._hello,
+            "adopt": self._adopt,
+            "unpack": self._unpack,
+            "start": self._start,
+            "follow": self._follow,
+            "cancel": self._cancel,
+            "release": self._release,
+        }
+
+    def _hello(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
+        return {"contract": contract.CONTRACT, "pid": os.getpid(), "boot_id": boot_id(), "workdir": self.workdir}
+
+    def _adopt(self, client: Client, data: dict[str, Any]) -> None:
+        part, sha256, size = data.get("part"), data.get("sha256"), data.get("size")
+        self._aside(client, data, lambda: files.adopt(self.workdir, part, sha256, size))
+
+    def _unpack(self, client: Client, data: dict[str, Any]) -> None:
+        self._aside(client, data, lambda: files.unpack(self.workdir, data.get("blob"), data.get("env")))
+
+    def _start(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
+        job = contract.check_job(data.get("job"))
+        paths = jobs.Paths(self.workdir, str(job["run_id"]))
+        known = files.read_json(paths.job)
+        if known is not None:
+            if known != job:
+                raise files.FileError("JobConflict", "another job has the run id %s" % job["run_id"])
+            return {"status": jobs.settle(paths, self.running)}
+        if self.running:
+            raise files.FileError("JobRunning", "%s runs; one job at a time" % self.running.run_id)
+        self.running = jobs.Running(self.workdir, job, self.environment)
+        self.selector.register(self.running.pipe, selectors.EVENT_READ, self._events)
+        self._show_holder()
+        return {"status": contract.RUNNING}
+
+    def _follow(self, client: Client, data: dict[str, Any]) -> None:
+        run_id, offset = jobs.checked_run_id(data.get("run_id")), data.get("offset", 0)
+        if type(offset) is not int or offset < 0:
+            raise files.FileError("BadRequest", "%s is no offset" % repr(offset)[:80])
+        status = jobs.settle(jobs.Paths(self.workdir, run_id), self.running)
+        client.send({"id": data.get("id"), "ok": {"status": status}})
+        client.follows[run_id] = offset
+        self._pump()
+
+    def _cancel(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
+        run_id = jobs.checked_run_id(data.get("run_id"))
+        if self.running and self.running.run_id == run_id:
+            self.running.end(contract.CANCELLED)
+            return {"status": contract.RUNNING}
+        return {"status": jobs.settle(jobs.Paths(self.workdir, run_id), self.running)}
+
+    def _release(self, client: Client, data: dict[str, Any]) -> None:
+        self.released.append((client, data.get("id")))
+        self._stop()
+
+    # -- events and threads
+
+    def _events(self, _: Any, __: int) -> None:
+        if self.running and not self.running.drain():
+            self.selector.unregister(self.running.pipe)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Send what is new to those who follow; the last event ends that."""
+        for client in self._attached():
+            for run_id, offset in list(client.follows.items()):
+                for event, after in events_from(jobs.Paths(self.workdir, run_id).events, offset):
+                    client.follows[run_id] = after
+                    client.send({"event": event, "run_id": run_id, "offset": after})
+                    if event.get("event") == contract.FINISHED:
+                        del client.follows[run_id]
+                        break
+
+    def _aside(self, client: Client, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
+        """Do slow work in a thread, and answer when it is done."""
+
+        def run() -> None:
+            number = data.get("id")
+            try:
+                answer = {"id": number, "ok": work()}
+            except files.FileError as problem:
+                answer = error(number, problem.kind, str(problem))
+            except OSError as problem:
+                kind = "NoSpace" if problem.errno == errno.ENOSPC else "TransferFailed"
+                answer = error(number, kind, str(problem))
+            self.answers.append((client, answer))
+            with suppress(BlockingIOError):  # full: awake already
+                self.waker.send(b"\0")
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _woken(self, _: Any, __: int) -> None:
+        with suppress(BlockingIOError):
+            self.wake.recv(4096)
+        while self.answers:
+            client, answer = self.answers.pop(0)
+            client.send(answer)

@@ -1,0 +1,46 @@
+"""Start of the supervisor: detach, take the hold, say so, serve."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from remote import hold
+
+
+def _detach() -> None:
+    """The starter goes on, its grandchild lives; nothing of the SSH session is left open."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+
+
+def main() -> int:
+    """Settings come as JSON on stdin; one word goes to stdout: ``ready``, ``busy``, or what is wrong."""
+    settings = json.loads(sys.stdin.buffer.read().decode("utf-8"))
+    os.umask(0o077)
+    if os.fork():
+        os._exit(0)
+    workdir = os.path.abspath(os.path.expanduser(settings["workdir"]))
+    try:
+        for name in ("blobs", "envs", "jobs"):
+            os.makedirs(os.path.join(workdir, name), 0o700, exist_ok=True)
+        listener = hold.bind(settings["hold"])
+    except hold.HoldTaken:
+        os.write(1, b"busy\n")
+        return 0
+    except OSError as error:
+        os.write(1, ("%s\n" % error).encode())
+        return 1
+    from remote.server import Server
+
+    try:
+        server = Server(listener, workdir, settings)
+    except OSError as error:
+        os.write(1, ("%s\n" % error).encode())
+        return 1
+    os.write(1, b"ready\n")
+    _detach()
+    server.serve()
+    return 0

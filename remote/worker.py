@@ -1,0 +1,177 @@
+"""One measuring process: load, first inference, warm-up, then the window (``latency``) or the energy pass (``energy``).
+
+The order comes as JSON on stdin, never by arguments or the environment: their size would move the stack, and with it
+the timing. What it says goes to the runner as JSON lines, and only between phases.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+import traceback
+
+from remote import timing
+from remote.process import die_with_parent, read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LEAST_END_TO_END = 3
+_END_TO_END_WARMUP_S = 0.02  # the model is warm; only set and get are new
+
+
+class _Voice:
+    """The pipe to the runner. Stray prints of a runtime go to the log instead."""
+
+    def __init__(self) -> None:
+        self._pipe = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+
+    def say(self, **message: Any) -> None:
+        self._pipe.write(json.dumps(message, allow_nan=False) + "\n")
+        self._pipe.flush()
+
+
+def _status_bytes(key: str) -> int | None:
+    """VmRSS or VmHWM; None where this kernel does not say."""
+    for line in (read_text("/proc/self/status") or "").splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+class _Measuring:
+    """The phases in order; ``phase`` is the one that a failure happened in."""
+
+    def __init__(self, order: dict[str, Any], voice: _Voice) -> None:
+        self.order = order
+        self.scenario = order["scenario"]
+        self.voice = voice
+        self.phase = "import"
+        self.process: dict[str, Any] = {"rss_start_bytes": _status_bytes("VmRSS")}
+
+    def prepare(self) -> dict[str, Any]:
+        """Import, load, first inference; returns the description."""
+        order = self.order
+        if order["env"]:
+            sys.path.insert(0, order["env"])
+        begin = time.perf_counter_ns()
+        from remote import runtimes
+
+        library = runtimes.library(order["runtime"])
+        self.process["import_ns"] = time.perf_counter_ns() - begin
+        self._enter("load")
+        begin = time.perf_counter_ns()
+        self.session = library.load(order["artifact"], order["threads"], order["xnnpack"])
+        self.process["load_ns"] = time.perf_counter_ns() - begin
+        self.process["rss_loaded_bytes"] = _status_bytes("VmRSS")
+        description: dict[str, Any] = self.session.describe()
+        self._prove(description["runtime"]["delegate"])
+        import numpy
+
+        description["runtime"].update(
+            numpy=numpy.__version__, python=platform.python_version(), threads=order["threads"]
+        )
+        self._enter("input")
+        from remote.inputs import seeded
+
+        self.values = seeded(self.session.input_types(), order["seed"])
+        self.session.set_inputs(self.values)
+        timing.quiet()
+        self._enter("first inference")
+        self.process["first_ns"] = timing.once(self.session.call)
+        self._check_outputs(numpy)
+        return description
+
+    def _enter(self, phase: str) -> None:
+        self.phase = phase
+
+    def _prove(self, delegate: dict[str, Any]) -> None:
+        if self.order["xnnpack"] == "require" and delegate["state"] != "engaged":
+            from remote.runtimes import DelegateNotEngaged
+
+            raise DelegateNotEngaged("XNNPACK was required, but it is %s: %s" % (delegate["state"], delegate["reason"]))
+
+    def _check_outputs(self, numpy: Any) -> None:
+        digest, finite = hashlib.sha256(), True
+        for value in self.session.get_outputs():
+            digest.update(value.tobytes())
+            finite = finite and (value.dtype.kind not in "fc" or bool(numpy.isfinite(value).all()))
+        self.process["output_sha256"] = digest.hexdigest()
+        self.process["output_finite"] = finite
+
+    def warm_up(self) -> int:
+        """A fixed warm-up; returns the group size that it suggests."""
+        self._enter("warm-up")
+        begin = time.perf_counter_ns()
+        values = timing.durations(self.session.call, 1, self.scenario["warmup_s"], self.scenario["warmup_runs"])
+        self.process["warmup_ns"] = time.perf_counter_ns() - begin
+        self.process["warmup_runs"] = len(values)
+        return timing.group_for(values)
+
+    def measure(self, group: int) -> None:
+        """The steady state, then end to end."""
+        self._enter("window")
+        self.process["clock_ns"] = timing.clock_ns()
+        scenario = self.scenario
+        self.process.update(timing.window(self.session.call, group, scenario["window_s"], scenario["min_runs"]))
+        self._enter("end to end")
+        self.process["end_to_end_ns"], self.process["end_to_end_group"] = [], 1
+        if scenario["end_to_end_s"] > 0:
+            again = timing.group_for(timing.durations(self.whole, 1, _END_TO_END_WARMUP_S, _LEAST_END_TO_END))
+            self.process["end_to_end_group"] = again
+            self.process["end_to_end_ns"] = timing.durations(
+                self.whole, again, scenario["end_to_end_s"], _LEAST_END_TO_END
+            )
+        self.process["peak_rss_bytes"] = _status_bytes("VmHWM")
+
+    def whole(self) -> None:
+        """What an application pays for: set, invoke, get."""
+        self.session.set_inputs(self.values)
+        self.session.call()
+        self.session.get_outputs()
+
+    def run_energy(self, group: int) -> dict[str, Any]:
+        """Ready and idle until the runner says go, then one window."""
+        self._enter("idle")
+        self.voice.say(ready=True)
+        if not sys.stdin.buffer.readline():
+            raise EOFError("the runner is gone")
+        self._enter("energy")
+        return timing.window(self.session.call, group, self.scenario["energy_s"], 1)
+
+
+def _failure(phase: str, error: BaseException) -> dict[str, Any]:
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return {
+        "type": type(error).__name__[:200],
+        "message": (str(error) or repr(error))[:4000],
+        "traceback": "".join(lines)[-20_000:],
+        "phase": phase,
+    }
+
+
+def main() -> int:
+    """Do what the order says. Whatever a runtime raises goes to the runner, by the hook for what nobody caught."""
+    voice = _Voice()
+    faulthandler.enable()
+    order = json.loads(sys.stdin.buffer.readline().decode("utf-8"))
+    die_with_parent(order["parent"])
+    measuring = _Measuring(order, voice)
+    sys.excepthook = lambda kind, error, trace: voice.say(error=_failure(measuring.phase, error))
+    description = measuring.prepare()
+    voice.say(loaded={"load_ns": measuring.process["load_ns"]})
+    group = measuring.warm_up()
+    if order["mode"] == "energy":
+        voice.say(energy=measuring.run_energy(group))
+    else:
+        measuring.measure(group)
+        voice.say(process=measuring.process, description=description)
+    sys.stderr.flush()
+    os._exit(0)  # taking numpy and a model apart costs time and, with some delegates, ends in a crash
