@@ -1,0 +1,9 @@
+"""What a board is, which runtime serves it, and getting that onto it."""
+
+from orchestrator.provisioning import deploy
+from orchestrator.provisioning.deploy import Program
+from orchestrator.provisioning.runtimes import RuntimeChoice, choose
+from orchestrator.provisioning.survey import Facts, facts
+from orchestrator.provisioning.wheels import Environment, prepare
+
+__all__ = ["Environment", "Facts", "Program", "RuntimeChoice", "choose", "deploy", "facts", "prepare"]

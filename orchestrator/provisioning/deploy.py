@@ -1,0 +1,129 @@
+"""Getting files onto a board: content-addressed, sent once, verified before they get their name."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.device import Device
+from orchestrator.errors import BoardNotReady, TransferFailed
+from orchestrator.provisioning.shell import Requests, Shell
+from orchestrator.provisioning.survey import Facts, interpreter
+from orchestrator.provisioning.wheels import Environment
+from remote import bundle
+
+Progress = Callable[[str], None]
+
+SPARE_BYTES = 16 * 1024 * 1024
+"""Left free, for the job's own files."""
+SLOW_CARD_S = 600.0
+"""Verifying and unpacking 100 MB on an old SD card takes minutes."""
+
+# The program cannot verify itself before it is there, so these few lines do.
+ADOPT_PROGRAM = """
+import hashlib, os, sys
+part, target, sha256 = sys.argv[1:]
+with open(part, "rb") as stream:
+    found = hashlib.sha256(stream.read()).hexdigest()
+    os.fsync(stream.fileno())
+if found != sha256:
+    os.remove(part)
+    sys.exit("the program arrived with sha256 " + found)
+os.replace(part, target)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The benchmark program as one file."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def built(cls, cache: Path) -> Program:
+        """Pack ``remote/``; the same sources always give the same bytes."""
+        content = bundle.build()
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = cache / "programs" / f"{sha256}.pyz"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{uuid.uuid4().hex}")
+            part.write_bytes(content)
+            part.replace(path)
+        return cls(path, sha256, len(content))
+
+
+def program_command(facts: Facts, device: Device, program: Program) -> list[str]:
+    """How the program is started; a verb and its options follow.
+
+    ``-I -S``: neither the environment nor the board's own packages get in.
+    """
+    return [*interpreter(device.python, facts.home), "-I", "-S", _blob(facts, program.sha256)]
+
+
+def push_program(shell: Shell, facts: Facts, device: Device, program: Program) -> None:
+    """Bring the program if it is missing. Raises BoardNotReady for a full disk, TransferFailed, CommandFailed."""
+    if program.sha256 in facts.blobs:
+        return
+    part = _upload(shell, facts, program.path, program.size_bytes, program.size_bytes)
+    python = interpreter(device.python, facts.home)
+    argv = [*python, "-I", "-S", "-c", ADOPT_PROGRAM]
+    out = shell.run([*argv, f"{facts.workdir}/{part}", _blob(facts, program.sha256), program.sha256], check=False)
+    if out.exit_code != 0:
+        raise TransferFailed(f"the benchmark program did not arrive as it was sent: {out.stderr.strip()[-300:]}")
+    facts.blobs.add(program.sha256)
+
+
+def push_blob(
+    shell: Shell, supervisor: Requests, facts: Facts, path: Path, sha256: str, progress: Progress, extra_bytes: int = 0
+) -> None:
+    """Bring a file if it is missing. ``extra_bytes`` of space are needed beside it.
+
+    Raises BoardNotReady for a full disk, TransferFailed.
+    """
+    if sha256 in facts.blobs:
+        return
+    size_bytes = path.stat().st_size
+    progress(f"sending {path.name} ({_mb(size_bytes)})")
+    part = _upload(shell, facts, path, size_bytes, size_bytes + extra_bytes)
+    supervisor.request("adopt", timeout_s=SLOW_CARD_S, part=part, sha256=sha256, size=size_bytes)
+    facts.blobs.add(sha256)
+
+
+def push_environment(
+    shell: Shell, supervisor: Requests, facts: Facts, environment: Environment, progress: Progress
+) -> None:
+    """Bring and unpack a runtime's wheels if they are missing. Raises as :func:`push_blob` does."""
+    if environment.digest in facts.envs:
+        return
+    extra = environment.unpacked_bytes
+    push_blob(shell, supervisor, facts, environment.tar_path, environment.sha256, progress, extra)
+    progress(f"unpacking {', '.join(environment.requirements)}")
+    supervisor.request("unpack", timeout_s=SLOW_CARD_S, blob=environment.sha256, env=environment.digest)
+    facts.envs.add(environment.digest)
+
+
+def _upload(shell: Shell, facts: Facts, path: Path, size_bytes: int, needed_bytes: int) -> str:
+    """Send under a temporary name, relative to the work folder, after a look at the free space."""
+    free = facts.disk_free_bytes
+    if free is not None and needed_bytes + SPARE_BYTES > free:
+        raise BoardNotReady(
+            f"not enough space in {facts.workdir}: {_mb(needed_bytes + SPARE_BYTES)} are needed, {_mb(free)} are free",
+            hint=f"make room, or remove {facts.workdir}/envs and {facts.workdir}/blobs (they come back when needed)",
+        )
+    part = f"blobs/.part-{uuid.uuid4().hex}"
+    shell.put(path, f"{facts.workdir}/{part}")
+    return part
+
+
+def _blob(facts: Facts, sha256: str) -> str:
+    return f"{facts.workdir}/blobs/{sha256}"
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB"

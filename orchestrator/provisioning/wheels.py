@@ -1,0 +1,178 @@
+"""A board's Python environment, made on the controller: resolved, verified by hash, packed as one file.
+
+``uv`` resolves and installs for a platform that this machine is not. Everything is cached under the digest of what
+went in, so that a second sweep needs no network.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import uv
+from filelock import FileLock
+
+from orchestrator.errors import BoardNotReady
+from orchestrator.provisioning.runtimes import RuntimeChoice
+from orchestrator.provisioning.survey import Facts
+
+FORMAT = 1  # of the packed file; a new number makes new digests
+COMPRESSION = 1  # boards unpack faster than links carry, and the controller packs once
+UV_TIMEOUT_S = 900.0
+LOCK_TIMEOUT_S = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Unpacked wheels as one ``tar.gz``, to be put on ``sys.path`` of a board."""
+
+    digest: str
+    tar_path: Path
+    sha256: str
+    size_bytes: int
+    unpacked_bytes: int
+    requirements: list[str]  # name==version
+
+
+def prepare(choice: RuntimeChoice, facts: Facts, cache: Path) -> Environment:
+    """The environment of a runtime for a board, from the cache or made now.
+
+    Raises BoardNotReady when its wheels cannot be found or fetched, naming them and the platform.
+    """
+    shelf = cache / "wheels"
+    shelf.mkdir(parents=True, exist_ok=True)
+    key = _digest(asdict(choice))
+    with FileLock(shelf / f".{key}.lock", timeout=LOCK_TIMEOUT_S):
+        lock = _resolved(choice, shelf / f"{key}.txt")
+        digest = _digest({"format": FORMAT, "lock": lock, "drop": choice.drop, "platform": choice.platform})
+        folder = shelf / digest
+        if not (folder / "manifest.json").exists():
+            _make(choice, lock, folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return Environment(digest=digest, tar_path=folder / "env.tar.gz", **manifest)
+
+
+def _digest(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _resolved(choice: RuntimeChoice, path: Path) -> str:
+    """The pinned and hashed requirements, without what the interpreter never imports."""
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    command = ["pip", "compile", "-", "--generate-hashes", "--no-header", "--no-annotate", *_platform(choice)]
+    for name in choice.unneeded:
+        command += ["--no-emit-package", name]
+    lock = "".join(
+        line + "\n"
+        for line in _uv(command, choice, "\n".join(choice.requirements)).splitlines()
+        if not line.startswith("#")  # what was left out is listed in comments
+    )
+    _write(path, lock)
+    return lock
+
+
+def _make(choice: RuntimeChoice, lock: str, folder: Path) -> None:
+    """Install and pack; the folder appears whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as scratch:
+        tree, made = Path(scratch) / "tree", Path(scratch) / "made"
+        made.mkdir()
+        (Path(scratch) / "lock.txt").write_text(lock, encoding="utf-8")
+        install = ["pip", "install", "--target", str(tree), "--no-deps", "--require-hashes", "--no-compile-bytecode"]
+        _uv([*install, *_platform(choice), "-r", str(Path(scratch) / "lock.txt")], choice)
+        unpacked_bytes = _pack(tree, made / "env.tar.gz", choice.drop)
+        packed = made / "env.tar.gz"
+        manifest = {
+            "sha256": _sha256(packed),
+            "size_bytes": packed.stat().st_size,
+            "unpacked_bytes": unpacked_bytes,
+            "requirements": re.findall(r"^(\S+==[^\s\\;]+)", lock, re.MULTILINE),
+        }
+        (made / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+
+
+def _platform(choice: RuntimeChoice) -> list[str]:
+    return [
+        *("--python-platform", choice.platform, "--python-version", choice.python),
+        *("--only-binary", ":all:", "--python", sys.executable, "--quiet", "--no-progress"),
+    ]
+
+
+def _uv(arguments: list[str], choice: RuntimeChoice, text: str = "") -> str:
+    environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    try:
+        done = subprocess.run(
+            [uv.find_uv_bin(), *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=UV_TIMEOUT_S,
+            env=environment,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise BoardNotReady("the program uv is missing on this machine", hint="pip install uv") from error
+    except subprocess.TimeoutExpired as error:
+        raise _failed(choice, f"no answer from the package index in {UV_TIMEOUT_S:g} s") from error
+    if done.returncode != 0:
+        raise _failed(choice, " ".join(done.stderr.split())[-800:])
+    return done.stdout
+
+
+def _failed(choice: RuntimeChoice, why: str) -> BoardNotReady:
+    what = f"{' '.join(choice.requirements)} for {choice.platform}, Python {choice.python}"
+    if "No solution found" in why:
+        return BoardNotReady(f"there are no wheels of {what}: {why}", hint="try another Python in device.python")
+    return BoardNotReady(
+        f"the wheels of {what} are not cached and could not be fetched: {why}",
+        hint="this machine (not the board) needs the package index once; a mirror goes into UV_DEFAULT_INDEX",
+    )
+
+
+def _pack(tree: Path, target: Path, drop: tuple[str, ...]) -> int:
+    """Same files, same bytes: sorted, no times, no owners. Returns the size of what is inside."""
+    total = 0
+    with target.open("wb") as raw, gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as packed:
+        with tarfile.open(fileobj=cast(IO[bytes], packed), mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for path in _kept(tree, drop):
+                info = tarfile.TarInfo(path.relative_to(tree).as_posix())
+                info.size = path.stat().st_size
+                info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
+                with path.open("rb") as content:
+                    archive.addfile(info, content)
+                total += info.size
+    return total
+
+
+def _kept(tree: Path, drop: tuple[str, ...]) -> Iterator[Path]:
+    for path in sorted(tree.rglob("*")):
+        name = path.relative_to(tree).as_posix()
+        if path.is_file() and name != ".lock" and not any(fnmatch.fnmatchcase(name, pattern) for pattern in drop):
+            yield path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
