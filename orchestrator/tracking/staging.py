@@ -1,0 +1,74 @@
+"""The files of one cell as they are stored with its run: gathered in a folder, raw values also as Parquet."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.result import RESULT_FILE, Result
+
+GZIP_FROM_BYTES = 256 * 1024
+COPIED = ("config.yaml", "log.txt", RESULT_FILE)
+COMPARISON = ("comparison.html", "comparison.png", "comparison.md", "comparison.csv")
+
+
+def stage(result: Result, folder: Path) -> None:
+    """Put what there is of the cell's files into ``folder``; absent ones (a cell failed early) are left out."""
+    source = result.directory
+    if source is not None:
+        _copy(source, folder, COPIED)
+        if (source / "record.json").is_file():
+            _record(source / "record.json", folder)
+    if result.error:
+        text = f"{result.error}\n\n{result.error.traceback or ''}".rstrip()
+        (folder / "error.txt").write_text(text + "\n", encoding="utf-8")
+
+
+def stage_sweep(directory: Path, skipped: list[Result], folder: Path) -> None:
+    """The comparison and the list of skipped cells."""
+    _copy(directory, folder, (*COMPARISON, "sweep.json", "sweep.log"))
+    if skipped:
+        rows = [{"cell": r.cell_id, "reason": r.why} for r in skipped]
+        (folder / "skipped.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def _copy(source: Path, folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
+def _record(path: Path, folder: Path) -> None:
+    raw = path.read_bytes()
+    if len(raw) < GZIP_FROM_BYTES:
+        (folder / path.name).write_bytes(raw)
+    else:
+        (folder / f"{path.name}.gz").write_bytes(gzip.compress(raw, 6, mtime=0))
+    record = json.loads(raw)
+    _parquet(folder / "samples.parquet", list(_samples(record)))
+    run = record["energy"]["pass"]
+    if run:
+        _parquet(folder / "power_trace.parquet", [{"t_s": t, "power_w": w} for t, w in run["trace"]])
+
+
+def _samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One row per raw value: its phase, process, order, calls per value and nanoseconds."""
+    for number, process in enumerate(record["processes"]):
+        for phase, values, group in (
+            ("invoke", process["invoke_ns"], process["group"]),
+            ("end_to_end", process["end_to_end_ns"], process["end_to_end_group"]),
+        ):
+            for order, value in enumerate(values):
+                yield {"phase": phase, "process": number, "order": order, "group": group, "duration_ns": value}
+
+
+def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        import pyarrow
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path, compression="zstd")

@@ -1,0 +1,74 @@
+"""Results in MLflow's terms: its limits, our promises, no markup from a board."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.tracking import words
+from tests.measurement.records import make_failed, make_result, make_skipped, make_sweep
+
+
+@given(st.text(max_size=400))
+def test_any_text_becomes_a_name_that_mlflow_takes(text: str) -> None:
+    from mlflow.utils.validation import _validate_metric_name
+
+    name = words.name_of(text)
+    assert re.fullmatch(r"[A-Za-z0-9_\-. :/]{1,250}", name)
+    if name.strip(". "):
+        _validate_metric_name(name.replace(" ", "_").strip("."))
+
+
+@given(st.text(max_size=6000))
+def test_values_are_cut_knowingly(text: str) -> None:
+    value = words.value_of(text)
+    assert len(value) <= words.TAG_LIMIT
+    assert value == text or value.endswith("whole in result.json]")
+
+
+def test_params_are_the_axes_and_no_more(tmp_path: Path) -> None:
+    assert words.params(make_result(tmp_path)) == {
+        "device": "pi4",
+        "board": "pi4-01",
+        "model": "mobilenetv2",
+        "optimization": "none",
+        "runtime": "litert",  # as it turned out; asked for was auto
+        "delegate": "XNNPACK",
+        "accelerator": "CPU",
+        "threads": "1",
+        "batch_size": "1",
+        "input_size": "224",
+        "scenario": "quick",
+    }
+    assert set(words.params(make_failed(tmp_path, 1))) == {*words.AXES, "board"}
+
+
+def test_only_finite_metrics(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    assert result.measurement is not None
+    broken = replace(result.measurement, metrics={"a": 1.0, "b": float("inf"), "c": float("nan")})
+    assert words.metrics(replace(result, measurement=broken)) == {"a": 1.0}
+
+
+def test_the_note_tells_measured_from_estimated(tmp_path: Path) -> None:
+    note = words.note(make_result(tmp_path))
+    assert "95 % interval" in note and "Verdict **valid**" in note
+    assert "Energy: not measured (no sensor answered" in note and "Estimated from the power profile" in note
+
+
+def test_text_of_a_board_is_no_markup(tmp_path: Path) -> None:
+    skipped = make_skipped(tmp_path, 2, "![x](http://evil/) <script>alert(1)</script>\n# heading")
+    note = words.sweep_note(make_sweep(tmp_path), [skipped], "| a |")
+    assert "<script>" not in note.replace("\\<", "") and "\\!\\[x\\]" in note and "\\# heading" in note
+
+
+@pytest.mark.parametrize("extra", ["", "/scenario.window_s=5"])
+def test_identity_tells_attempts_apart(tmp_path: Path, extra: str) -> None:
+    result = make_result(tmp_path)
+    first = replace(result, cell_id=result.cell_id + extra)
+    assert words.identity(first) != words.identity(replace(first, started_s=first.started_s + 1))
