@@ -1,0 +1,129 @@
+"""The content-addressed store of artifacts: ``<cache>/artifacts/<key>/{model.tflite,manifest.json,build.log}``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from orchestrator.artifact import Artifact
+from orchestrator.errors import BuildError
+
+MODEL, MANIFEST, LOG = "model.tflite", "manifest.json", "build.log"
+_POLL_S = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """Entries appear whole or not at all, and are verified whenever they are found."""
+
+    def __init__(self, cache: Path) -> None:
+        self.root = cache / "artifacts"
+
+    def find(self, key: str) -> Artifact | None:
+        """The verified artifact; None where there is none or, with a warning, where it is damaged."""
+        folder = self.root / key
+        if not folder.is_dir():
+            return None
+        try:
+            return _verified(key, folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("artifact %s is damaged and will be built again: %s", folder, error)
+            return None
+
+    def has(self, key: str) -> bool:
+        """True where there is an entry, looked at from outside only."""
+        return (self.root / key / MANIFEST).is_file()
+
+    @contextmanager
+    def locked(self, key: str, cancelled: Callable[[], bool]) -> Iterator[bool]:
+        """Hold the key against all threads and processes; yields False when cancelled while waiting."""
+        locks = self.root / "locks"
+        with _disk(locks):
+            locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{key}.lock", thread_local=False)
+        while not cancelled():
+            try:
+                lock.acquire(timeout=_POLL_S, poll_interval=_POLL_S / 2)
+            except Timeout:
+                continue
+            try:
+                yield True
+            finally:
+                lock.release()
+            return
+        yield False
+
+    @contextmanager
+    def part(self, key: str) -> Iterator[Path]:
+        """A folder to build in, beside the entries; gone afterwards. Needs the lock of the key."""
+        with _disk(self.root):
+            for left in self.root.glob(f".part-{key}-*"):  # of a process that died; nobody else holds the lock
+                shutil.rmtree(left, ignore_errors=True)
+            folder = self.root / f".part-{key}-{uuid.uuid4().hex[:8]}"
+            folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(self, key: str, part: Path) -> Artifact:
+        """Turn a finished part into the entry; a damaged one in its place gives way."""
+        entry = self.root / key
+        with _disk(entry):
+            for file in part.iterdir():
+                _sync(file)
+            _sync(part)
+            if entry.exists():
+                shutil.rmtree(entry)
+            part.rename(entry)
+            _sync(self.root)
+        artifact = self.find(key)
+        if artifact is None:
+            raise BuildError(f"artifact {entry} was damaged while it was written", hint="look at the disk")
+        return artifact
+
+    def keep_failed_log(self, key: str, part: Path) -> Path:
+        """Save the log of a failed build; returns where it is."""
+        kept = self.root / "failed" / f"{key}.log"
+        source = part / LOG
+        with _disk(kept):
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_bytes(source.read_bytes() if source.exists() else b"")
+        return kept
+
+
+def _verified(key: str, folder: Path) -> Artifact:
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+    path = folder / MODEL
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if manifest["key"] != key or manifest["sha256"] != sha256:
+        raise ValueError(f"{path} has the digest {sha256[:12]}, its manifest says {str(manifest['sha256'])[:12]}")
+    return Artifact(key, path, sha256, path.stat().st_size, manifest)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(f"cannot write {path}: {error.strerror or error}", hint="space, permissions?") from error
