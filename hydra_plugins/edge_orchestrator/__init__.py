@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -46,11 +45,10 @@ class FleetLauncher(Launcher):
         return launch(self.hydra_context.config_loader, self.config, job_overrides, initial_job_idx)
 
 
-@dataclass
-class FleetLauncherConfig:
-    _target_: str = "hydra_plugins.edge_orchestrator.FleetLauncher"
-
-
+# A plain mapping: Hydra executes this module outside sys.modules, where a dataclass cannot be made.
 ConfigStore.instance().store(
-    group="hydra/launcher", name="fleet", node=FleetLauncherConfig, provider="edge_orchestrator"
+    group="hydra/launcher",
+    name="fleet",
+    node={"_target_": "hydra_plugins.edge_orchestrator.FleetLauncher"},
+    provider="edge_orchestrator",
 )

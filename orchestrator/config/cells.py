@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -71,13 +73,9 @@ def compose_cells(
 
 def settings_of(config: DictConfig) -> Settings:
     """The typed settings of a composed job, interpolations resolved."""
-    plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    settings = OmegaConf.to_object(plain)
-    if not isinstance(settings, Settings):
-        raise ConfigError(
-            "the configuration lost its types", hint="keep 'settings' first in the defaults of config.yaml"
-        )
-    return settings
+    values: dict[str, Any] = {field.name: config[field.name] for field in dataclasses.fields(Settings)}
+    plain: dict[str, Any] = {n: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for n, v in values.items()}
+    return Settings(**plain)
 
 
 def cell_of(config: DictConfig, settings: Settings, overrides: list[str], number: int) -> Cell:

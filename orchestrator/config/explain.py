@@ -15,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from orchestrator.cell import Settings
 from orchestrator.config.limits import Problem
@@ -29,6 +30,12 @@ def explained() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explanation(error)) from error
+    except YAMLError as error:
+        raise ConfigError(f"a configuration file is no valid YAML: {error}") from error
+    except AttributeError as error:  # how OmegaConf refuses a key added with '+' to a typed node
+        raise ConfigError(
+            f"unknown key: {error}", hint="a typed part of the configuration takes no new keys"
+        ) from error
 
 
 def explanation(error: BaseException) -> str:
@@ -42,14 +49,17 @@ def explanation(error: BaseException) -> str:
     if where and "/" in where[1]:
         text = text.replace(where[0], f"In {file_of(where[1])}:", 1)
     key = re.search(r"full_key: (\S+)", str(error)) or re.search(r"full_key: (\S+)", str(cause))
-    if key and ("Key '" in text or "not in struct" in text):
+    if key and "Key '" in text:
         text += f"\n{known_keys(key[1])}"
+    elif key and key[1] not in text:
+        text += f"\nkey: {key[1]}"
     return text
 
 
 def first_lines(error: BaseException) -> str:
-    """The message without OmegaConf's type annotations at its end."""
-    kept = [line for line in str(error).splitlines() if not re.match(r"\s*(object_type|reference_type|full_key)", line)]
+    """The message without OmegaConf's type annotations, and without the advice to add keys, which types refuse."""
+    noise = r"\s*(object_type|reference_type|full_key|To append to your config)"
+    kept = [line for line in str(error).splitlines() if not re.match(noise, line)]
     return "\n".join(line.rstrip() for line in kept if line.strip())
 
 

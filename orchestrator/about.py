@@ -1,0 +1,58 @@
+"""About this controller and this sweep: facts for the record, and the sweep's log file."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from orchestrator import __version__
+
+PACKAGES = ("hydra-core", "fabric", "paramiko", "tensorflow", "mlflow", "pandas", "numpy")
+
+
+def controller() -> dict[str, str]:
+    """Software and host that produced the numbers; nothing is imported for it."""
+    facts = {
+        "orchestrator": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+        "user": getpass.getuser(),
+        "executable": Path(sys.executable).name,
+    }
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            facts[package] = version(package)
+    return facts
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be written here."""
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd())) or "."
+    return str(path)
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Everything that is logged goes to the sweep's log, nothing of it to the terminal."""
+    root = logging.getLogger()
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s"))
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.getLogger("paramiko").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()

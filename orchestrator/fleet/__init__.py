@@ -1,0 +1,8 @@
+"""The fleet: who runs what when."""
+
+from orchestrator.fleet.builds import Builds
+from orchestrator.fleet.lanes import CONTROLLER, Fleet, Progress
+from orchestrator.fleet.plan import Entry, Plan, plan, seconds
+from orchestrator.fleet.turns import Turns
+
+__all__ = ["CONTROLLER", "Builds", "Entry", "Fleet", "Plan", "Progress", "Turns", "plan", "seconds"]

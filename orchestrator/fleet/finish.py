@@ -1,0 +1,105 @@
+"""From what a session brought home, or from what went wrong, to the cell's result."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import traceback
+from typing import Any
+
+from orchestrator.artifact import Artifact
+from orchestrator.cell import Cell
+from orchestrator.device import Board
+from orchestrator.errors import BenchmarkFailed, Interrupted, OrchestratorError, UnsupportedOptimization
+from orchestrator.measurement import Measurement, measure
+from orchestrator.provisioning import Facts
+from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
+from orchestrator.session.session import Outcome
+
+RECORD_FILE, LOG_FILE, MANIFEST_FILE = "record.json", "log.txt", "manifest.json"
+
+
+def finished(
+    sweep: Sweep, cell: Cell, board: Board, facts: Facts | None, artifact: Artifact, outcome: Outcome, started_s: float
+) -> Result:
+    """The record on disk first, then what it comes to.
+
+    Raises:
+        BenchmarkFailed: the record says that the benchmark failed.
+        MeasurementError: the record holds nothing to measure.
+    """
+    keep(cell, outcome, artifact)
+    error = outcome.record.get("error")
+    if error is not None:
+        raise BenchmarkFailed(
+            f"{error['message']} (in phase '{error['phase']}')", kind=error["type"], trace=error["traceback"] or ""
+        )
+    known = dataclasses.asdict(facts) if facts else {}
+    cores = facts.cores if facts else cell.settings.device.cores
+    measurement = measure(
+        outcome.record, manifest=artifact.manifest, power=cell.settings.device.power, cores=cores, facts=known
+    )
+    return result(sweep, cell, DONE, started_s, board=board, measurement=measurement, runtime=outcome.runtime)
+
+
+def keep(cell: Cell, outcome: Outcome, artifact: Artifact) -> None:
+    """The raw record, the board's log and the artifact's manifest, beside the result that is made of them."""
+    cell.directory.mkdir(parents=True, exist_ok=True)
+    (cell.directory / RECORD_FILE).write_text(json.dumps(outcome.record, allow_nan=False))
+    (cell.directory / LOG_FILE).write_text(outcome.log)
+    manifest = {"key": artifact.key, "sha256": artifact.sha256, **artifact.manifest}
+    (cell.directory / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1))
+
+
+def failed(sweep: Sweep, cell: Cell, board: Board | None, error: Exception, started_s: float) -> Result:
+    """A cell without a number: its traceback goes to the cell's log, its message to people."""
+    trace = "".join(traceback.format_exception(error))
+    path = cell.directory / LOG_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    board_words = f"{error.trace}\n" if isinstance(error, BenchmarkFailed) and error.trace else ""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{board_words}--- on the controller ---\n{trace}")
+    if isinstance(error, OrchestratorError):
+        failure = Failure.of(error.located(cell=cell.id, log=str(path)))
+    else:
+        failure = Failure(type(error).__name__, f"a bug of the orchestrator: {error}", log=str(path), traceback=trace)
+    return result(sweep, cell, FAILED, started_s, board=board, error=failure)
+
+
+def skipped(sweep: Sweep, cell: Cell, board: Board | None, error: UnsupportedOptimization) -> Result:
+    """An impossible combination, with its reason."""
+    return result(sweep, cell, SKIPPED, time.time(), board=board, reason=error.message)
+
+
+def interrupted(sweep: Sweep, cell: Cell, board: Board | None, error: Interrupted, started_s: float) -> Result:
+    """A cell that the end of the sweep overtook."""
+    return result(sweep, cell, INTERRUPTED, started_s, board=board, reason=error.message)
+
+
+def result(
+    sweep: Sweep,
+    cell: Cell,
+    status: str,
+    started_s: float,
+    *,
+    board: Board | None,
+    runtime: str | None = None,
+    measurement: Measurement | None = None,
+    **why: Any,
+) -> Result:
+    """A result with the cell's own words; the runtime is the one the board got, not 'auto'."""
+    axes = cell.axes | ({"runtime": runtime} if runtime else {})
+    return Result(
+        number=cell.number,
+        sweep_id=sweep.id,
+        cell_id=cell.id,
+        status=status,
+        axes=axes,
+        started_s=started_s,
+        ended_s=time.time(),
+        board=board.name if board else None,
+        measurement=measurement,
+        directory=cell.directory,
+        **why,
+    )

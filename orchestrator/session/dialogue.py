@@ -1,0 +1,100 @@
+"""Questions and answers with the supervisor on a board, over one channel."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any, Protocol
+
+from orchestrator.errors import (
+    BoardBusy,
+    BoardError,
+    BoardNotReady,
+    CommandFailed,
+    ConnectionFailed,
+    TransferFailed,
+)
+
+SILENCE_S = 20.0
+"""The supervisor beats every 5 s; four missed beats are a lost link."""
+
+ERRORS: dict[str, type[BoardError]] = {
+    "BoardBusy": BoardBusy,
+    "BoardNotReady": BoardNotReady,
+    "TransferFailed": TransferFailed,
+    "CommandFailed": CommandFailed,
+}
+
+
+class Stream(Protocol):
+    """JSON objects both ways."""
+
+    def send(self, message: dict[str, Any]) -> None: ...
+
+    def receive(self, timeout_s: float) -> dict[str, Any] | None: ...
+
+    def close(self) -> None: ...
+
+
+class Dialogue:
+    """Matches replies to requests; everything unsolicited waits for :meth:`next_event`.
+
+    Used by one thread. Any method raises :class:`ConnectionFailed` when the link is gone or silent.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._events: deque[dict[str, Any]] = deque()
+        self._number = 0
+        self._heard = time.monotonic()
+
+    def request(self, op: str, *, timeout_s: float = 60.0, **fields: Any) -> dict[str, Any]:
+        """Send ``op`` and wait for its reply.
+
+        Raises:
+            BoardError: the supervisor refused, as the class it named.
+            ConnectionFailed: no reply within ``timeout_s``, or no beat for 20 s.
+        """
+        self._number += 1
+        self._stream.send({"id": self._number, "op": op, **fields})
+        deadline = time.monotonic() + timeout_s
+        while True:
+            message = self._receive(deadline - time.monotonic())
+            if message is None:
+                if time.monotonic() >= deadline:
+                    raise ConnectionFailed(f"the board did not answer '{op}' within {timeout_s:.0f} s")
+            elif message.get("id") == self._number or (message.get("id") is None and "error" in message):
+                return answer(message)
+            else:
+                self._events.append(message)
+
+    def next_event(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next message nobody asked for (an event), or None after ``timeout_s``."""
+        if self._events:
+            return self._events.popleft()
+        message = self._receive(timeout_s)
+        return message if message is not None and "event" in message else None
+
+    def close(self) -> None:
+        """Close the channel; the supervisor notices."""
+        self._stream.close()
+
+    def _receive(self, timeout_s: float) -> dict[str, Any] | None:
+        message = self._stream.receive(max(0.0, min(timeout_s, 1.0)))
+        now = time.monotonic()
+        if message is not None:
+            self._heard = now
+        elif now - self._heard > SILENCE_S:
+            raise ConnectionFailed(f"the board has been silent for {SILENCE_S:.0f} s")
+        return message
+
+
+def answer(message: dict[str, Any]) -> dict[str, Any]:
+    """The payload of a reply, or the error it carries."""
+    error = message.get("error")
+    if error is None:
+        payload = message.get("ok")
+        return payload if isinstance(payload, dict) else {}
+    kind = str(error.get("type")) if isinstance(error, dict) else ""
+    text = str(error.get("message")) if isinstance(error, dict) else str(error)
+    raise ERRORS.get(kind, BoardError)(text[:2000])

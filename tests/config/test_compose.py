@@ -1,0 +1,143 @@
+"""Every shipped choice composes; every wrong value is refused with its key, its file and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.config.composing import jobs
+
+from orchestrator import config
+from orchestrator.config import blotted
+from orchestrator.errors import ConfigError
+
+GROUPS = ("device", "model", "optimization", "runtime", "scenario", "tracking")
+CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((config.conf_directory() / group).glob("*.yaml"))]
+
+
+@pytest.fixture(autouse=True)
+def no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_LAB", "")  # set, so that what a test leaves there is undone
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_shipped_choice_composes(tmp_path: Path, group: str, choice: str) -> None:
+    more = ["model.path=/models/mine.tflite"] if choice == "file" else []
+    (job,) = jobs(tmp_path, [f"{group}={choice}", *more])
+    part = getattr(job.cell.settings, group)
+    assert choice == (part.kind if group == "tracking" else part.name)
+
+
+def test_the_catalogue_is_not_empty() -> None:
+    found = {f"{group}={choice}" for group, choice in CHOICES}
+    assert {"device=local", "device=pi4", "device=pi5", "device=jetson", "device=x86", "model=digits"} <= found
+
+
+def test_a_cell_knows_its_axes_and_its_id(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, ["device=pi4", "optimization=int8", "threads=4", "scenario.window_s=5", "device.user=pi"])
+    assert job.cell.id == "pi4/mobilenetv2/int8/auto/t4/b1/s224/quick/scenario.window_s=5"
+    assert job.cell.axes["threads"] == "4"
+    assert job.cell.directory.is_relative_to(tmp_path)
+
+
+def test_a_file_model_is_called_by_its_stem(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, ["model=file", "model.path=/models/net_v3.tflite"])
+    assert job.cell.axes["model"] == "net_v3"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("threads=0", ["threads = 0", "command line", "1 to 256"]),
+        ("runtime.xnnpack=maybe", ["runtime.xnnpack", "auto, require, off"]),
+        ("device.port=99999", ["device.port", "1 to 65535"]),
+        ("device.hosts=[]", ["device.hosts", "at least one entry"]),
+        ("device.workdir=relative", ["device.workdir", "absolute path"]),
+        ("model=file", ["model.path", "file.yaml", "model.path=/models/mine.tflite"]),
+        ("model.path=/x.tflite", ["model.path", "use model=file"]),
+        ("model.application=null", ["model.application", "tf.keras.applications"]),
+        ("scenario.processes=0", ["scenario.processes", "1 to 100"]),
+        ("runtime.candidates=[magic]", ["runtime.candidates", "litert, tflite_runtime"]),
+        ("thread=3", ["thread", "did you mean 'threads'?"]),
+        ("device.portt=3", ["device.portt", "did you mean 'port'?", "identity_file"]),
+        ("threads=many", ["threads=many", "Integer"]),
+        ("device=pi99", ["device/pi99", "pi4", "jetson"]),
+        ("+device.power.colour=red", ["colour"]),
+    ],
+)
+def test_a_wrong_value_is_explained(tmp_path: Path, override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs(tmp_path, [override])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_all_problems_of_all_cells_are_listed_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs(tmp_path, ["threads=0"], ["batch_size=0", "seed=-1"])
+    assert all(key in str(caught.value) for key in ("threads", "batch_size", "seed"))
+
+
+def lab(folder: Path, text: str, name: str = "pi4") -> str:
+    (folder / "device").mkdir(parents=True)
+    (folder / "device" / f"{name}.yaml").write_text(text)
+    return str(folder)
+
+
+def test_a_lab_device_needs_only_name_and_hosts_and_wins(tmp_path: Path) -> None:
+    config.take_lab(["--config-dir", lab(tmp_path / "lab", "name: pi4\nhosts: [pi@rack-1, pi@rack-2]\n")])
+    (job,) = jobs(tmp_path, ["device=pi4"])
+    device = job.cell.settings.device
+    assert device.hosts == ["pi@rack-1", "pi@rack-2"]
+    assert device.power.idle is None  # nothing of the shipped pi4.yaml is mixed in
+
+
+def test_shipped_devices_stay_reachable_beside_a_lab(tmp_path: Path) -> None:
+    config.take_lab([f"--config-dir={lab(tmp_path / 'lab', 'name: mine' + chr(10) + 'hosts: [x]', 'mine')}"])
+    assert [job.cell.settings.device.name for job in jobs(tmp_path, ["device=pi5"], ["device=mine"])] == ["pi5", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: pi4\nhost: [x]\n", ["pi4.yaml", "'host'", "did you mean 'hosts'?"]),
+        ("name: pi4\nhosts: [x]\nport: ssh\n", ["pi4.yaml", "device.port", "Integer"]),
+        ("name: pi4\nhosts: [x]\nport: 0\n", ["pi4.yaml", "device.port = 0", "1 to 65535"]),
+        ("name: pi4\nhosts: [x\n", ["pi4.yaml", "YAML"]),
+        ("name: a b\nhosts: [x]\n", ["device.name", "letters, digits"]),
+        ("name: pi4\n", ["hosts"]),
+        (
+            "name: pi4\nhosts: [x]\npower: {idle: {low_w: 3, high_w: 2}}\n",
+            ["device.power.idle", "3-2 W", "low_w not above high_w"],
+        ),
+    ],
+)
+def test_a_wrong_lab_file_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    folder = lab(tmp_path / "lab", text)
+    config.take_lab(["--config-dir", folder])
+    with pytest.raises(ConfigError) as caught:
+        jobs(tmp_path, ["device=pi4"])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_missing_lab_folder_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no such configuration folder: /nowhere"):
+        config.take_lab(["--config-dir", "/nowhere"])
+
+
+def test_the_lab_flag_is_taken_out_of_the_arguments(tmp_path: Path) -> None:
+    assert config.take_lab(["-m", "--config-dir", str(tmp_path), "device=pi4"]) == ["-m", "device=pi4"]
+
+
+def test_a_job_writes_what_hydra_would_and_no_password(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, ["tracking.uri=https://me:s3cret@mlflow.lab/x", "threads=2"])
+    job.save()
+    written = [path for path in job.cell.directory.rglob("*.yaml")]
+    assert {path.name for path in written} == {"config.yaml", "hydra.yaml", "overrides.yaml"}
+    assert not any("s3cret" in path.read_text() for path in written)
+    assert "threads: 2" in (job.cell.directory / "config.yaml").read_text()
+
+
+def test_blotting_keeps_the_rest_of_an_address() -> None:
+    assert blotted("uri=http://u:p@host:80/x y") == "uri=http://***@host:80/x y"
