@@ -1,0 +1,256 @@
+"""Whole measurements with a real LiteRT on tiny real models."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from remote import timing
+from remote.contract import parse_record
+from remote.inputs import seeded
+from remote.runtimes.tflite import delegation
+from tests.remote.boards import Board
+from tests.remote.test_power import ina3221_hwmon, rapl
+
+
+def measure(board: Board, status: str = "done", **changes: Any) -> dict[str, Any]:
+    """Run a job to its record, which the contract must take."""
+    client = board.attached[0] if board.attached else board.attach()
+    job = board.job(**changes)
+    assert "ok" in client.ask("start", job=job)
+    last = client.follow(job["run_id"])[-1]["event"]
+    folder = board.workdir / "jobs" / job["run_id"]
+    assert last["status"] == status, (last, (folder / "log.txt").read_text())
+    return parse_record((folder / "record.json").read_bytes())
+
+
+def test_a_whole_measurement(ready: Board) -> None:
+    client = ready.attach()
+    job = ready.job(processes=2)
+    client.ask("start", job=job)
+    events = [message["event"] for message in client.follow(job["run_id"])]
+    names = [event["event"] for event in events]
+    assert names == ["started", *["process", "loaded", "measured"] * 2, "finished"]
+    record = parse_record((ready.workdir / "jobs" / job["run_id"] / "record.json").read_bytes())
+    assert record["error"] is None
+    assert record["runtime"]["name"] == "litert"
+    assert record["runtime"]["threads"] == 1
+    assert record["inputs"][0]["shape"] == [1, 16, 16, 3]
+    assert record["energy"] == {"sensors": [], "pass": None, "reason": "not asked for: energy_s is 0"}
+    first, second = record["processes"]
+    assert first["output_sha256"] == second["output_sha256"]
+    for process in (first, second):
+        assert process["output_finite"]
+        assert process["group"] > 1  # this model takes microseconds
+        assert len(process["invoke_ns"]) >= 10
+        assert sum(process["invoke_ns"]) <= process["window_ns"]
+        assert process["window_ns"] >= 0.1e9
+        assert process["warmup_ns"] >= 0.02e9
+        assert process["warmup_runs"] >= 3
+        assert process["end_to_end_ns"]
+        assert process["cpu_ns"] > 0
+        assert process["rss_start_bytes"] < process["rss_loaded_bytes"] <= process["peak_rss_bytes"]
+        assert process["end_s"] - process["begin_s"] == pytest.approx(process["window_ns"] / 1e9, abs=0.01)
+    assert len(record["state"]["samples"]) >= 2
+
+
+def test_a_raw_value_is_at_least_a_millisecond(ready: Board) -> None:
+    process = measure(ready, window_s=0.3)["processes"][0]
+    values = sorted(process["invoke_ns"])
+    assert values[len(values) // 10] >= 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "xnnpack", "state", "partitions", "nodes", "delegated"),
+    [
+        ("tiny_float", "auto", "engaged", 1, 5, 5),
+        ("tiny_float", "require", "engaged", 1, 5, 5),
+        ("tiny_float", "off", "absent", 0, 5, 0),
+        ("tiny_int8", "auto", "engaged", 1, 5, 4),  # the last SOFTMAX is left to the built-in kernels
+        ("tiny_partial", "auto", "engaged", 2, 9, 6),
+        ("tiny_int32", "auto", "absent", 0, 1, 0),
+    ],
+)
+def test_how_much_a_delegate_took(
+    ready: Board, model: str, xnnpack: str, state: str, partitions: int, nodes: int, delegated: int
+) -> None:
+    delegate = measure(ready, model=model, xnnpack=xnnpack)["runtime"]["delegate"]
+    assert (delegate["state"], delegate["partitions"]) == (state, partitions)
+    assert (delegate["nodes"], delegate["delegated_nodes"]) == (nodes, delegated)
+    assert delegate["requested"] == xnnpack
+    assert delegate["name"] == ("XNNPACK" if state == "engaged" else None)
+    assert (delegate["reason"] is None) == (state == "engaged")
+
+
+def test_a_required_delegate_that_does_not_engage_fails(ready: Board) -> None:
+    error = measure(ready, "failed", model="tiny_int32", xnnpack="require")["error"]
+    assert error["type"] == "DelegateNotEngaged"
+    assert error["phase"] == "load"
+    assert "XNNPACK was required" in error["message"]
+
+
+def test_a_runtime_that_does_not_tell_is_unproven() -> None:
+    class Silent:
+        pass
+
+    assert delegation(Silent())["state"] == "unproven"
+    assert delegation(Silent())["partitions"] is None
+
+
+@pytest.mark.parametrize("data", [b"", b"no model at all", b"\x1c\x00\x00\x00TFL3" + bytes(100)])
+def test_a_model_that_the_runtime_refuses(ready: Board, data: bytes) -> None:
+    error = measure(ready, "failed", model=data)["error"]
+    assert error["phase"] in ("load", "before loaded")
+    assert error["type"] in ("ValueError", "RuntimeError", "WorkerDied")
+    assert error["message"]
+
+
+def test_a_runtime_that_is_not_there(ready: Board) -> None:
+    error = measure(ready, "failed", runtime="tflite_runtime")["error"]
+    assert error["type"] == "ModuleNotFoundError"
+    assert error["phase"] == "import"
+    assert "tflite_runtime" in error["message"]
+
+
+def test_not_a_number_is_seen(ready: Board) -> None:
+    record = measure(ready, model="tiny_nan")
+    assert record["processes"][0]["output_finite"] is False
+
+
+def test_threads_are_set_and_recorded(ready: Board) -> None:
+    assert measure(ready, threads=2)["runtime"]["threads"] == 2
+
+
+def test_the_seed_decides_the_input(ready: Board) -> None:
+    hashes = [measure(ready, seed=seed)["processes"][0]["output_sha256"] for seed in (0, 0, 1)]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_long_log_and_stray_prints_break_nothing(ready: Board, runtime: Path) -> None:
+    noisy = ready.workdir / "envs" / ("a" * 16)
+    noisy.mkdir()
+    for path in runtime.iterdir():
+        (noisy / path.name).symlink_to(path)
+    (noisy / "ai_edge_litert").unlink()
+    (noisy / "ai_edge_litert").mkdir()
+    for path in (runtime / "ai_edge_litert").iterdir():
+        (noisy / "ai_edge_litert" / path.name).symlink_to(path)
+    module = noisy / "ai_edge_litert" / "interpreter.py"
+    source = module.read_text()
+    module.unlink()
+    module.write_text(source + "\nprint('noise ' * 100000)\nimport os\nos.write(1, b'{\"process\": 1}\\n')\n")
+    assert measure(ready, env="a" * 16)["error"] is None
+
+
+# -- the same input for every optimization
+
+
+def test_an_int8_input_is_its_float_twin_quantized() -> None:
+    (plain,) = seeded([((2, 3), np.float32, 0.0, 0)], 5)
+    (quantized,) = seeded([((2, 3), np.int8, 0.0078, -1)], 5)
+    assert plain.dtype == np.float32
+    assert quantized.dtype == np.int8
+    assert np.abs((quantized.astype(float) + 1) * 0.0078 - plain).max() <= 0.0078
+    assert np.abs(plain).max() <= 1
+
+
+def test_other_types() -> None:
+    whole, flag, unsigned = seeded(
+        [((50,), np.int32, 0.0, 0), ((50,), np.bool_, 0.0, 0), ((50,), np.uint8, 0.5, 128)], 0
+    )
+    assert set(whole.tolist()) == {0, 1}
+    assert flag.dtype == np.bool_
+    assert unsigned.min() >= 126
+    with pytest.raises(TypeError, match="cannot be made up"):
+        seeded([((1,), np.bytes_, 0.0, 0)], 0)
+
+
+def test_the_loop_honours_both_conditions() -> None:
+    calls: list[int] = []
+    assert len(timing.durations(lambda: calls.append(1), 1, 0.0, 7)) == 7
+    assert len(timing.durations(lambda: calls.append(1), 10, 0.0, 7)) == 7
+    assert len(calls) == 77
+    assert sum(timing.durations(lambda: None, 1000, 0.05, 1)) > 0.03e9
+
+
+def test_the_group_makes_a_millisecond() -> None:
+    assert timing.group_for([2_000_000, 1_000_000]) == 1
+    assert timing.group_for([10_000] * 9 + [10_000_000]) * 10_000 >= 1_000_000
+    assert timing.group_for([0]) > 1
+
+
+# -- energy, with sensors in a file tree
+
+
+def run_benchmark(board: Board, sys_root: Path, **changes: Any) -> dict[str, Any]:
+    """The benchmark verb alone, as the supervisor starts it, but with another /sys."""
+    job = board.job(**changes)
+    folder = board.workdir / "jobs" / job["run_id"]
+    folder.mkdir()
+    (folder / "job.json").write_text(json.dumps(job))
+    command = [sys.executable, "-I", "-S", str(board.program), "benchmark", "--workdir", str(board.workdir)]
+    command += ["--run-id", job["run_id"], "--parent", str(os.getpid()), "--sys-root", str(sys_root)]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return parse_record((folder / "record.json").read_bytes())
+
+
+def test_energy_of_a_sampled_sensor(ready: Board, tmp_path: Path) -> None:
+    ina3221_hwmon(tmp_path / "sys", ("VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"), watts=5.0)
+    outcome = run_benchmark(ready, tmp_path / "sys", energy_s=1.0, idle_s=0.5)["energy"]
+    measured = outcome["pass"]
+    assert outcome["reason"] is None
+    assert (measured["scope"], measured["kind"], measured["rate_hz"]) == ("module_in", "sampled", 10.0)
+    seconds = measured["end_s"] - measured["begin_s"]
+    assert seconds >= 1.0
+    assert measured["energy_j"] == pytest.approx(5.0 * seconds, rel=1e-6)
+    assert measured["idle"]["power_w"] == pytest.approx(5.0)
+    assert measured["idle"]["end_s"] <= measured["begin_s"]
+    assert measured["inferences"] == measured["group"] * len(measured["invoke_ns"])
+    assert 6 <= measured["samples"] <= 20
+    assert measured["coverage"] > 0.9
+    gaps = [after[0] - before[0] for before, after in zip(measured["trace"], measured["trace"][1:], strict=False)]
+    assert max(gaps) - min(gaps) > 0.02  # jittered
+
+
+def test_energy_of_a_counter(ready: Board, tmp_path: Path) -> None:
+    (zone,) = rapl(tmp_path / "sys", energy_uj=262143000000)
+    stop = threading.Event()
+
+    def count() -> None:
+        value = 262143000000
+        with (zone / "energy_uj").open("r+") as stream:
+            while not stop.wait(0.005):
+                value = (value + 50_000) % 262143328850  # 10 W
+                stream.seek(0)
+                stream.write(f"{value:012d}\n")
+                stream.flush()
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        outcome = run_benchmark(ready, tmp_path / "sys", energy_s=1.0, idle_s=0.5)["energy"]
+    finally:
+        stop.set()
+        thread.join()
+    measured = outcome["pass"]
+    assert (measured["scope"], measured["kind"], measured["rate_hz"]) == ("cpu_package", "counter", None)
+    seconds = measured["end_s"] - measured["begin_s"]
+    assert measured["energy_j"] / seconds == pytest.approx(10.0, rel=0.5)  # the thread is late on a busy machine
+    assert measured["energy_j"] > 0.0
+    assert measured["coverage"] == 1.0
+
+
+def test_no_sensor_is_null_with_a_reason(ready: Board, tmp_path: Path) -> None:
+    outcome = run_benchmark(ready, tmp_path / "sys", energy_s=1.0)["energy"]
+    assert outcome["pass"] is None
+    assert outcome["sensors"] == []
+    assert "no power sensor" in outcome["reason"]
