@@ -39,7 +39,8 @@ class Files:
         except TransferFailed as error:
             raise self._full_disk(remote, size_bytes) or error from error.__cause__
         if arrived != size_bytes:
-            raise self._failed(f"{local.name} has {size_bytes} bytes, but {arrived} arrived as {remote}")
+            short = self._failed(f"{local.name} has {size_bytes} bytes, but {arrived} arrived as {remote}")
+            raise self._full_disk(remote, size_bytes) or short
 
     def get(self, remote: str, *, limit_bytes: int) -> bytes:
         """Read a file; its size is checked before and while it is read, since it may grow."""

@@ -117,7 +117,11 @@ def _upload(shell: Shell, facts: Facts, path: Path, size_bytes: int, needed_byte
             hint=f"make room, or remove {facts.workdir}/envs and {facts.workdir}/blobs (they come back when needed)",
         )
     part = f"blobs/.part-{uuid.uuid4().hex}"
-    shell.put(path, f"{facts.workdir}/{part}")
+    try:
+        shell.put(path, f"{facts.workdir}/{part}")
+    except TransferFailed:
+        shell.run(["rm", "-f", f"{facts.workdir}/{part}"], check=False)  # half a file must not fill the disk
+        raise
     return part
 
 
