@@ -1,0 +1,182 @@
+"""The columns of a comparison, in one place for terminal, Markdown and HTML; how numbers are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.report.seen import Comparison
+from orchestrator.result import DONE
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``keep``: the lower, the sooner it is left out where width is short; 9 never is."""
+
+    key: str
+    head: str
+    text: Callable[[Row], str]
+    keep: int = 9
+    right: bool = False
+    axis: bool = False  # said once above the table if all cells share it
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What is left to show: columns that hold something, rows with numbers, what all rows share, the others."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    common: dict[str, str]
+    others: tuple[Row, ...]
+
+
+def plain(value: object) -> str:
+    """Text that cannot steer a terminal; empty for what is missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in str(value))
+
+
+def has(row: Row, key: str) -> bool:
+    value = row.get(key)
+    return value is not None and not (isinstance(value, float) and math.isnan(value)) and value != ""
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Three significant digits, and whole numbers beyond, never in scientific notation."""
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 6)}f}"
+
+
+def _between(low: float, high: float, like: float) -> str:
+    decimals = max(0, 2 - math.floor(math.log10(abs(like)))) if like else 2
+    return f"{low:,.{decimals}f}–{high:,.{decimals}f}"
+
+
+def latency(row: Row) -> str:
+    """``41.2 ±0.8%``: half the 95 % interval between processes, relative (it is symmetric in ratios)."""
+    value = number(row["latency_ms"])
+    if not has(row, "latency_low_ms"):
+        return value
+    half = 100 * (math.sqrt(row["latency_high_ms"] / row["latency_low_ms"]) - 1)
+    return f"{value} ±{half:.1f}%" if half < 9.95 else f"{value} ±{min(half, 999):.0f}%"
+
+
+def change(row: Row) -> str:
+    """``1.92× faster``, ``~`` where it cannot be told from none, a dash where there is nothing to compare with."""
+    if row["is_baseline"]:
+        return "baseline"
+    if not has(row, "change_ratio"):
+        return "–"
+    if not row["change_significant"]:
+        return "~"
+    return factor(row["change_ratio"])
+
+
+def factor(ratio: float) -> str:
+    return f"{1 / ratio:.2f}× faster" if ratio < 1 else f"{ratio:.2f}× slower"
+
+
+def energy(row: Row) -> str:
+    return f"{number(row['energy_mj'])} ±{number(row['energy_uncertainty_mj'], 2)}" if has(row, "energy_mj") else ""
+
+
+def estimate(row: Row) -> str:
+    if not has(row, "energy_estimate_mj"):
+        return ""
+    return _between(row["energy_estimate_low_mj"], row["energy_estimate_high_mj"], row["energy_estimate_mj"])
+
+
+def _of(key: str, scale: float = 1.0) -> Callable[[Row], str]:
+    return lambda row: number(row[key] / scale) if has(row, key) else ""
+
+
+def _word(key: str) -> Callable[[Row], str]:
+    return lambda row: plain(row.get(key))
+
+
+def columns(baseline: str) -> tuple[Column, ...]:
+    axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario")
+    heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario")
+    shared = {key: Column(key, head, _word(key), axis=True) for key, head in zip(axes, heads, strict=True)}
+    return (
+        Column("sweep", "Sweep", _word("sweep"), axis=True),
+        shared.pop("device"),
+        Column("board", "Board", _word("board"), 4, axis=True),
+        Column("model", "Model", _word("model")),
+        Column("optimization", "Optimization", _word("optimization")),
+        *shared.values(),
+        Column("latency_ms", "Latency ms", latency, right=True),
+        Column("change", f"vs {baseline}", change, right=True),
+        Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),
+        Column("load_ms", "Load ms", _of("load_ms"), 1, True),
+        Column("peak_rss_mb", "RSS MB", _of("peak_rss_mb"), 2, True),
+        Column("size_bytes", "Size MB", _of("size_bytes", 1e6), 5, True),
+        Column("energy_mj", "Energy mJ", energy, 7, True),
+        Column("energy_scope", "Scope", _word("energy_scope"), 4, axis=True),
+        Column("energy_estimate_mj", "Est. mJ", estimate, 6, True),
+        Column("processor", "Accelerator", _word("processor"), axis=True),
+        Column("delegate", "Delegate", _word("delegate"), axis=True),
+        Column("verdict", "Verdict", _word("verdict")),
+    )
+
+
+def sheet(comparison: Comparison) -> Sheet:
+    """Leave out what is empty for all cells; name once what is the same for all."""
+    records: list[Row] = [
+        {str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")
+    ]
+    rows = [row for row in records if row["status"] == DONE]
+    others = tuple(row for row in records if row["status"] != DONE)
+    kept, common = [], {}
+    for column in columns(comparison.baseline):
+        texts = [column.text(row) for row in rows]
+        if not any(texts):
+            continue
+        if column.axis and len(set(texts)) == 1:
+            if column.key != "sweep":  # a single one is the title
+                common[column.head] = texts[0]
+        else:
+            kept.append(column)
+    return Sheet(tuple(kept), tuple(rows), common, others)
+
+
+def cell_name(row: Row) -> str:
+    return plain("/".join(str(row.get(key) or "?") for key in ("device", "model", "optimization")))
+
+
+def doubts(rows: tuple[Row, ...]) -> list[tuple[Row, str]]:
+    """The cells that are not valid, each with its reasons, and warnings of any cell."""
+    found = []
+    for row in rows:
+        reasons = [plain(row["verdict_reasons"])] if row["verdict"] != "valid" else []
+        reasons += [plain(row["warnings"])] if has(row, "warnings") else []
+        if text := "; ".join(filter(None, reasons)):
+            found.append((row, text))
+    return found
+
+
+ESTIMATE_NOTE = (
+    "Est. mJ is no measurement: published idle and load power of the board × CPU use × time, as a range. "
+    "Use it to rank variants on one board, not as an absolute."
+)
+ENERGY_NOTE = "Energy mJ is measured per inference, ± standard uncertainty; compare within one scope only."
+LATENCY_NOTE = (
+    "Latency: median of the medians of the processes, ± half its 95 % interval between processes. "
+    "~ is no significant difference (Welch test on process medians at 5 %, and at least 2 %)."
+)
+
+
+def notes(shown: Sheet, kept: Sequence[Column] | None = None) -> list[str]:
+    """What must be said about the columns that are shown."""
+    keys = {column.key for column in (shown.columns if kept is None else kept)}
+    lines = [LATENCY_NOTE] if shown.rows else []
+    lines += [ENERGY_NOTE] if "energy_mj" in keys else []
+    return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])

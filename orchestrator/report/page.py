@@ -1,0 +1,201 @@
+"""The comparison as one HTML file: offline, no script, every text escaped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib import resources
+
+from orchestrator.report import columns as c
+from orchestrator.report.figure import CHARTS, Chart, ends, groups, label
+from orchestrator.report.seen import Comparison
+
+# Nothing is fetched and nothing runs, whatever a board managed to get into a text.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+CONDITIONS = {
+    "board_model": "Board model",
+    "board_cpu": "CPU",
+    "board_os": "OS",
+    "board_kernel": "Kernel",
+    "runtime_version": "Runtime version",
+    "python": "Python",
+    "numpy": "NumPy",
+    "governor": "Governor",
+    "weights": "Weights",
+    "energy_source": "Energy sensor",
+    "energy_kind": "Energy kind",
+    "energy_estimate_source": "Power profile",
+    "energy_estimate_scope": "Profile scope",
+}
+
+
+def page(comparison: Comparison, shown: c.Sheet) -> str:
+    style = resources.files("orchestrator.report").joinpath("report.css").read_text(encoding="utf-8")
+    body = "\n".join(_body(comparison, shown))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_e(comparison.title)}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _body(comparison: Comparison, shown: c.Sheet) -> Iterator[str]:
+    yield f"<header><h1>{_e(comparison.title)}</h1>{_summary(comparison, shown)}</header>"
+    yield _common(shown)
+    yield _table(shown)
+    yield from _doubts(shown)
+    yield from _others(shown)
+    for chart in CHARTS:
+        yield from _chart(chart, shown)
+    yield _conditions(shown)
+    yield _methods(shown, comparison.baseline)
+
+
+def _summary(comparison: Comparison, shown: c.Sheet) -> str:
+    counts = [f"{len(shown.rows)} measured"]
+    for status in ("failed", "interrupted", "skipped"):
+        if n := sum(row["status"] == status for row in shown.others):
+            counts.append(f"{n} {status}")
+    lines = []
+    for sweep in comparison.sweeps:
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(sweep.started_s))
+        command = f"<code>{_e(sweep.command)}</code>" if sweep.command else ""
+        lines.append(f"<p>{_e(when)} {command}</p>")
+    return f'<p class="lead">{_e(", ".join(counts))}</p>' + "".join(lines)
+
+
+def _common(shown: c.Sheet) -> str:
+    items = "".join(f"<li><span>{_e(head)}</span> {_e(text)}</li>" for head, text in shown.common.items())
+    return f'<ul class="chips" aria-label="the same for all cells">{items}</ul>' if items else ""
+
+
+def _table(shown: c.Sheet) -> str:
+    if not shown.rows:
+        return "<p>No cell has a result.</p>"
+    heads = "".join(f"<th{_align(x)}{_title(x)}>{_e(x.head)}</th>" for x in shown.columns)
+    rows, before = [], None
+    for row in shown.rows:
+        group = (row["sweep"], row["device"], row["model"])
+        first = ' class="first"' if before not in (None, group) else ""
+        before = group
+        rows.append(f"<tr{first}>" + "".join(f"<td{_align(x)}>{_cell(x, row)}</td>" for x in shown.columns) + "</tr>")
+    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _cell(column: c.Column, row: c.Row) -> str:
+    text = column.text(row)
+    if column.key == "verdict":
+        return _badge(text, row["verdict_reasons"])
+    if column.key == "change" and c.has(row, "change_ratio"):
+        kind = "faster" if text.endswith("faster") else "slower" if text.endswith("slower") else "same"
+        return f'<span class="{kind}" title="{_e(_interval(row))}">{_e(text)}</span>'
+    if column.key == "latency_ms" and c.has(row, "latency_low_ms"):
+        exact = f"95 % interval {c.number(row['latency_low_ms'], 4)} to {c.number(row['latency_high_ms'], 4)} ms"
+        return f'<span title="{_e(exact)}">{_e(text)}</span>'
+    if column.key == "change":
+        return f'<span class="same" title="{_e(c.plain(row["change_note"]))}">{_e(text)}</span>'
+    if not text:
+        return '<span class="none" title="not measured">–</span>'
+    return f'<span class="estimate">{_e(text)}</span>' if column.key == "energy_estimate_mj" else _e(text)
+
+
+def _interval(row: c.Row) -> str:
+    if not c.has(row, "change_low"):
+        return c.plain(row["change_note"])
+    text = f"time ratio {row['change_ratio']:.3f}, 95 % interval {row['change_low']:.3f} to {row['change_high']:.3f}"
+    text += f", p = {row['change_p']:.2g}"
+    return f"{text}; {c.plain(row['change_note'])}" if row["change_note"] else text
+
+
+def _badge(level: str, why: object = "") -> str:
+    return f'<span class="badge {_e(level)}" title="{_e(c.plain(why))}">{_e(level)}</span>'
+
+
+def _doubts(shown: c.Sheet) -> Iterator[str]:
+    found = c.doubts(shown.rows)
+    if found:
+        items = "".join(
+            f"<li>{_badge(row['verdict'])} <b>{_e(c.cell_name(row))}</b> {_e(text)}</li>" for row, text in found
+        )
+        yield f'<section><h2>Doubts</h2><ul class="reasons">{items}</ul></section>'
+
+
+def _others(shown: c.Sheet) -> Iterator[str]:
+    if not shown.others:
+        return
+    items = []
+    for row in shown.others:
+        where = f" on {_e(c.plain(row['board']))}" if c.has(row, "board") else ""
+        hint = f' <span class="hint">{_e(c.plain(row["hint"]))}</span>' if c.has(row, "hint") else ""
+        log = f" <code>{_e(c.plain(row['log']))}</code>" if c.has(row, "log") else ""
+        reason = _e(c.plain(row["reason"]))
+        items.append(f"<li>{_badge(row['status'])} <b>{_e(c.cell_name(row))}</b>{where} {reason}{hint}{log}</li>")
+    yield f'<section><h2>Without a result</h2><ul class="reasons">{"".join(items)}</ul></section>'
+
+
+def _chart(chart: Chart, shown: c.Sheet) -> Iterator[str]:
+    panels = [(name, rows) for name, rows in groups(shown) if any(c.has(row, chart.key) for row in rows)]
+    if panels:
+        kind = " estimated" if chart.estimated else ""
+        note = f'<p class="note">{_e(c.ESTIMATE_NOTE)}</p>' if chart.estimated else ""
+        inner = "".join(_panel(chart, name, rows, shown) for name, rows in panels)
+        head = f"<h2>{_e(chart.title)}</h2>{note}"
+        yield f'<section class="chart{kind}">{head}<div class="panels">{inner}</div></section>'
+
+
+def _panel(chart: Chart, name: str, rows: Sequence[c.Row], shown: c.Sheet) -> str:
+    have = [row for row in rows if c.has(row, chart.key)]
+    # An interval from two processes can be far longer than any bar; the scale is for the bars.
+    limit = min(max(ends(chart, row)[1] for row in have), 1.5 * max(row[chart.key] for row in have)) or 1.0
+    lines = []
+    for row in rows:
+        head = f'<span class="label">{_e(label(shown, row))}</span>'
+        if not c.has(row, chart.key):
+            lines.append(f'{head}<span class="none">not measured</span><span></span>')
+            continue
+        low, high = (100 * min(1.0, max(0.0, end) / limit) for end in ends(chart, row))
+        text = c.estimate(row) if chart.estimated else c.number(row[chart.key])
+        kind = _e(row["verdict"]) if chart.key == "latency_ms" else "energy"
+        bar = f'<i class="bar {kind}" style="width:{100 * row[chart.key] / limit:.2f}%"></i>'
+        whisker = f'<i class="whisker" style="left:{low:.2f}%;width:{max(0.0, high - low):.2f}%"></i>'
+        lines.append(f'{head}<span class="track">{bar}{whisker}</span><span class="value">{_e(text)}</span>')
+    return f'<figure><figcaption>{_e(name)}</figcaption><div class="bars">{"".join(lines)}</div></figure>'
+
+
+def _conditions(shown: c.Sheet) -> str:
+    items = []
+    for key, head in CONDITIONS.items():
+        values = sorted({c.plain(row[key]) for row in shown.rows if c.has(row, key)})
+        if values:
+            items.append(f"<dt>{_e(head)}</dt><dd>{_e('; '.join(values))}</dd>")
+    return f"<section><h2>Conditions</h2><dl>{''.join(items)}</dl></section>" if items else ""
+
+
+def _methods(shown: c.Sheet, baseline: str) -> str:
+    counts = sorted({int(row["processes"]) for row in shown.rows})
+    processes = f" Processes per cell: {', '.join(map(str, counts))}." if counts else ""
+    lines = [
+        *c.notes(shown),
+        f"Each cell ran in fresh processes, one after the other.{processes}",
+        f"The baseline is the optimization '{baseline}' with the same device, model and other axes.",
+        "valid: nothing spoke against it. suspect: something was unsteady, see its reasons. "
+        "invalid: not the numbers of this model in this configuration.",
+    ]
+    items = "".join(f"<li>{_e(line)}</li>" for line in lines)
+    return f'<section class="methods"><h2>How to read this</h2><ul>{items}</ul></section>'
+
+
+def _align(column: c.Column) -> str:
+    return ' class="right"' if column.right else ""
+
+
+def _title(column: c.Column) -> str:
+    titles = {"energy_estimate_mj": c.ESTIMATE_NOTE, "energy_mj": c.ENERGY_NOTE, "latency_ms": c.LATENCY_NOTE}
+    return f' title="{_e(titles[column.key])}"' if column.key in titles else ""
+
+
+def _e(value: object) -> str:
+    return escape(c.plain(value), quote=True)

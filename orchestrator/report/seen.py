@@ -1,0 +1,24 @@
+"""What a report needs to see of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.result import Sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Comparison(Protocol):
+    """One table row per cell; see ``orchestrator.compare``."""
+
+    @property
+    def sweeps(self) -> Sequence[Sweep]: ...
+    @property
+    def baseline(self) -> str: ...
+    @property
+    def frame(self) -> pd.DataFrame: ...
+    @property
+    def title(self) -> str: ...
