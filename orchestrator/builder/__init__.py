@@ -31,6 +31,7 @@ class Builder:
     """Builds artifacts, each once per key however many threads and processes want it."""
 
     def __init__(self, cache_dir: Path) -> None:
+        self.cache_dir = cache_dir
         self._store = Store(cache_dir)
         self._child: Child | None = None
         self._guard = threading.Lock()  # of _child

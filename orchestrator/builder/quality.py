@@ -18,6 +18,7 @@ _SEED = 2_000_003
 def judge(content: bytes, reference: bytes, source: Source, seed: int) -> dict[str, Any]:
     """``agreement`` with the float artifact on unseen inputs; ``top1`` on labelled ones, where there are any."""
     return {
+        "mean_top1_score": float(answers(content, source.inputs(_SAMPLES, seed + _SEED)).max(axis=-1).mean()),
         "computed_by": "tensorflow.lite in the build worker",
         "agreement": None if content == reference else _agreement(content, reference, source, seed),
         "agreement_reason": "this is the float artifact" if content == reference else None,
