@@ -137,7 +137,7 @@ def _uv(arguments: list[str], choice: RuntimeChoice, text: str = "") -> str:
 
 def _failed(choice: RuntimeChoice, why: str) -> BoardNotReady:
     what = f"{' '.join(choice.requirements)} for {choice.platform}, Python {choice.python}"
-    if "No solution found" in why:
+    if "No solution found" in why and "network was disabled" not in why:
         return BoardNotReady(f"there are no wheels of {what}: {why}", hint="try another Python in device.python")
     return BoardNotReady(
         f"the wheels of {what} are not cached and could not be fetched: {why}",
