@@ -118,6 +118,14 @@ class Running:
                 env=environment,
                 bufsize=0,
             )
+        try:
+            self._watch()
+        except OSError:  # such as a full disk: what cannot be watched must not run
+            kill_group(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+            raise
+
+    def _watch(self) -> None:
         assert self.child.stdout is not None
         self.pipe = self.child.stdout.fileno()
         os.set_blocking(self.pipe, False)

@@ -257,10 +257,18 @@ class Server:
             return {"status": jobs.settle(paths, self.running)}
         if self.running:
             raise files.FileError("JobRunning", "%s runs; one job at a time" % self.running.run_id)
+        self._need(job)
         self.running = jobs.Running(self.workdir, job, self.environment)
         self.selector.register(self.running.pipe, selectors.EVENT_READ, self._events)
         self._show_holder()
         return {"status": contract.RUNNING}
+
+    def _need(self, job: dict[str, Any]) -> None:
+        """What a job names must be here; better said now than by a runtime that cannot open a file."""
+        needed = [("blobs", job["artifact"]["sha256"])] + ([("envs", job["env"])] if job["env"] else [])
+        for folder, name in needed:
+            if not os.path.exists(os.path.join(self.workdir, folder, name)):
+                raise files.FileError("MissingFile", "%s/%s is not on this board" % (folder, name))
 
     def _follow(self, client: Client, data: dict[str, Any]) -> None:
         run_id, offset = jobs.checked_run_id(data.get("run_id")), data.get("offset", 0)

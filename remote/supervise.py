@@ -8,12 +8,20 @@ import sys
 
 from remote import hold
 
+_MAX_LOG_BYTES = 256 * 1024
 
-def _detach() -> None:
-    """The starter goes on, its grandchild lives; nothing of the SSH session is left open."""
+
+def _detach(workdir: str) -> None:
+    """The starter goes on, its grandchild lives; nothing of the SSH session is left open. Its own trouble, which
+    nobody would see otherwise, goes to a log."""
+    path = os.path.join(workdir, "supervisor.log")
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    if os.fstat(log).st_size > _MAX_LOG_BYTES:
+        os.ftruncate(log, 0)
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.dup2(log, 2)
 
 
 def main() -> int:
@@ -41,6 +49,6 @@ def main() -> int:
         os.write(1, ("%s\n" % error).encode())
         return 1
     os.write(1, b"ready\n")
-    _detach()
+    _detach(workdir)
     server.serve()
     return 0

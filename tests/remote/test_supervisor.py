@@ -178,6 +178,26 @@ def test_cancel_kills_the_whole_group(board: Board) -> None:
     assert client.ask("hello")["ok"]["contract"] == 1
 
 
+def test_what_a_runtime_started_ends_with_the_job(board: Board) -> None:
+    """A helper of the runtime is nobody's child in the end; only its group gives it away."""
+    helper = "import subprocess, sys\nsubprocess.Popen(['/bin/sh', '-c', 'sleep 600; exit', sys.argv[0]])\n"
+    client = board.attach()
+    job = board.job(env=crashing(board, helper + "raise ImportError('after all')\n"))
+    client.ask("start", job=job)
+    assert client.follow(job["run_id"])[-1]["event"]["status"] == "failed"
+    assert eventually(lambda: board.processes() == [board.holder_pid()], 3)
+
+
+def test_what_a_job_needs_must_be_there(board: Board) -> None:
+    client = board.attach()
+    said = client.ask("start", job=board.job(env="b" * 16))["error"]
+    assert said["type"] == "MissingFile"
+    assert "envs/" + "b" * 16 in said["message"]
+    said = client.ask("start", job=board.job(env=None, artifact={"sha256": "0" * 64, "format": "tflite"}))["error"]
+    assert said["type"] == "MissingFile"
+    assert len(board.processes()) == 1
+
+
 def test_the_deadline_ends_a_job(board: Board) -> None:
     client = board.attach()
     run_id = started(board, client, deadline_s=1.5)
@@ -240,7 +260,6 @@ def test_left_alone_it_ends_after_the_linger_and_not_before_the_job(board: Board
 def test_a_killed_supervisor_leaves_no_process_and_the_job_has_died(board: Board) -> None:
     for _ in range(3):
         client = board.attach()
-        run_id = str(board.job()["run_id"])
         job = board.job(env=hanging(board) if not (board.workdir / "envs" / ("d" * 16)).exists() else "d" * 16)
         run_id = str(job["run_id"])
         client.ask("start", job=job)
