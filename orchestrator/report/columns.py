@@ -115,6 +115,7 @@ def columns(baseline: str) -> tuple[Column, ...]:
         *shared.values(),
         Column("latency_ms", "Latency ms", latency, right=True),
         Column("change", f"vs {baseline}", change, right=True),
+        Column("verdict", "Verdict", _word("verdict")),
         Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),
         Column("load_ms", "Load ms", _of("load_ms"), 1, True),
         Column("peak_rss_mb", "RSS MB", _of("peak_rss_mb"), 2, True),
@@ -124,7 +125,6 @@ def columns(baseline: str) -> tuple[Column, ...]:
         Column("energy_estimate_mj", "Est. mJ", estimate, 6, True),
         Column("processor", "Accelerator", _word("processor"), axis=True),
         Column("delegate", "Delegate", _word("delegate"), axis=True),
-        Column("verdict", "Verdict", _word("verdict")),
     )
 
 
@@ -138,7 +138,7 @@ def sheet(comparison: Comparison) -> Sheet:
     kept, common = [], {}
     for column in columns(comparison.baseline):
         texts = [column.text(row) for row in rows]
-        if not any(texts):
+        if not any(texts) or (column.key == "board" and _paired(rows)):
             continue
         if column.axis and len(set(texts)) == 1:
             if column.key != "sweep":  # a single one is the title
@@ -146,6 +146,12 @@ def sheet(comparison: Comparison) -> Sheet:
         else:
             kept.append(column)
     return Sheet(tuple(kept), tuple(rows), common, others)
+
+
+def _paired(rows: Sequence[Row]) -> bool:
+    """Whether every device has one board only, so that naming both says nothing more."""
+    pairs = {(row["device"], row["board"]) for row in rows}
+    return len(pairs) == len({device for device, _ in pairs}) > 1
 
 
 def cell_name(row: Row) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 BLUE, GREEN, GREY, INK, LINE = "#2f6fde", "#1a8a5a", "#9aa3b2", "#1c2430", "#d8dde6"
 VERDICT_COLORS = {"valid": BLUE, "suspect": "#d99a1c", "invalid": "#c8423b"}
 MOST_PANELS = 12
+_SMALL: dict[str, Any] = {"fontsize": 8, "color": GREY, "style": "italic"}
 NO_LABEL = ("sweep", "device", "board", "processor", "delegate", "energy_scope")
 
 
@@ -30,13 +31,13 @@ class Chart:
 
 
 CHARTS = (
-    Chart("latency_ms", "latency_low_ms", "latency_high_ms", "Latency, ms"),
-    Chart("energy_mj", None, None, "Energy measured, mJ per inference"),
+    Chart("latency_ms", "latency_low_ms", "latency_high_ms", "Latency, ms (95 % interval)"),
+    Chart("energy_mj", None, None, "Energy measured, mJ per inference (± 2 u)"),
     Chart(
         "energy_estimate_mj",
         "energy_estimate_low_mj",
         "energy_estimate_high_mj",
-        "Energy ESTIMATED, mJ per inference",
+        "Energy ESTIMATED, mJ per inference (range)",
         True,
     ),
 )
@@ -95,14 +96,18 @@ def draw(shown: c.Sheet, title: str, path: Path) -> None:
 def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: Sequence[str]) -> None:
     have = [(i, row) for i, row in enumerate(rows) if c.has(row, chart.key)]
     axes.set_title(f"{name} — {chart.title}", loc="left", fontsize=9, color=INK, parse_math=False)
-    top = max((ends(chart, row)[1] for _, row in have), default=1.0)
+    if not have:
+        axes.set_axis_off()
+        axes.text(0, 0.9, "no estimate" if chart.estimated else "not measured", **_SMALL, transform=axes.transAxes)
+        return
+    top = max(ends(chart, row)[1] for _, row in have)
     # One process pair can have an interval far beyond all bars; the axis is for the bars.
-    tallest = max((row[chart.key] for _, row in have), default=1.0)
+    tallest = max(row[chart.key] for _, row in have)
     limit = min(top, tallest * 1.6)
     for i, row in have:
         _bar(axes, chart, i, row, limit)
     for i in set(range(len(rows))) - {i for i, _ in have}:
-        axes.text(limit * 0.01, i, "not measured", va="center", fontsize=8, color=GREY, style="italic")
+        axes.text(limit * 0.01, i, "none", va="center", **_SMALL)
     axes.set_yticks(range(len(rows)))
     axes.set_yticklabels(labels, fontsize=8, color=INK, parse_math=False)
     axes.set_ylim(len(rows) - 0.45, -0.55)

@@ -15,6 +15,7 @@ from orchestrator.report.seen import Comparison
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 CONDITIONS = {
+    "board": "Board",
     "board_model": "Board model",
     "board_cpu": "CPU",
     "board_os": "OS",
@@ -166,12 +167,17 @@ def _panel(chart: Chart, name: str, rows: Sequence[c.Row], shown: c.Sheet) -> st
 
 
 def _conditions(shown: c.Sheet) -> str:
-    items = []
+    """What was found on each device, beside the settings."""
+    devices = list(dict.fromkeys(row["device"] for row in shown.rows))
+    lines = []
     for key, head in CONDITIONS.items():
-        values = sorted({c.plain(row[key]) for row in shown.rows if c.has(row, key)})
-        if values:
-            items.append(f"<dt>{_e(head)}</dt><dd>{_e('; '.join(values))}</dd>")
-    return f"<section><h2>Conditions</h2><dl>{''.join(items)}</dl></section>" if items else ""
+        found = [{c.plain(r[key]) for r in shown.rows if r["device"] == d and c.has(r, key)} for d in devices]
+        if any(found):
+            cells = "".join(f"<td>{_e('; '.join(sorted(values)) or '–')}</td>" for values in found)
+            lines.append(f"<tr><th>{_e(head)}</th>{cells}</tr>")
+    heads = "".join(f"<th>{_e(d)}</th>" for d in devices)
+    table = f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return f'<section class="conditions"><h2>Conditions</h2>{table}</section>' if lines else ""
 
 
 def _methods(shown: c.Sheet, baseline: str) -> str:
