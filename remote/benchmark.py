@@ -9,7 +9,7 @@ import subprocess
 import time
 from contextlib import suppress
 
-from remote import contract, energy
+from remote import contract
 from remote.board import State
 from remote.files import write_json
 from remote.jobs import Paths
@@ -199,6 +199,8 @@ class _Job:
         return outcome
 
     def _pass(self, meter: Any) -> dict[str, Any]:
+        from remote import energy
+
         seconds = self.scenario["idle_s"] + self.scenario["energy_s"]
         self.events.emit(contract.ENERGY, expected_s=self.scenario["warmup_s"] + seconds)
         worker = _Worker(dict(self.order, mode="energy"), self.state)

@@ -61,6 +61,8 @@ class _Measuring:
         order = self.order
         if order["env"]:
             sys.path.insert(0, order["env"])
+        else:
+            sys.dont_write_bytecode = True  # the board's own packages: nothing is written outside of the work folder
         begin = time.perf_counter_ns()
         from remote import runtimes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -227,22 +228,23 @@ def test_a_rapl_that_stands_still_is_no_sensor(tmp_path: Path) -> None:
     assert "cannot be" in str(discover(str(tmp_path)).reason)
 
 
-def test_rapl_only_for_root_is_told_apart_from_none(tmp_path: Path) -> None:
-    rapl(tmp_path)
-    path = tmp_path / "class/powercap/intel-rapl:0/energy_uj"
-    path.chmod(0)
-    for parent in (tmp_path, *tmp_path.parents):  # let the other user reach it
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        if os.getuid() == 0:
-            os.setuid(65534)
-        os.write(writer, str(discover(str(tmp_path)).reason).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    said = os.read(reader, 4096).decode()
+def test_rapl_only_for_root_is_told_apart_from_none() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to the other user
+        root = Path(name)
+        root.chmod(0o755)
+        rapl(root)
+        (root / "class/powercap/intel-rapl:0/energy_uj").chmod(0)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            if os.getuid() == 0:
+                os.setuid(65534)
+            os.write(writer, str(discover(name).reason).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        said = os.read(reader, 4096).decode()
+        os.close(reader)
+        os.close(writer)
     assert "only root may read it" in said
     assert "chmod a+r" in said
 
