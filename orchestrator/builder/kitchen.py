@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,12 @@ class FloatModel:
     convert_s: float
 
 
-@lru_cache(maxsize=1)  # a sweep asks for the optimizations of one model in a row; two large ones may not fit
+_source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one model in a row; two may not fit
+
+
+@lru_cache(maxsize=1)
 def _float_model(recipe: Recipe) -> FloatModel:
-    source = make_source(recipe)
+    source = _source(replace(recipe, batch_size=1))  # training and weights know no batch size
     function = freeze(source, recipe.batch_size)
     begun = time.monotonic()
     content = convert(function, source, recipe)
