@@ -384,7 +384,13 @@ def test_a_file_larger_than_the_limit_is_not_read(connection: Connection, tmp_pa
         connection.get(str(tmp_path / "big"), limit_bytes=1000)
 
 
-def test_a_file_that_grows_while_it_is_read(connection: Connection) -> None:
+def test_a_file_that_lies_about_its_size(connection: Connection) -> None:
+    assert Path("/proc/cpuinfo").stat().st_size == 0
+    with pytest.raises(TransferFailed, match="at most 10 are taken"):
+        connection.get("/proc/cpuinfo", limit_bytes=10)
+
+
+def test_devices_are_not_read(connection: Connection) -> None:
     with pytest.raises(TransferFailed, match="not a regular file"):
         connection.get("/dev/zero", limit_bytes=1000)
 

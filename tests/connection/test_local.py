@@ -109,7 +109,7 @@ def test_a_closed_channel_ends_the_process_group_but_not_a_detached_one(
     local_server: LocalServer, local_board: Board
 ) -> None:
     script = """sleep 60 & plain=$!; setsid sleep 61 </dev/null >/dev/null 2>&1 & detached=$!
-    echo "{\\"pids\\": [$$, $plain, $detached]}"; wait"""
+    sleep 0.3; echo "{\\"pids\\": [$$, $plain, $detached]}"; wait"""
     with connect(local_board, local=local_server) as connection:
         stream = connection.open_stream(["sh", "-c", script])
         message = stream.receive(5)
