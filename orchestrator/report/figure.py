@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,11 @@ def draw(shown: c.Sheet, title: str, path: Path) -> None:
     if not panels:
         grid[0][0].set_axis_off()
         grid[0][0].text(0, 0.5, "No cell has a result.", color=INK)
-    figure.savefig(path, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Glyph"
+        )  # a model named in a script that the font lacks: boxes will do
+        figure.savefig(path, format="png", metadata={"Software": None})
 
 
 def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import TrackingError
@@ -32,7 +32,7 @@ class Undelivered:
 
     what: str
     reason: str
-    result: Result | None = None
+    result: Result | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

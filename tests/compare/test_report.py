@@ -156,7 +156,7 @@ def test_the_files_of_a_report(comparison: Comparison, tmp_path: Path) -> None:
     assert picture.shape[0] > 200 and picture.shape[1] > 600 and np.std(picture) > 0.05
 
 
-HOSTILE = "<script>alert(1)</script> | ![x](http://evil/) \"' $x_{1}$ \x1b[31m\x07 =HYPERLINK(1)"
+HOSTILE = "模型 <script>alert(1)</script> | ![x](http://evil/) \"' $x_{1}$ \x1b[31m\x07 =HYPERLINK(1)"
 
 
 def test_a_hostile_board_stays_text(tmp_path: Path) -> None:

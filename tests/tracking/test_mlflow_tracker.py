@@ -22,7 +22,7 @@ import pytest
 from orchestrator.cell import Tracking
 from orchestrator.errors import ConfigError, TrackingError
 from orchestrator.result import INTERRUPTED, Result, Sweep
-from orchestrator.tracking import TrackingWriter, is_delivered, open_tracker, redeliver
+from orchestrator.tracking import TrackerAway, TrackingWriter, is_delivered, open_tracker, redeliver
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
 from orchestrator.tracking.nothing import NoTracker
 from tests.measurement.records import make_energy_pass, make_failed, make_record, make_result, make_skipped, make_sweep
@@ -118,8 +118,12 @@ def test_a_sweep_in_mlflow(root: Path, capfd: pytest.CaptureFixture[str], caplog
     for result in (done, failed, skipped, stopped):
         assert result.directory is not None
         (result.directory / "delivered.json").unlink()
+    (at / "0" / "log.txt").write_text("another text")  # what is stored and ended stays as it is
     assert redeliver(open_tracker(Tracking(), root), at) == []
     assert len(runs(root)) == 4
+    (root / "down").mkdir()
+    stored = Path(client.download_artifacts(child.info.run_id, "log.txt", str(root / "down")))
+    assert stored.read_text() == "loaded\nmeasured\n"
     assert all(is_delivered(r, marker["uri"]) for r in (done, failed, skipped, stopped))
     assert not is_delivered(done, "http://elsewhere")
 
@@ -215,7 +219,7 @@ RACER = """
 import sys, time
 from pathlib import Path
 from orchestrator.cell import Tracking
-from orchestrator.tracking import TrackingWriter, open_tracker
+from orchestrator.tracking import TrackerAway, TrackingWriter, open_tracker
 from tests.measurement.records import make_result, make_sweep
 root, number = Path(sys.argv[1]), sys.argv[2]
 at = root / number
@@ -312,6 +316,29 @@ def test_what_was_refused_is_tried_again_at_the_end(tmp_path: Path) -> None:
     writer.finish(make_sweep(tmp_path))
     assert writer.close(5) == []
     assert tracker.taken == [1, 0]
+
+
+def test_after_a_timeout_the_others_are_spared_it_until_the_end(tmp_path: Path) -> None:
+    class Away(Flaky):
+        asked = 0
+
+        def deliver(self, result: Result) -> Any:
+            self.asked += 1
+            if self.asked == 1:
+                raise TrackerAway("nobody there")
+            return super().deliver(result)
+
+    tracker = Away()
+    writer = TrackingWriter(tracker)
+    for number in (0, 1, 2):
+        writer.submit(make_result(tmp_path, number))
+    while tracker.asked == 0:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert tracker.asked == 1
+    writer.finish(make_sweep(tmp_path))
+    assert writer.close(5) == []
+    assert tracker.taken == [0, 1, 2]
 
 
 def test_without_a_second_chance_it_is_reported(tmp_path: Path) -> None:
