@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from orchestrator.about import shown
 from orchestrator.compare import compare
-from orchestrator.report import print_comparison, write_report
+from orchestrator.report import table, write_report
 from orchestrator.result import FAILED, Result, Sweep
 from orchestrator.tracking import TrackingWriter
 
@@ -25,7 +25,7 @@ def conclude(console: Console, sweep: Sweep, results: Sequence[Result], writer: 
     sweep.write()
     if results:
         comparison = compare(sweep, list(results), sweep.baseline)
-        print_comparison(console, comparison)
+        table(console, comparison)
         write_report(comparison, sweep.directory)
     writer.finish(sweep)
     undelivered = writer.close(DELIVERY_S)

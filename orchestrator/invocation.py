@@ -118,7 +118,6 @@ class Invocation:
         tracker = open_tracker(settings.tracking, Path(settings.root).resolve())
         self._where = tracker.where
         self._writer = TrackingWriter(tracker, self._turns.background)
-        self._writer.open(sweep)
         self._sweep = sweep
         return sweep
 
@@ -139,8 +138,10 @@ class Invocation:
         if result.directory is not None:
             result.write(result.directory)
         with self._lock:
-            self._results[result.number] = result
-        if self._writer is not None:
+            first, self._results[result.number] = not self._results, result
+        if self._writer is not None and self._sweep is not None:
+            if first:  # not earlier: importing MLflow takes the interpreter for two seconds while boards are waiting
+                self._writer.open(self._sweep)
             self._writer.submit(result)
 
     def _objective(self, job: Job, batch: Plan) -> float:

@@ -33,11 +33,11 @@ def compare(arguments: list[str]) -> int:
     )
     chosen = parser.parse_args(arguments)
     from orchestrator.compare import compare_sweeps
-    from orchestrator.report import print_comparison, write_report
+    from orchestrator.report import table, write_report
 
     comparison = compare_sweeps(chosen.root.resolve(), chosen.sweeps, chosen.baseline)
     console = Console()
-    print_comparison(console, comparison)
+    table(console, comparison)
     if chosen.output is not None:
         chosen.output.mkdir(parents=True, exist_ok=True)
         for path in write_report(comparison, chosen.output):

@@ -56,7 +56,11 @@ class _Worker:
         self._waiting = b""
         self._phase = "start"
         self._child = subprocess.Popen(
-            python_command("worker"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(), bufsize=0
+            python_command("worker", own_packages=order["env"] is None),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=child_environment(),
+            bufsize=0,
         )
         state.child = self._child.pid
         self.send(order)

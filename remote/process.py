@@ -105,9 +105,9 @@ def death(returncode: int, oom_before: int | None) -> str:
     return "was ended by %s" % name
 
 
-def python_command(verb: str) -> list[str]:
-    """How this program starts another verb of itself, with the same view of site-packages."""
-    flags = ["-I"] + (["-S"] if sys.flags.no_site else [])
+def python_command(verb: str, own_packages: bool = False) -> list[str]:
+    """How this program starts another verb of itself: without the board's own packages unless they are asked for."""
+    flags = ["-I"] + (["-S"] if sys.flags.no_site and not own_packages else [])
     return [sys.executable] + flags + [os.path.abspath(sys.argv[0]), verb]
 
 

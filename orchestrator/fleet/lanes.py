@@ -170,6 +170,7 @@ class Fleet:
         cell, started = entry.cell, time.time()
 
         def say(text: str) -> None:
+            log.info("%s: %s: %s", board.name, cell.short, text)
             self.progress.at(board.name, cell, text)
 
         try:

@@ -65,7 +65,7 @@ class Dialogue:
                     raise ConnectionFailed(f"the board did not answer '{op}' within {timeout_s:.0f} s")
             elif message.get("id") == self._number or (message.get("id") is None and "error" in message):
                 return answer(message)
-            else:
+            elif "event" in message:
                 self._events.append(message)
 
     def next_event(self, timeout_s: float) -> dict[str, Any] | None:

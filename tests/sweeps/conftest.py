@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.sshd import start_sshd
+from tests.sweeps.lab import Lab
+
+__all__ = ["cache", "lab", "start_sshd"]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The controller's cache: artifacts are built and wheels fetched once for all tests here."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, cache: Path) -> Lab:
+    """An empty lab."""
+    return Lab(tmp_path, cache)
