@@ -47,6 +47,7 @@ def logging_to(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s"))
     before = root.level
+    logging.raiseExceptions = False  # a full disk under the log is reported with the results, not line by line
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.getLogger("paramiko").setLevel(logging.WARNING)

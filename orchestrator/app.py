@@ -45,6 +45,10 @@ def run(arguments: list[str]) -> int:
     except OrchestratorError as error:
         errors.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
         return REFUSED
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        errors.print(f"[red]error:[/] {escape(f'{error.strerror or error}{where}')}", highlight=False)
+        return REFUSED
     except KeyboardInterrupt:
         errors.print("interrupted before anything ran")
         return INTERRUPTED

@@ -22,11 +22,16 @@ DELIVERY_S = 120.0
 
 def conclude(console: Console, sweep: Sweep, results: Sequence[Result], writer: TrackingWriter, where: str) -> None:
     """Everything a person wants after a sweep. ``where`` is the tracker's address, as people may see it."""
-    sweep.write()
     if results:
         comparison = compare(sweep, list(results), sweep.baseline)
         table(console, comparison)
-        write_report(comparison, sweep.directory)
+    try:
+        sweep.write()
+        if results:
+            write_report(comparison, sweep.directory)
+    except OSError as error:
+        log.error("no report: %s", error)
+        console.print(f"[red]no report:[/] {escape(str(error))}", soft_wrap=True)
     writer.finish(sweep)
     undelivered = writer.close(DELIVERY_S)
     for failure in (result for result in results if result.status == FAILED and result.error):

@@ -17,6 +17,7 @@ from pathlib import Path
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.markup import escape
 
 from orchestrator import about, signals
 from orchestrator.builder import Builder
@@ -51,6 +52,7 @@ class Invocation:
         self._lock = threading.Lock()
         self._turns = Turns()
         self._results: dict[int, Result] = {}
+        self._unwritten: dict[int, str] = {}  # results that this machine's disk did not take, and why
         self._sweep: Sweep | None = None
         self._writer: TrackingWriter | None = None
         self._where = ""
@@ -94,6 +96,9 @@ class Invocation:
 
             results = [self._results[number] for number in sorted(self._results)]
             status = exit_status(results, self._stop.is_set())
+            for words_of_it in self._unwritten.values():
+                self._console.print(f"[red]not on the disk:[/] {escape(words_of_it)}", soft_wrap=True)
+            status = INCOMPLETE if status == OK and self._unwritten else status
             words = {OK: "finished", INTERRUPTED: "interrupted"}
             ended = sweep.ended(words.get(status, "failed"), time.time())
             conclude(self._console, ended, results, writer, self._where)
@@ -135,8 +140,12 @@ class Invocation:
 
     def _journal(self, result: Result) -> None:
         """On the disk first, then to the tracker, which may be away."""
-        if result.directory is not None:
-            result.write(result.directory)
+        try:
+            if result.directory is not None:
+                result.write(result.directory)
+        except OSError as error:
+            log.error("%s: %s", result.cell_id, error)
+            self._unwritten[result.number] = f"{result.short}: {error}"
         with self._lock:
             first, self._results[result.number] = not self._results, result
         if self._writer is not None and self._sweep is not None:

@@ -26,7 +26,7 @@ def compare(arguments: list[str]) -> int:
     """``compare [SWEEP...]``: stored sweeps side by side."""
     parser = argparse.ArgumentParser(prog="python -m orchestrator compare", description=compare.__doc__)
     parser.add_argument("sweeps", nargs="*", default=["last"], metavar="SWEEP", help="id, path or 'last'")
-    parser.add_argument("--baseline", default=None, help="optimization to compare with (default: the sweep's own)")
+    parser.add_argument("--baseline", default="none", help="optimization to compare with")
     parser.add_argument("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     parser.add_argument(
         "--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV"
@@ -40,8 +40,8 @@ def compare(arguments: list[str]) -> int:
     table(console, comparison)
     if chosen.output is not None:
         chosen.output.mkdir(parents=True, exist_ok=True)
-        for path in write_report(comparison, chosen.output):
-            console.print(f"written: {path}", soft_wrap=True, highlight=False)
+        for path in write_report(comparison, chosen.output).values():
+            console.print(f"written: {path}", soft_wrap=True, highlight=False, markup=False)
     return 0
 
 
@@ -65,6 +65,31 @@ def enrol(arguments: list[str]) -> int:
     return 0 if pin(device, confirm=confirm, say=lambda text: console.print(text, markup=False, highlight=False)) else 2
 
 
+def sync(arguments: list[str]) -> int:
+    """``sync [SWEEP...]``: deliver what the tracker has not confirmed; all stored sweeps unless some are named."""
+    parser = argparse.ArgumentParser(prog="python -m orchestrator sync", description=sync.__doc__)
+    parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help="id, path or 'last' (default: all)")
+    parser.add_argument("--root", type=Path, default=root_directory(), help="where multirun/ lies")
+    parser.add_argument("--uri", default=None, help="the tracker (default: MLFLOW_TRACKING_URI, else <root>/mlflow.db)")
+    chosen = parser.parse_args(arguments)
+    from orchestrator.cell import Tracking
+    from orchestrator.result import SWEEP_FILE, find_sweep
+    from orchestrator.tracking import open_tracker, redeliver
+
+    root, console = chosen.root.resolve(), Console(soft_wrap=True, highlight=False)
+    stored = sorted(path.parent for path in root.glob(f"multirun/*/*/{SWEEP_FILE}"))
+    directories = [find_sweep(root, name) for name in chosen.sweeps] if chosen.sweeps else stored
+    missing = 0
+    for directory in directories:
+        tracker = open_tracker(Tracking(uri=chosen.uri), root)
+        left = redeliver(tracker, directory)
+        missing += len(left)
+        console.print(f"{directory.name}: {f'{len(left)} not delivered' if left else f'all in {tracker.where}'}")
+        for item in left:
+            console.print(f"  {item.what}: {item.reason}", markup=False)
+    return 2 if missing else 0
+
+
 def composed_device(overrides: list[str]) -> Device:
     """The device that ``device=NAME`` and other overrides name."""
     if not any(word.startswith("device=") for word in overrides):
@@ -78,4 +103,4 @@ def composed_device(overrides: list[str]) -> Device:
     return device
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"compare": compare, "enrol": enrol}
+VERBS: dict[str, Callable[[list[str]], int]] = {"compare": compare, "enrol": enrol, "sync": sync}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -56,10 +57,15 @@ def failed(sweep: Sweep, cell: Cell, board: Board | None, error: Exception, star
     """A cell without a number: its traceback goes to the cell's log, its message to people."""
     trace = "".join(traceback.format_exception(error))
     path = cell.directory / LOG_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
     board_words = f"{error.trace}\n" if isinstance(error, BenchmarkFailed) and error.trace else ""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"\n{board_words}--- on the controller ---\n{trace}")
+    with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"\n{board_words}--- on the controller ---\n{trace}")
+    if isinstance(error, OSError):
+        error = OrchestratorError(
+            f"this machine cannot write the cell's files: {error}", hint="make room; the record waits on the board"
+        )
     if isinstance(error, OrchestratorError):
         failure = Failure.of(error.located(cell=cell.id, log=str(path)))
     else:

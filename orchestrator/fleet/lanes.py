@@ -152,7 +152,7 @@ class Fleet:
                 return session
             except ConnectionFailed as error:
                 log.warning("%s: attempt %d of %d: %s", board.name, attempt, OPEN_ATTEMPTS, error)
-                pause_s = 2.0**attempt * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+                pause_s = 2.0**attempt * random.uniform(0.5, 1.0)
                 if attempt == OPEN_ATTEMPTS or self.stop.wait(pause_s):
                     raise
         raise ConnectionFailed("never reached", board=board.name)
@@ -194,7 +194,7 @@ class Fleet:
             log.error("%s on %s: %s", cell.id, board.name, error, exc_info=True)
             self._record(failed(self.sweep, cell, board, error, started))
             return not isinstance(error, BoardError)
-        except Exception as error:  # noqa: BLE001 - the cell boundary: a bug in one cell must not stop the others
+        except Exception as error:
             log.exception("%s on %s", cell.id, board.name)
             self._record(failed(self.sweep, cell, board, error, started))
             return False

@@ -123,9 +123,10 @@ class Session:
         argv += ["--wait", f"{wait_s:g}", "--holder", json.dumps(holder)]
         self._dialogue = Dialogue(connection.open_stream(argv))
         hello = self._dialogue.request("hello", timeout_s=wait_s + 30.0)
-        if hello.get("contract") != contract.CONTRACT:
+        spoken = str(hello.get("contract"))[:20]
+        if spoken != str(contract.CONTRACT):
             raise BoardNotReady(
-                f"the supervisor on the board speaks contract {hello.get('contract')}, this controller {contract.CONTRACT}",
+                f"the supervisor on the board speaks contract {spoken}, this controller {contract.CONTRACT}",
                 hint="wait until the other controller is done, or use the same version on both",
             )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.config.composing import jobs
 
 from orchestrator import config
 from orchestrator.config import blotted
 from orchestrator.errors import ConfigError
+from tests.config.composing import jobs
 
 GROUPS = ("device", "model", "optimization", "runtime", "scenario", "tracking")
 CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((config.conf_directory() / group).glob("*.yaml"))]
@@ -133,7 +133,7 @@ def test_the_lab_flag_is_taken_out_of_the_arguments(tmp_path: Path) -> None:
 def test_a_job_writes_what_hydra_would_and_no_password(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, ["tracking.uri=https://me:s3cret@mlflow.lab/x", "threads=2"])
     job.save()
-    written = [path for path in job.cell.directory.rglob("*.yaml")]
+    written = list(job.cell.directory.rglob("*.yaml"))
     assert {path.name for path in written} == {"config.yaml", "hydra.yaml", "overrides.yaml"}
     assert not any("s3cret" in path.read_text() for path in written)
     assert "threads: 2" in (job.cell.directory / "config.yaml").read_text()

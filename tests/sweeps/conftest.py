@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.sshd import start_sshd
 from tests.sweeps.lab import Lab
 

@@ -1,4 +1,4 @@
-"""A lab for whole sweeps: its own folder of devices on real servers, its own root, and the command line as users call it."""
+"""A lab for whole sweeps: its own devices on real servers, its own root, the command line as users call it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from tests.sshd import Sshd
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 PROJECT = Path(__file__).parent.parent.parent
 # Windows as short as they can be: these tests are about what happens, not about the numbers.
@@ -50,6 +54,7 @@ class Lab:
     folder: Path
     cache: Path
     environment: dict[str, str] = field(default_factory=dict)
+    tracking: str = "none"  # a fresh MLflow store takes seconds; tests that look into it say so
 
     @property
     def root(self) -> Path:
@@ -90,6 +95,8 @@ class Lab:
             **self.environment,
         }
         self.root.mkdir(exist_ok=True)
+        if is_sweep(words) and self.tracking != "mlflow":
+            words = (*words, f"tracking={self.tracking}")
         return subprocess.Popen(
             [sys.executable, "-m", "orchestrator", "--config-dir", str(self.folder / "lab"), *words],
             cwd=PROJECT,
@@ -112,8 +119,19 @@ class Lab:
 
     def run(self, *words: str) -> Done:
         """Run a sweep with tiny windows."""
-        tiny = [] if words and "=" not in words[0] and not words[0].startswith("-") else list(TINY)
-        return self.finish(self.start(*words, *tiny))
+        return self.finish(self.start(*words, *(TINY if is_sweep(words) else ())))
+
+    def runs(self) -> list[Run]:
+        """All runs in the lab's MLflow store."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own, about SQLAlchemy
+            from mlflow import MlflowClient
+
+            client = MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
+            experiment = client.get_experiment_by_name("edge-orchestrator")
+            assert experiment is not None
+            assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+            return list(client.search_runs([experiment.experiment_id], max_results=100))
 
     def last(self) -> Path | None:
         sweeps = sorted(self.root.glob("multirun/*/*"), key=lambda path: path.stat().st_mtime_ns)
@@ -128,6 +146,11 @@ class Lab:
                 return
             time.sleep(0.1)
         raise AssertionError(f"the log never said {words!r}")
+
+
+def is_sweep(words: tuple[str, ...]) -> bool:
+    """A first word without '=' is a verb."""
+    return not words or "=" in words[0] or words[0].startswith("-")
 
 
 def running(needle: str) -> list[str]:

@@ -9,24 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
-from mlflow.entities import Run
+
 from tests.sshd import Sshd
 from tests.sweeps.lab import Lab
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::Warning:(mlflow|pydantic|sqlalchemy|alembic).*")]
+pytestmark = pytest.mark.slow
 StartSshd = Callable[..., Sshd]
 
 
-def runs(lab: Lab) -> list[Run]:
-    client = MlflowClient(f"sqlite:///{lab.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("edge-orchestrator")
-    assert experiment is not None
-    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
-    return list(client.search_runs([experiment.experiment_id], max_results=100))
-
-
 def test_a_matrix_on_the_local_board(lab: Lab) -> None:
+    lab.tracking = "mlflow"
     done = lab.run("-m", "model=digits", "optimization=none,int8")
     assert done.status == 0, done.text
     assert [r["status"] for r in done.results()] == ["done", "done"]
@@ -38,7 +30,7 @@ def test_a_matrix_on_the_local_board(lab: Lab) -> None:
     files = {"config.yaml", "record.json", "log.txt", "result.json", "manifest.json", "delivered.json", ".hydra"}
     assert files <= {p.name for p in (done.sweep / "0").iterdir()}
 
-    stored = runs(lab)
+    stored = lab.runs()
     parents = [run for run in stored if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in stored if "mlflow.parentRunId" in run.data.tags]
     assert len(parents) == 1
