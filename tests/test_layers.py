@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
-    {"errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"},
+    {"errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
+    | {"redact", "plain"},
     {"config", "connection", "builder", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.plain import plain
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
 
@@ -33,13 +34,6 @@ class Sheet:
     rows: tuple[Row, ...]
     common: dict[str, str]
     others: tuple[Row, ...]
-
-
-def plain(value: object) -> str:
-    """Text that cannot steer a terminal; empty for what is missing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return "".join(c if c.isprintable() else " " for c in str(value))
 
 
 def has(row: Row, key: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.plain import plain
 from orchestrator.report import columns as c
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def groups(shown: c.Sheet) -> list[tuple[str, list[c.Row]]]:
     for row in shown.rows:
         found.setdefault((row["sweep"], row["device"], row["model"]), []).append(row)
     several = len({key[0] for key in found}) > 1
-    return [(c.plain(" · ".join(key if several else key[1:])), rows) for key, rows in found.items()]
+    return [(plain(" · ".join(key if several else key[1:])), rows) for key, rows in found.items()]
 
 
 def ends(chart: Chart, row: c.Row) -> tuple[float, float]:
@@ -66,7 +67,7 @@ def label(shown: c.Sheet, row: c.Row) -> str:
     """The optimization and whatever else differs between the cells."""
     axes = [x for x in shown.columns if x.axis and x.key not in NO_LABEL]
     more = [f"{x.head.lower()} {x.text(row)}" for x in axes]
-    return c.plain(" · ".join([str(row["optimization"]), *more]))
+    return plain(" · ".join([str(row["optimization"]), *more]))
 
 
 def draw(shown: c.Sheet, title: str, path: Path) -> None:

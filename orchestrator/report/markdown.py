@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.plain import plain
 from orchestrator.report import columns as c
 
 
@@ -18,8 +19,8 @@ def markdown(shown: c.Sheet, title: str) -> str:
         lines.append("")
     lines += [f"- **{row['verdict']}** {_text(c.cell_name(row))}: {_text(text)}" for row, text in c.doubts(shown.rows)]
     for row in shown.others:
-        hint = f" ({_text(c.plain(row['hint']))})" if c.has(row, "hint") else ""
-        lines.append(f"- **{row['status']}** {_text(c.cell_name(row))}: {_text(c.plain(row['reason']))}{hint}")
+        hint = f" ({_text(plain(row['hint']))})" if c.has(row, "hint") else ""
+        lines.append(f"- **{row['status']}** {_text(c.cell_name(row))}: {_text(plain(row['reason']))}{hint}")
     return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in c.notes(shown))]) + "\n"
 
 

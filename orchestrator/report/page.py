@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from importlib import resources
 
+from orchestrator.plain import plain
 from orchestrator.report import columns as c
 from orchestrator.report.figure import CHARTS, Chart, ends, groups, label
 from orchestrator.report.seen import Comparison
@@ -97,7 +98,7 @@ def _cell(column: c.Column, row: c.Row) -> str:
         exact = f"95 % interval {c.number(row['latency_low_ms'], 4)} to {c.number(row['latency_high_ms'], 4)} ms"
         return f'<span title="{_e(exact)}">{_e(text)}</span>'
     if column.key == "change":
-        return f'<span class="same" title="{_e(c.plain(row["change_note"]))}">{_e(text)}</span>'
+        return f'<span class="same" title="{_e(plain(row["change_note"]))}">{_e(text)}</span>'
     if not text:
         return '<span class="none" title="not measured">–</span>'
     return f'<span class="estimate">{_e(text)}</span>' if column.key == "energy_estimate_mj" else _e(text)
@@ -105,14 +106,14 @@ def _cell(column: c.Column, row: c.Row) -> str:
 
 def _interval(row: c.Row) -> str:
     if not c.has(row, "change_low"):
-        return c.plain(row["change_note"])
+        return plain(row["change_note"])
     text = f"time ratio {row['change_ratio']:.3f}, 95 % interval {row['change_low']:.3f} to {row['change_high']:.3f}"
     text += f", p = {row['change_p']:.2g}"
-    return f"{text}; {c.plain(row['change_note'])}" if row["change_note"] else text
+    return f"{text}; {plain(row['change_note'])}" if row["change_note"] else text
 
 
 def _badge(level: str, why: object = "") -> str:
-    return f'<span class="badge {_e(level)}" title="{_e(c.plain(why))}">{_e(level)}</span>'
+    return f'<span class="badge {_e(level)}" title="{_e(plain(why))}">{_e(level)}</span>'
 
 
 def _doubts(shown: c.Sheet) -> Iterator[str]:
@@ -129,10 +130,10 @@ def _others(shown: c.Sheet) -> Iterator[str]:
         return
     items = []
     for row in shown.others:
-        where = f" on {_e(c.plain(row['board']))}" if c.has(row, "board") else ""
-        hint = f' <span class="hint">{_e(c.plain(row["hint"]))}</span>' if c.has(row, "hint") else ""
-        log = f" <code>{_e(c.plain(row['log']))}</code>" if c.has(row, "log") else ""
-        reason = _e(c.plain(row["reason"]))
+        where = f" on {_e(plain(row['board']))}" if c.has(row, "board") else ""
+        hint = f' <span class="hint">{_e(plain(row["hint"]))}</span>' if c.has(row, "hint") else ""
+        log = f" <code>{_e(plain(row['log']))}</code>" if c.has(row, "log") else ""
+        reason = _e(plain(row["reason"]))
         items.append(f"<li>{_badge(row['status'])} <b>{_e(c.cell_name(row))}</b>{where} {reason}{hint}{log}</li>")
     yield f'<section><h2>Without a result</h2><ul class="reasons">{"".join(items)}</ul></section>'
 
@@ -171,7 +172,7 @@ def _conditions(shown: c.Sheet) -> str:
     devices = list(dict.fromkeys(row["device"] for row in shown.rows))
     lines = []
     for key, head in CONDITIONS.items():
-        found = [{c.plain(r[key]) for r in shown.rows if r["device"] == d and c.has(r, key)} for d in devices]
+        found = [{plain(r[key]) for r in shown.rows if r["device"] == d and c.has(r, key)} for d in devices]
         if any(found):
             cells = "".join(f"<td>{_e('; '.join(sorted(values)) or '–')}</td>" for values in found)
             lines.append(f"<tr><th>{_e(head)}</th>{cells}</tr>")
@@ -204,4 +205,4 @@ def _title(column: c.Column) -> str:
 
 
 def _e(value: object) -> str:
-    return escape(c.plain(value), quote=True)
+    return escape(plain(value), quote=True)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.plain import plain
 from orchestrator.report import columns as c
 from orchestrator.report.seen import Comparison
 
@@ -48,13 +49,13 @@ def _say(console: Console, text: Text) -> None:
 
 
 def _without(row: c.Row) -> Text:
-    where = f" on {c.plain(row['board'])}" if c.has(row, "board") else ""
+    where = f" on {plain(row['board'])}" if c.has(row, "board") else ""
     head = (f"{row['status']:<8} ", STATUS_STYLES.get(row["status"], ""))
-    text = Text.assemble(head, f"{c.cell_name(row)}{where}: {c.plain(row['reason'])}")
+    text = Text.assemble(head, f"{c.cell_name(row)}{where}: {plain(row['reason'])}")
     if c.has(row, "hint"):
-        text.append(f" ({c.plain(row['hint'])})")
+        text.append(f" ({plain(row['hint'])})")
     if c.has(row, "log"):
-        text.append(f"  log: {c.plain(row['log'])}", "dim")
+        text.append(f"  log: {plain(row['log'])}", "dim")
     return text
 
 
