@@ -2,33 +2,100 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
+import logging
+import os
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cell import Cell
 from orchestrator.fleet import Entry, Plan, seconds
+from orchestrator.plain import plain
 from orchestrator.result import DONE, FAILED, SKIPPED, Result
 
-MARKS = {DONE: "[green]✓[/]", FAILED: "[red]✗[/]", SKIPPED: "[yellow]–[/]"}
+log = logging.getLogger(__name__)
+
+MARKS = {DONE: ("✓", "green"), FAILED: ("✗", "red"), SKIPPED: ("–", "yellow")}
 VERDICT_STYLE = {"valid": "green", "suspect": "yellow", "invalid": "red"}
 
+SIMPLER = {"✓": "+", "✗": "x", "–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "·": "-", "µ": "u"}
+"""What our own marks become where the output's encoding has no place for them."""
 
-def said(result: Result) -> str:
-    """One result as a line with rich markup."""
-    mark = MARKS.get(result.status, "[yellow]…[/]")
-    head = f"{mark} [bold]{escape(result.short)}[/]" + (f" on {escape(result.board)}" if result.board else "")
+Part = str | tuple[str, str]
+
+
+class _Terminal(Console):
+    """A pipe that nobody reads any more (``| head``) silences it; what was begun goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        log.info("nobody reads the output any more")
+        with contextlib.suppress(OSError, ValueError):  # no real file, as in a test
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.file.fileno())  # else the interpreter complains when it flushes at its end
+            os.close(nowhere)
+
+
+def terminal(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
+    """Where people read. Neither its encoding nor its end can break what is being done."""
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        codecs.register_error("orchestrator.simpler", _simpler)
+        with contextlib.suppress(OSError):
+            stream.reconfigure(errors="orchestrator.simpler")
+    return _Terminal(stderr=stderr, soft_wrap=soft_wrap)
+
+
+def _simpler(error: UnicodeError) -> tuple[str, int]:
+    """For characters that an ASCII or Latin-1 terminal does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(SIMPLER.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+
+def say(console: Console, *parts: Part, lines: bool = False) -> None:
+    """Print words, each plain or with a style, that may come from a board: as text, without markup, on one line.
+
+    ``lines``: their line ends are ours and stay. What cannot be printed is logged; nobody fails for it.
+    """
+    text = Text.assemble(*(_clean(part, lines) for part in parts))
+    with unbroken():
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+def _clean(part: Part, lines: bool) -> Part:
+    words, style = (part, "") if isinstance(part, str) else part
+    return ("\n".join(map(plain, words.split("\n"))) if lines else plain(words), style)
+
+
+@contextlib.contextmanager
+def unbroken() -> Iterator[None]:
+    """Output that fails (a closed pipe, a full disk, an encoding) is logged, and work goes on."""
+    try:
+        yield
+    except (OSError, UnicodeError, SystemExit) as error:  # SystemExit: rich's own answer to a closed pipe
+        log.warning("cannot print: %s: %s", type(error).__name__, error)
+
+
+def said(result: Result) -> Text:
+    """One result as a line."""
+    mark = MARKS.get(result.status, ("…", "yellow"))
+    head = Text.assemble(mark, " ", (plain(result.short), "bold"), f" on {plain(result.board)}" if result.board else "")
     if result.status == DONE and result.measurement is not None:
         median_ms = result.measurement.metrics["latency/median_ms"]
         level = result.measurement.verdict.level
-        return f"{head}  {median_ms:.3g} ms  [{VERDICT_STYLE[level]}]{level}[/]"
-    return f"{head}  {result.status}: {escape(result.why)}"
+        return Text.assemble(head, f"  {median_ms:.3g} ms  ", (level, VERDICT_STYLE[level]))
+    return Text.assemble(head, f"  {result.status}: {plain(result.why)}")
 
 
 class PlainProgress:
@@ -51,14 +118,13 @@ class PlainProgress:
         with self._lock:
             if about and self._said.get(board) != about:
                 self._said[board] = about
-                line = f"{time.strftime('%H:%M:%S')} {board}: {about}"
-                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+                say(self._console, f"{time.strftime('%H:%M:%S')} {board}: {about}")
 
     def done(self, result: Result) -> None:
-        with self._lock:
+        with self._lock, unbroken():
             self._count += 1
-            text = f"{time.strftime('%H:%M:%S')} \\[{self._count}/{self._total}] {said(result)}"
-            self._console.print(text, highlight=False, soft_wrap=True)
+            head = f"{time.strftime('%H:%M:%S')} [{self._count}/{self._total}] "
+            self._console.print(Text.assemble(head, said(result)), highlight=False, soft_wrap=True)
 
 
 class LiveProgress:
@@ -71,25 +137,31 @@ class LiveProgress:
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        with unbroken():
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with unbroken():
+            self._live.stop()
 
     def at(self, board: str, cell: Cell | None, text: str) -> None:
-        with self._lock:
+        with self._lock, unbroken():
             self._boards[board] = f"{cell.short}  {text}" if cell and text else text
             self._draw()
 
     def done(self, result: Result) -> None:
-        with self._lock:
+        with self._lock, unbroken():
             self._count += 1
             self._live.console.print(said(result), highlight=False, soft_wrap=True)
             self._draw()
 
     def _draw(self) -> None:
-        lines = [Text.assemble((f"  {board:<12} ", "cyan"), text) for board, text in self._boards.items() if text]
+        said_now = [(plain(board), plain(text)) for board, text in self._boards.items() if text]
+        lines = [
+            Text.assemble((f"  {board:<12} ", "cyan"), text, no_wrap=True, overflow="ellipsis")
+            for board, text in said_now
+        ]
         self._live.update(Group(*lines, Text(f"  {self._count} of {self._total} cells", "dim")), refresh=True)
 
 
@@ -107,21 +179,23 @@ def print_plan(console: Console, plan: Plan, cached: dict[int, bool]) -> None:
         a = entry.cell.axes
         shape = f"{a['threads']}/{a['batch_size']}/{a['input_size']}"
         row = [str(entry.cell.number), a["device"], a["model"], a["optimization"], a["runtime"], shape, a["scenario"]]
-        table.add_row(*(escape(word) for word in row), artifact_words(entry, cached))
-    console.print(table)
+        cells: list[RenderableType] = [Text(plain(word)) for word in row]
+        table.add_row(*cells, artifact_words(entry, cached))
+    with unbroken():
+        console.print(table)
     for number, twin in plan.duplicates.items():
-        console.print(f"cell {number} is the same as cell {twin} and runs once", style="dim")
+        say(console, (f"cell {number} is the same as cell {twin} and runs once", "dim"))
     for device, busy_s in busy_seconds(plan).items():
-        console.print(f"{device}: about {busy_s / 60:.1f} minutes a board, builds and energy passes not counted")
+        say(console, f"{device}: about {busy_s / 60:.1f} minutes a board, builds and energy passes not counted")
 
 
-def artifact_words(entry: Entry, cached: dict[int, bool]) -> str:
+def artifact_words(entry: Entry, cached: dict[int, bool]) -> Text:
     """What is known about an entry's artifact before anything is built."""
     if entry.skipped is not None:
-        return f"[yellow]skipped: {escape(entry.skipped.message)}[/]"
+        return Text(f"skipped: {plain(entry.skipped.message)}", "yellow")
     if entry.failed is not None:
-        return f"[red]will fail: {escape(str(entry.failed))}[/]"
-    return "cached" if cached.get(entry.cell.number) else "to build"
+        return Text(f"will fail: {plain(entry.failed)}", "red")
+    return Text("cached" if cached.get(entry.cell.number) else "to build")
 
 
 def busy_seconds(plan: Plan) -> dict[str, float]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
 from orchestrator.about import shown
 from orchestrator.compare import compare
+from orchestrator.console import say, unbroken
+from orchestrator.redact import redacted
 from orchestrator.report import table, write_report
 from orchestrator.result import FAILED, Result, Sweep
 from orchestrator.tracking import TrackingWriter
@@ -20,33 +23,61 @@ DELIVERY_S = 120.0
 """How long the end of a sweep waits for the tracker; what it has not got stays on disk."""
 
 
-def conclude(console: Console, sweep: Sweep, results: Sequence[Result], writer: TrackingWriter, where: str) -> None:
-    """Everything a person wants after a sweep. ``where`` is the tracker's address, as people may see it."""
-    if results:
-        comparison = compare(sweep, list(results), sweep.baseline)
-        table(console, comparison)
-    try:
-        sweep.write()
-        if results:
-            write_report(comparison, sweep.directory)
-    except OSError as error:
-        log.error("no report: %s", error)
-        console.print(f"[red]no report:[/] {escape(str(error))}", soft_wrap=True)
+def conclude(
+    console: Console,
+    sweep: Sweep,
+    results: Sequence[Result],
+    writer: TrackingWriter,
+    where: str,
+    stop: threading.Event,
+) -> None:
+    """Everything a person wants after a sweep; whatever fails of it, the results are delivered.
+
+    ``where`` is the tracker's address, as people may see it. ``stop``: somebody does not want to wait any longer.
+    """
+    _report(console, sweep, results)
     writer.finish(sweep)
-    undelivered = writer.close(DELIVERY_S)
+    undelivered = writer.close(DELIVERY_S, stop)
     for failure in (result for result in results if result.status == FAILED and result.error):
         if failure.error is not None and failure.error.log:
-            console.print(f"[dim]log of {escape(failure.short)}: {escape(failure.error.log)}[/]", soft_wrap=True)
+            say(console, (f"log of {failure.short}: {failure.error.log}", "dim"))
     page = sweep.directory / "comparison.html"
     if page.is_file():
-        console.print(f"report    {escape(shown(page))}", highlight=False, soft_wrap=True)
-    console.print(f"results   {escape(shown(sweep.directory))}", highlight=False, soft_wrap=True)
-    console.print(f"tracker   {escape(tracker_words(where))}", highlight=False, soft_wrap=True)
+        say(console, f"report    {shown(page)}")
+    say(console, f"results   {shown(sweep.directory)}")
+    say(console, f"tracker   {tracker_words(where)}")
     for missing in undelivered:
-        log.error("not delivered: %s: %s", missing.what, missing.reason)
-        console.print(f"[red]not in the tracker:[/] {escape(missing.what)}: {escape(missing.reason)}", soft_wrap=True)
+        reason = redacted(missing.reason)
+        log.error("not delivered: %s: %s", missing.what, reason)
+        say(console, ("not in the tracker:", "red"), f" {missing.what}: {reason}")
     if undelivered:
-        console.print("these results are safe on the disk of this machine", style="yellow")
+        say(console, ("what is not delivered stays on disk: python -m orchestrator sync", "yellow"))
+
+
+def _report(console: Console, sweep: Sweep, results: Sequence[Result]) -> None:
+    with _going_on(console, f"no {sweep.directory / 'sweep.json'}"):
+        sweep.write()
+    if not results:
+        return
+    with _going_on(console, "no report"):
+        comparison = compare(sweep, results)
+        with _going_on(console, "no table"), unbroken():
+            table(console, comparison)
+        write_report(comparison, sweep.directory)
+
+
+@contextlib.contextmanager
+def _going_on(console: Console, lost: str) -> Iterator[None]:
+    """One line for people, the traceback for the log."""
+    try:
+        yield
+    except Exception as error:  # whatever it is, results must still be delivered
+        log.exception("%s", lost)
+        say(
+            console,
+            (f"{lost}:", "red"),
+            f" {error if isinstance(error, OSError) else f'{type(error).__name__}: {error}'}",
+        )
 
 
 def tracker_words(where: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from typing import Any
 
 from orchestrator.errors import BenchmarkFailed, ConfigError, MeasurementError, OrchestratorError
 from orchestrator.measurement import Measurement
+
+log = logging.getLogger(__name__)
 
 DONE, FAILED, SKIPPED, INTERRUPTED = "done", "failed", "skipped", "interrupted"
 STATUSES = (DONE, FAILED, SKIPPED, INTERRUPTED)
@@ -98,7 +101,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One invocation. ``facts`` are about the controller (versions, git commit, user, command)."""
+    """One invocation. ``facts`` are about the controller (versions, git commit, user, command).
+
+    ``tracking`` says where it belongs (see ``tracking.remembered``), ``controller`` which process runs it (see
+    ``alive``). Both are empty in what older versions have written.
+    """
 
     id: str
     directory: Path
@@ -108,13 +115,16 @@ class Sweep:
     status: str = "running"  # running | finished | failed | interrupted
     ended_s: float | None = None
     facts: dict[str, str] = field(default_factory=dict)
+    tracking: dict[str, str] = field(default_factory=dict)
+    controller: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
-        return cls(**{name: data[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
+        later = {"tracking": {}, "controller": {}, **data}
+        return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:
         return replace(self, status=status, ended_s=ended_s)
@@ -183,7 +193,7 @@ def find_sweep(root: Path, name: str) -> Path:
     for path in (Path(name), root / name):
         if (path / SWEEP_FILE).is_file():
             return path.resolve()
-    sweeps = {path.parent: _identity(path) for path in root.glob(f"multirun/*/*/{SWEEP_FILE}")}
+    sweeps = {at: _identity(at / SWEEP_FILE) for at in stored_sweeps(root) if _readable(at / SWEEP_FILE)}
     if not sweeps:
         raise ConfigError(
             f"there is no sweep under {root / 'multirun'}", hint="run one with 'python -m orchestrator -m ...'"
@@ -198,6 +208,21 @@ def find_sweep(root: Path, name: str) -> Path:
     if found:
         raise ConfigError(f"{len(found)} sweeps start with {name!r}", hint="write more of the id, or the path")
     raise ConfigError(f"there is no sweep {name!r} under {root}", hint=f"the latest: {', '.join(i for i, _ in latest)}")
+
+
+def stored_sweeps(root: Path) -> list[Path]:
+    """The directories of all sweeps under ``root``, the oldest day first; unreadable ones too."""
+    return sorted(path.parent for path in root.glob(f"multirun/*/*/{SWEEP_FILE}"))
+
+
+def _readable(path: Path) -> bool:
+    """One damaged file must not hide the other sweeps; called by its path, it is still reported."""
+    try:
+        _identity(path)
+    except MeasurementError as error:
+        log.warning("left out: %s", error)
+        return False
+    return True
 
 
 def _identity(path: Path) -> tuple[str, float]:

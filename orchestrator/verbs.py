@@ -7,14 +7,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from rich.console import Console
 
 from orchestrator import config
+from orchestrator.console import say, terminal
 from orchestrator.device import Device
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.plain import plain
 
 
 def root_directory() -> Path:
@@ -22,11 +24,21 @@ def root_directory() -> Path:
     return Path(os.environ.get("ORCHESTRATOR_HOME", ".")).resolve()
 
 
+class Parser(argparse.ArgumentParser):
+    """Bad usage is refused like any other bad input; argparse's own exit status 2 means a missing result here."""
+
+    def __init__(self, verb: str, description: str) -> None:
+        super().__init__(prog=f"python -m orchestrator {verb}", description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message, hint=f"{self.prog} --help")
+
+
 def compare(arguments: list[str]) -> int:
     """``compare [SWEEP...]``: stored sweeps side by side."""
-    parser = argparse.ArgumentParser(prog="python -m orchestrator compare", description=compare.__doc__)
+    parser = Parser("compare", "Stored sweeps side by side.")
     parser.add_argument("sweeps", nargs="*", default=["last"], metavar="SWEEP", help="id, path or 'last'")
-    parser.add_argument("--baseline", default="none", help="optimization to compare with")
+    parser.add_argument("--baseline", default=None, help="optimization to compare with (default: the sweep's own)")
     parser.add_argument("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     parser.add_argument(
         "--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV"
@@ -36,58 +48,61 @@ def compare(arguments: list[str]) -> int:
     from orchestrator.report import table, write_report
 
     comparison = compare_sweeps(chosen.root.resolve(), chosen.sweeps, chosen.baseline)
-    console = Console()
+    console = terminal()
     table(console, comparison)
     if chosen.output is not None:
-        chosen.output.mkdir(parents=True, exist_ok=True)
         for path in write_report(comparison, chosen.output).values():
-            console.print(f"written: {path}", soft_wrap=True, highlight=False, markup=False)
+            say(console, f"written: {path}")
     return 0
 
 
 def enrol(arguments: list[str]) -> int:
     """``enrol device=NAME [--yes]``: show a board's host key and pin it."""
-    yes = "--yes" in arguments
-    device = composed_device([word for word in arguments if word != "--yes"])
+    parser = Parser("enrol", "Show the host keys of a board, and pin them once you have compared them.")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME, and changes to that device")
+    parser.add_argument("--yes", action="store_true", help="pin without asking")
+    chosen = parser.parse_args(arguments)
+    device = composed_device(chosen.overrides)
     from orchestrator.connection.enrol import enrol as pin
 
-    console = Console(soft_wrap=True)
+    console = terminal(soft_wrap=True)
 
     def confirm(question: str) -> bool:
-        if yes:
+        if chosen.yes:
             return True
         if not sys.stdin.isatty():
             raise ConfigError(
                 "enrol asks a question and there is nobody to answer", hint="compare the key, then add --yes"
             )
-        return console.input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return console.input(f"{plain(question)} [y/N] ", markup=False).strip().lower() in ("y", "yes")
 
-    return 0 if pin(device, confirm=confirm, say=lambda text: console.print(text, markup=False, highlight=False)) else 2
+    return 0 if pin(device, confirm=confirm, say=lambda text: say(console, text, lines=True)) else 2
 
 
 def sync(arguments: list[str]) -> int:
     """``sync [SWEEP...]``: deliver what the tracker has not confirmed; all stored sweeps unless some are named."""
-    parser = argparse.ArgumentParser(prog="python -m orchestrator sync", description=sync.__doc__)
+    parser = Parser("sync", "Deliver what the tracker has not confirmed.")
     parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help="id, path or 'last' (default: all)")
     parser.add_argument("--root", type=Path, default=root_directory(), help="where multirun/ lies")
-    parser.add_argument("--uri", default=None, help="the tracker (default: MLFLOW_TRACKING_URI, else <root>/mlflow.db)")
+    parser.add_argument("--uri", default=None, help="the tracker (default: MLFLOW_TRACKING_URI, else the sweep's own)")
     chosen = parser.parse_args(arguments)
-    from orchestrator.cell import Tracking
-    from orchestrator.result import SWEEP_FILE, find_sweep
-    from orchestrator.tracking import open_tracker, redeliver
+    from orchestrator.result import find_sweep, stored_sweeps
+    from orchestrator.tracking import sync as deliver
 
-    root, console = chosen.root.resolve(), Console(soft_wrap=True, highlight=False)
-    stored = sorted(path.parent for path in root.glob(f"multirun/*/*/{SWEEP_FILE}"))
-    directories = [find_sweep(root, name) for name in chosen.sweeps] if chosen.sweeps else stored
-    missing = 0
-    for directory in directories:
-        tracker = open_tracker(Tracking(uri=chosen.uri), root)
-        left = redeliver(tracker, directory)
-        missing += len(left)
-        console.print(f"{directory.name}: {f'{len(left)} not delivered' if left else f'all in {tracker.where}'}")
-        for item in left:
-            console.print(f"  {item.what}: {item.reason}", markup=False)
-    return 2 if missing else 0
+    root, console = chosen.root.resolve(), terminal()
+    complete = True
+    for directory in [find_sweep(root, name) for name in chosen.sweeps] or stored_sweeps(root):
+        try:
+            done = deliver(directory, root, chosen.uri, named=bool(chosen.sweeps))
+        except (OrchestratorError, OSError) as error:  # one that cannot be read keeps no other from being delivered
+            say(console, f"{directory.name}: ", ("not delivered:", "red"), f" {error}")
+            complete = False
+            continue
+        complete = complete and done.complete
+        say(console, f"{directory.name}: {done.words}")
+        for item in done.left:
+            say(console, f"  {item.what}: {item.reason}")
+    return 0 if complete else 2
 
 
 def composed_device(overrides: list[str]) -> Device:

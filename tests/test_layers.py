@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
-    | {"redact", "plain"},
+    | {"redact", "plain", "alive"},
     {"config", "connection", "builder", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},

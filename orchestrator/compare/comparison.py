@@ -78,7 +78,7 @@ class Comparison:
     """
 
     sweeps: tuple[Sweep, ...]
-    baseline: str
+    baselines: Mapping[str, str]  # of each sweep, by its id
     frame: pd.DataFrame
     results: tuple[Result, ...]
 
@@ -92,18 +92,23 @@ class Comparison:
         return self.frame[self.frame["status"] != DONE]
 
     @property
+    def baseline(self) -> str:
+        """The optimization that others are compared with; several where sweeps brought their own."""
+        return ", ".join(dict.fromkeys(self.baselines.values()))
+
+    @property
     def title(self) -> str:
         names = ", ".join(sweep.id for sweep in self.sweeps)
         return f"Sweep {names}" if len(self.sweeps) == 1 else f"Sweeps {names}"
 
 
-def compare(sweep: Sweep, results: Sequence[Result], baseline: str = "none") -> Comparison:
-    """The cells of one sweep side by side; ``baseline`` is the optimization that the others are compared with."""
+def compare(sweep: Sweep, results: Sequence[Result], baseline: str | None = None) -> Comparison:
+    """The cells of one sweep side by side; ``baseline`` is the optimization to compare with, None the sweep's own."""
     return _comparison((sweep,), results, baseline)
 
 
-def compare_sweeps(root: Path, names: Sequence[str], baseline: str = "none") -> Comparison:
-    """Stored sweeps, called by id, path or ``last`` (also where none is named).
+def compare_sweeps(root: Path, names: Sequence[str], baseline: str | None = None) -> Comparison:
+    """Stored sweeps, called by id, path or ``last`` (also where none is named); ``baseline`` as in ``compare``.
 
     Raises ConfigError for a sweep that is not there, MeasurementError for one that cannot be read.
     """
@@ -118,19 +123,26 @@ def compare_sweeps(root: Path, names: Sequence[str], baseline: str = "none") -> 
     return _comparison(tuple(sweep for sweep, _ in loaded), results, baseline)
 
 
-def _comparison(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: str) -> Comparison:
+def _comparison(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: str | None) -> Comparison:
     import pandas as pd  # half a second, which planning and measuring need not wait for
 
-    bases = _baselines(results, baseline)
-    ranked = sorted(results, key=_order(sweeps, results, baseline))
-    rows = [_row(result, bases.get(_controls(result)), baseline) for result in ranked]
+    names = {sweep.id: sweep.baseline if baseline is None else baseline for sweep in sweeps}
+    bases = {_controls(r): r for r in results if r.status == DONE and _is_base(r, names)}
+    ranked = sorted(results, key=_order(sweeps, results, names))
+    rows = [_row(result, bases.get(_controls(result)), names.get(result.sweep_id, "")) for result in ranked]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     numeric = [*METRIC_COLUMNS, "processes", "change_ratio", "change_low", "change_high", "change_p"]
     frame[numeric] = frame[numeric].astype("float64")
-    return Comparison(sweeps, baseline, frame, tuple(ranked))
+    return Comparison(sweeps, names, frame, tuple(ranked))
 
 
-def _order(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: str) -> Callable[[Result], tuple[Any, ...]]:
+def _is_base(result: Result, baselines: Mapping[str, str]) -> bool:
+    return result.axes.get("optimization") == baselines.get(result.sweep_id)
+
+
+def _order(
+    sweeps: tuple[Sweep, ...], results: Sequence[Result], baselines: Mapping[str, str]
+) -> Callable[[Result], tuple[Any, ...]]:
     """Cells to be compared stand together, the baseline first; words in the order asked for, numbers by size."""
     position = {sweep.id: i for i, sweep in enumerate(sweeps)}
     asked = sorted(results, key=lambda r: (position.get(r.sweep_id, 0), r.number))
@@ -141,7 +153,7 @@ def _order(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: str) 
 
     def key(result: Result) -> tuple[Any, ...]:
         axes = [place(axis, result.axes.get(axis, "")) for axis in CONTROLS]
-        other = result.axes.get("optimization") != baseline
+        other = not _is_base(result, baselines)
         return (ORDER[result.status], axes, position.get(result.sweep_id, 0), other, result.number)
 
     return key
@@ -150,10 +162,6 @@ def _order(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: str) 
 def _controls(result: Result) -> tuple[str, ...]:
     extras = "/".join(result.cell_id.split("/")[8:])  # overrides that are no axis stand at the end of the id
     return (result.sweep_id, extras, *(result.axes.get(control, "") for control in CONTROLS))
-
-
-def _baselines(results: Sequence[Result], baseline: str) -> dict[tuple[str, ...], Result]:
-    return {_controls(r): r for r in results if r.status == DONE and r.axes.get("optimization") == baseline}
 
 
 def _row(result: Result, base: Result | None, baseline: str) -> dict[str, Any]:

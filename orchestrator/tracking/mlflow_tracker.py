@@ -16,10 +16,10 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator.cell import Tracking
 from orchestrator.errors import OrchestratorError, TrackingError
+from orchestrator.redact import BLOT, redacted
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, load_sweep
 from orchestrator.tracking import words
 from orchestrator.tracking.seam import Receipt, TrackerAway
@@ -60,10 +60,7 @@ class MlflowTracker:
 
     @property
     def where(self) -> str:
-        parts = urlsplit(self._uri)
-        if "@" not in parts.netloc:
-            return self._uri
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return redacted(self._uri)
 
     def open_sweep(self, sweep: Sweep) -> None:
         self._sweep, self._parent_id = sweep, None
@@ -77,7 +74,7 @@ class MlflowTracker:
                 return Receipt(self.where, parent_id)
             return Receipt(self.where, self._deliver(result, parent_id))
 
-    def close_sweep(self, sweep: Sweep) -> None:
+    def close_sweep(self, sweep: Sweep) -> Receipt:
         with self._translated(f"summary of sweep {sweep.id}"):
             parent_id, client = self._parent(), self._connected()
             skipped = _skipped(sweep)
@@ -90,6 +87,7 @@ class MlflowTracker:
                 client.log_artifacts(parent_id, folder)
             end_ms = _ms(sweep.ended_s) if sweep.ended_s is not None else None
             client.set_terminated(parent_id, SWEEP_STATUS.get(sweep.status, "FINISHED"), end_ms)
+            return Receipt(self.where, parent_id)
 
     def _deliver(self, result: Result, parent_id: str) -> str:
         client = self._connected()
@@ -202,29 +200,43 @@ class MlflowTracker:
     def _translated(self, what: str) -> Iterator[None]:
         """The one place where MLflow's exceptions, and those of what it stands on, become ours."""
         _prepare()
-        from mlflow.exceptions import MlflowException
-        from requests import RequestException
-        from sqlalchemy.exc import SQLAlchemyError
-
+        known: tuple[type[Exception], ...] = (ImportError, OSError, ValueError, KeyError, *_foreign())
         try:
             yield
-        except (
-            MlflowException,
-            RequestException,
-            SQLAlchemyError,
-            OSError,
-            TimeoutError,
-            ValueError,
-            KeyError,
-        ) as error:
-            text = " ".join(str(error).replace(self._uri, self.where).split())[:400]
-            away = any(isinstance(e, RequestException) for e in (error, error.__cause__, error.__context__))
-            away = away or text.startswith("API request to")
-            kind = TrackerAway if away else TrackingError
-            raise kind(
-                f"{self.where} did not take {what}: {text}",
-                hint="check tracking.uri or MLFLOW_TRACKING_URI; 'python -m orchestrator sync' delivers later",
-            ) from error
+        except known as error:
+            text = self._clean(" ".join(str(error).split()))[:400]
+            kind = TrackerAway if _nobody_there(error) or text.startswith("API request to") else TrackingError
+            hint = "check tracking.uri or MLFLOW_TRACKING_URI; 'python -m orchestrator sync' delivers later"
+            if isinstance(error, ImportError):
+                hint = "install what it names beside the orchestrator; 'python -m orchestrator sync' delivers later"
+            raise kind(f"{self.where} did not take {what}: {text}", hint=hint) from error
+
+    def _clean(self, text: str) -> str:
+        """A message without the secrets of the address, also where it quotes only a part of that."""
+        text = redacted(text.replace(self._uri, self.where))
+        user, at, _ = self._uri.partition("://")[2].rpartition("@")
+        query = self._uri.partition("://")[2].partition("?")[2]
+        for secret in (user.partition(":")[2] if at else "", query):
+            text = text.replace(secret, BLOT) if secret else text
+        return text
+
+
+def _foreign() -> tuple[type[Exception], ...]:
+    """What MLflow and its store raise, beside what Python does; nothing where they cannot even be imported."""
+    try:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError:
+        return ()
+    return (MlflowException, SQLAlchemyError)
+
+
+def _nobody_there(error: BaseException) -> bool:
+    with contextlib.suppress(ImportError):
+        from requests import RequestException
+
+        return any(isinstance(e, RequestException) for e in (error, error.__cause__, error.__context__))
+    return False
 
 
 def _prepare() -> None:
@@ -233,6 +245,7 @@ def _prepare() -> None:
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic", "sqlalchemy.engine"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote addresses, with the tokens in them
     for module in ("mlflow", "alembic", "sqlalchemy", "google", "pydantic"):
         warnings.filterwarnings("ignore", module=rf"{module}(\..*)?$")
 

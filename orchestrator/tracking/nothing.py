@@ -19,5 +19,5 @@ class NoTracker:
     def deliver(self, result: Result) -> Receipt:
         return Receipt(self.where, None)
 
-    def close_sweep(self, sweep: Sweep) -> None:
-        pass
+    def close_sweep(self, sweep: Sweep) -> Receipt:
+        return Receipt(self.where, None)

@@ -37,5 +37,5 @@ class Tracker(Protocol):
     def deliver(self, result: Result) -> Receipt:
         """Store one result with the files in its directory."""
 
-    def close_sweep(self, sweep: Sweep) -> None:
+    def close_sweep(self, sweep: Sweep) -> Receipt:
         """Set the final status and attach the comparison files that lie in the sweep's directory."""

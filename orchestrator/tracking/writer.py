@@ -8,13 +8,15 @@ import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import TrackingError
-from orchestrator.result import Result, Sweep, load_sweep, write_json
+from orchestrator.redact import redacted
+from orchestrator.result import Result, Sweep, write_json
 from orchestrator.tracking.seam import Receipt, Tracker, TrackerAway
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,10 @@ log = logging.getLogger(__name__)
 DELIVERED_FILE = "delivered.json"
 PATIENCE_S = 30.0
 """After nobody answered, results are only kept for this long before the next one is tried."""
+STEP_S = 0.2
+"""A longer wait would keep the main thread from hearing signals in time."""
+AFTER_STOP_S, STOPPED_BEFORE_S = 2.0, 10.0
+"""How long delivering goes on after somebody pressed Ctrl-C: meanwhile, or before it began."""
 
 Turn = Callable[[], AbstractContextManager[object]]
 
@@ -73,19 +79,31 @@ class TrackingWriter:
     def finish(self, sweep: Sweep) -> None:
         """Once more what was refused, then the summary; the comparison files must lie in the sweep's directory."""
         self._jobs.put(_Job("what was refused", self._again, always=True))
-        self._put(_Job(f"summary of sweep {sweep.id}", lambda: self._tracker.close_sweep(sweep)))
+        self._put(_Job(f"summary of sweep {sweep.id}", lambda: self._close_sweep(sweep)))
 
-    def close(self, timeout_s: float) -> list[Undelivered]:
-        """Wait for the queue to empty and say what the tracker has not got."""
+    def close(self, timeout_s: float, stop: threading.Event | None = None) -> list[Undelivered]:
+        """Wait for the queue to empty and say what the tracker has not got. Once ``stop`` is set, not much longer."""
         self._jobs.put(None)
-        self._thread.join(timeout_s)
+        waited_s = self._wait(timeout_s, stop)
         otherwise = (
-            f"not done {timeout_s:g} s after the end"
+            f"not done {waited_s:.2g} s after the end"
             if self._thread.is_alive()
             else "the tracking thread ended unexpectedly; its traceback is in the log"
         )
         with self._lock:
             return [Undelivered(j.what, self._reasons.get(id(j), otherwise), j.result) for j in self._waiting]
+
+    def _wait(self, timeout_s: float, stop: threading.Event | None) -> float:
+        """Until the thread is done or there was enough of waiting; the seconds that took."""
+        began = time.monotonic()
+        until = began + timeout_s
+        if stop is not None and stop.is_set():
+            until, stop = min(until, began + STOPPED_BEFORE_S), None
+        while self._thread.is_alive() and (left_s := until - time.monotonic()) > 0:
+            self._thread.join(min(STEP_S, left_s))
+            if stop is not None and stop.is_set():
+                until, stop = min(until, time.monotonic() + AFTER_STOP_S), None
+        return time.monotonic() - began
 
     def _put(self, job: _Job) -> None:
         with self._lock:
@@ -108,6 +126,9 @@ class TrackingWriter:
                 self._away_until_s, self._away_reason = time.monotonic() + PATIENCE_S, str(error)
             log.warning("not tracked, kept on disk: %s", error)
             self._refused(job, str(error))
+        except Exception as error:  # noqa: BLE001 - the boundary of the tracker: a bug there must not end deliveries
+            log.error("not tracked, kept on disk: %s\n%s", job.what, redacted(traceback.format_exc()))
+            self._refused(job, redacted(f"{type(error).__name__}: {error}"))
         else:
             self._done(job)
 
@@ -121,10 +142,10 @@ class TrackingWriter:
     def _deliver(self, result: Result) -> None:
         receipt = self._tracker.deliver(result)
         if result.directory is not None:
-            try:
-                _mark(result.directory, receipt)
-            except OSError as error:  # delivered all the same; a later sync finds the run and makes the mark
-                log.warning("%s: cannot write %s: %s", result.short, DELIVERED_FILE, error)
+            _mark(result.directory, receipt)
+
+    def _close_sweep(self, sweep: Sweep) -> None:
+        _mark(sweep.directory, self._tracker.close_sweep(sweep))
 
     def _refused(self, job: _Job, reason: str) -> None:
         with self._lock:
@@ -136,30 +157,18 @@ class TrackingWriter:
 
 
 def _mark(directory: Path, receipt: Receipt) -> None:
-    write_json(directory / DELIVERED_FILE, {"uri": receipt.uri, "run_id": receipt.run_id})
+    try:
+        write_json(directory / DELIVERED_FILE, {"uri": receipt.uri, "run_id": receipt.run_id})
+    except OSError as error:  # delivered all the same; a later sync finds the run and makes the mark
+        log.warning("%s: cannot write %s: %s", directory, DELIVERED_FILE, error)
 
 
-def is_delivered(result: Result, uri: str) -> bool:
-    """Whether this store has confirmed to have got it."""
-    if result.directory is None:
+def is_delivered(directory: Path | None, uri: str) -> bool:
+    """Whether this store has confirmed what lies in this directory: of a cell, or of a sweep (its summary)."""
+    if directory is None:
         return False
     try:
-        marker = json.loads((result.directory / DELIVERED_FILE).read_text(encoding="utf-8"))
+        marker = json.loads((directory / DELIVERED_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(marker, dict) and marker.get("uri") == uri
-
-
-def redeliver(tracker: Tracker, directory: Path, timeout_s: float = 600.0) -> list[Undelivered]:
-    """Deliver what a stored sweep's tracker has not confirmed, and its summary; what still fails is returned.
-
-    Raises ConfigError or MeasurementError if the sweep cannot be read.
-    """
-    sweep, results = load_sweep(directory)
-    writer = TrackingWriter(tracker)
-    writer.open(sweep)
-    for result in results:
-        if not is_delivered(result, tracker.where):
-            writer.submit(result)
-    writer.finish(sweep)
-    return writer.close(timeout_s)
