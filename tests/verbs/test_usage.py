@@ -1,0 +1,41 @@
+"""Bad usage of a verb is refused with status 1; 2 is kept for missing results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator import app, verbs
+from orchestrator.errors import ConfigError
+from orchestrator.result import Sweep
+from tests.measurement.records import make_result
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS)
+def test_bad_usage(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match=f"--nonsense.*python -m orchestrator {verb} --help"):
+        verbs.VERBS[verb](["--nonsense"])
+    assert app.run([verb, "--nonsense"]) == 1
+    assert "--nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS)
+def test_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        verbs.VERBS[verb](["--help"])
+    assert left.value.code == 0
+    assert "``" not in capsys.readouterr().out
+
+
+def test_compare_uses_the_baseline_of_the_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = tmp_path / "multirun" / "a" / "b"
+    Sweep("s", at, 1.0, baseline="int8", status="finished").write()
+    make_result(at, 0, 40.0, sweep_id="s")
+    make_result(at, 1, 20.0, sweep_id="s", optimization="int8")
+    assert verbs.compare(["--root", str(tmp_path), "--output", str(tmp_path / "[out]")]) == 0
+    out = capsys.readouterr().out
+    assert "vs int8" in out and "2.00× slower" in out
+    assert f"written: {tmp_path}/[out]/comparison.html" in out
+    assert verbs.compare(["--root", str(tmp_path), "--baseline", "none"]) == 0
+    assert "vs none" in capsys.readouterr().out
