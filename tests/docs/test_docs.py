@@ -17,8 +17,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
+from orchestrator.energy import SENSOR_ERRORS
 from orchestrator.limits import Between, Matching, NotEmpty, OneOf
-from orchestrator.measurement import SENSOR_ERRORS
 from orchestrator.verbs import VERBS
 from orchestrator.verdict import RULES
 from tests.config.composing import jobs, loader

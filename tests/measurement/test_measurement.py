@@ -229,3 +229,11 @@ def test_every_rule_can_fire_and_its_text_can_be_made() -> None:
         got = verdict.judge({rule.quantity: beyond})
         assert got.level == rule.level and len(got.reasons) == 1 and rule.quantity not in got.unchecked
         assert replace(rule, limit=rule.limit).reason(rule.limit + (1 if rule.when == "<" else -1)) is None
+
+
+def test_on_what_an_artifact_was_calibrated() -> None:
+    note = "activation ranges come from noise"
+    manifest = {**MANIFEST, "calibration": {"source": "seeded noise", "samples": 100}, "notes": [note]}
+    tags = measure(make_record(), manifest=manifest, power=PI4_POWER, cores=4).tags
+    assert tags["artifact.calibration"] == "100 samples: seeded noise" and tags["artifact.notes"] == note
+    assert not any(key.startswith("artifact.") and key != "artifact.sha256" for key in make_measurement().tags)
