@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from types import FrameType
+
+INTERRUPTED = 130
 
 
 def main() -> None:
     """Run and leave with the exit status of the contract."""
-    from orchestrator.app import run
+    try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it stays ignored
+                signal.signal(number, _interrupt)
+        from orchestrator.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            print("interrupted before anything ran", file=sys.stderr)
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

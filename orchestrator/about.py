@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import logging
 import platform
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from orchestrator import __version__
+from orchestrator.whoami import user_name
 
 PACKAGES = ("hydra-core", "fabric", "paramiko", "tensorflow", "mlflow", "pandas", "numpy")
 
@@ -24,7 +25,7 @@ def controller() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": socket.gethostname(),
-        "user": getpass.getuser(),
+        "user": user_name(),
         "executable": Path(sys.executable).name,
     }
     for package in PACKAGES:
@@ -46,7 +47,8 @@ def logging_to(path: Path) -> Iterator[None]:
     root = logging.getLogger()
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s"))
-    before = root.level
+    before, hook = root.level, threading.excepthook
+    threading.excepthook = _log_thread
     logging.raiseExceptions = False  # a full disk under the log is reported with the results, not line by line
     root.addHandler(handler)
     root.setLevel(logging.INFO)
@@ -54,6 +56,13 @@ def logging_to(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        threading.excepthook = hook
         root.removeHandler(handler)
         root.setLevel(before)
         handler.close()
+
+
+def _log_thread(failure: threading.ExceptHookArgs) -> None:
+    """A thread that dies says so in the sweep's log."""
+    name = failure.thread.name if failure.thread else "a thread"
+    logging.getLogger(__name__).error("%s died", name, exc_info=failure.exc_value)

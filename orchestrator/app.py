@@ -16,15 +16,14 @@ import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.markup import escape
 
 from orchestrator import config
-from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.console import say, terminal
+from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
 from orchestrator.invocation import Invocation
 from orchestrator.verbs import VERBS
 
-OK, REFUSED, INCOMPLETE, INTERRUPTED = 0, 1, 2, 130
+OK, REFUSED = 0, 1
 
 _current: list[Invocation] = []
 """Hydra creates the launcher, so the launcher finds its invocation here; one per process."""
@@ -32,7 +31,6 @@ _current: list[Invocation] = []
 
 def run(arguments: list[str]) -> int:
     """Do what the command line says and return the exit status."""
-    errors = Console(stderr=True, soft_wrap=True)
     try:
         rest = config.take_lab(arguments)
         if rest and rest[0] in VERBS:
@@ -42,16 +40,11 @@ def run(arguments: list[str]) -> int:
                 f"unknown command '{rest[0]}'", hint=f"a verb ({', '.join(VERBS)}) or key=value overrides"
             )
         return sweep(rest)
-    except OrchestratorError as error:
-        errors.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
+    except (OrchestratorError, OSError) as error:
+        complain(error)
         return REFUSED
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        errors.print(f"[red]error:[/] {escape(f'{error.strerror or error}{where}')}", highlight=False)
-        return REFUSED
-    except KeyboardInterrupt:
-        errors.print("interrupted before anything ran")
-        return INTERRUPTED
+    except SystemExit as error:  # argparse leaves with 2, which here means that a cell has no result
+        return REFUSED if error.code else OK
 
 
 def sweep(arguments: list[str]) -> int:
@@ -66,15 +59,32 @@ def sweep(arguments: list[str]) -> int:
     try:
         with config.explained():
             entry()
-    finally:
-        status = invocation.finish()
-    return status
+    except BaseException as error:
+        status = invocation.finish(error)
+        if status is None:
+            raise
+        if not isinstance(error, Interrupted | KeyboardInterrupt):
+            complain(error)
+        return status
+    return invocation.finish() or OK
+
+
+def complain(error: BaseException) -> None:
+    """Say what went wrong, in words; the traceback of what nobody expected goes to the log, if there is one."""
+    if isinstance(error, OSError):
+        text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    elif isinstance(error, OrchestratorError):
+        text = str(error)
+    else:
+        text = f"a bug of the orchestrator: {type(error).__name__}: {error}"
+    say(terminal(stderr=True, soft_wrap=True), ("error:", "red"), f" {text}", lines=True)
 
 
 def _no_job(_: DictConfig) -> None:
-    """Hydra's task function. The launcher takes whole batches instead, so this only runs with hydra.mode=RUN."""
+    """Hydra's task function. Our launcher takes whole batches instead, so this never runs with it."""
     raise ConfigError(
-        "hydra.mode=RUN bypasses the launcher", hint="leave hydra.mode alone: a single run is a sweep of one"
+        "Hydra runs this job by itself, past our launcher",
+        hint="leave hydra.mode and hydra/launcher alone: a single run is a sweep of one",
     )
 
 

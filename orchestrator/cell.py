@@ -50,7 +50,7 @@ class Runtime:
 
 @dataclass(slots=True)
 class Scenario:
-    """How a cell is measured. Durations in seconds, per process."""
+    """How a cell is measured. Durations in seconds, per process, but ``timeout_s``: of the whole cell."""
 
     name: Annotated[str, NAME]
     processes: Annotated[int, Between(1, 100)] = 3

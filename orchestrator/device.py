@@ -48,9 +48,7 @@ class Device:
     python: str = "python3"
     workdir: str = "~/.cache/edge-orchestrator"
     machine: str | None = None  # boards of one machine never measure at the same time; 'controller' is this one
-    cores: Annotated[int | None, Between(1, 1024)] = None
-    memory_mb: Annotated[int | None, Between(16, 4_194_304)] = None
-    accelerators: list[str] = field(default_factory=list)
+    cores: Annotated[int | None, Between(1, 1024)] = None  # more threads than that are refused
     power: PowerProfile = field(default_factory=PowerProfile)
     connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
     command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0

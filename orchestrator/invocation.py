@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import secrets
 import shlex
 import threading
 import time
@@ -16,19 +17,20 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.markup import escape
 
-from orchestrator import about, signals
+from orchestrator import about, alive, signals
 from orchestrator.builder import Builder
-from orchestrator.config import Job, blotted
+from orchestrator.config import Job
 from orchestrator.connection import LocalServer
-from orchestrator.console import print_plan, progress
-from orchestrator.fleet import Builds, Fleet, Plan, Turns, plan
+from orchestrator.console import print_plan, progress, terminal
+from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
+from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, plan
 from orchestrator.provisioning import Program
-from orchestrator.result import DONE, SKIPPED, Result, Sweep
+from orchestrator.redact import redacted
+from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
 from orchestrator.session import Workshop
-from orchestrator.tracking import TrackingWriter, open_tracker
+from orchestrator.tracking import TrackingWriter, open_tracker, remembered
 
 log = logging.getLogger("orchestrator")
 
@@ -45,8 +47,8 @@ class Invocation:
     """Everything that lives as long as the sweep; nothing is opened before the first batch has been validated."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._command = blotted(shlex.join(["python", "-m", "orchestrator", *arguments]))
-        self._console = Console()
+        self._command = redacted(shlex.join(["python", "-m", "orchestrator", *arguments]))
+        self._console = terminal()
         self._open = ExitStack()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -61,9 +63,11 @@ class Invocation:
 
     def launch(self, jobs: Sequence[Job]) -> list[JobReturn]:
         """Run a batch; a number per job for the sweeper, NaN where there is no result."""
+        if self._stop.is_set():  # a sweeper with more batches to come
+            raise Interrupted("the sweep was interrupted")
         batch = plan([job.cell for job in jobs])
         if jobs[0].cell.settings.dry_run:
-            cached = {e.cell.number: self._builder.cached(e.recipe) is not None for e in batch.entries if e.recipe}
+            cached = {e.cell.number: self._builder.has(e.recipe) for e in batch.entries if e.recipe}
             print_plan(self._console, batch, cached)
             return [returned(job, math.nan) for job in jobs]
         sweep = self._sweep or self._begin(jobs[0])
@@ -75,52 +79,76 @@ class Invocation:
 
     @contextlib.contextmanager
     def folder_of(self, master: DictConfig) -> Iterator[None]:
-        """Hydra's sweeper makes the sweep's folder before anything is validated; one that nobody used goes again."""
+        """Hydra's sweeper makes the sweep's folder before anything is validated, and writes the command line as it is.
+
+        A folder that nobody used goes again; what was written loses its secrets.
+        """
+        folder = Path(master.hydra.sweep.dir)
+        written = folder / "multirun.yaml"
+        if written.exists():
+            written.write_text(redacted(written.read_text()))
         try:
             yield
         finally:
-            folder = Path(master.hydra.sweep.dir)
-            if self._sweep is None and [path.name for path in folder.glob("*")] == ["multirun.yaml"]:
-                (folder / "multirun.yaml").unlink()
+            if self._sweep is None and [path.name for path in folder.glob("*")] == [written.name]:
+                written.unlink()
                 for empty in (folder, folder.parent, folder.parent.parent):
                     with contextlib.suppress(OSError):
                         empty.rmdir()
 
-    def finish(self) -> int:
-        """Close everything, report, deliver; the exit status of the sweep."""
+    def finish(self, error: BaseException | None = None) -> int | None:
+        """Close everything, report, deliver; the exit status of the sweep, None if none began.
+
+        ``error`` is what ended it early: an error after something was measured is a sweep with cells missing.
+        """
         sweep, writer = self._sweep, self._writer
         with self._open:
             if sweep is None or writer is None:
-                return OK
+                return None
             from orchestrator.ending import conclude
 
+            if isinstance(error, KeyboardInterrupt):
+                self._stop.set()
+            elif error is not None:
+                log.error("the sweep ended early", exc_info=error)
             results = [self._results[number] for number in sorted(self._results)]
-            status = exit_status(results, self._stop.is_set())
+            status = exit_status(results, interrupted=self._stop.is_set())
+            if status == OK and (self._unwritten or error is not None):
+                status = INCOMPLETE
             for words_of_it in self._unwritten.values():
                 self._console.print(f"[red]not on the disk:[/] {escape(words_of_it)}", soft_wrap=True)
-            status = INCOMPLETE if status == OK and self._unwritten else status
             words = {OK: "finished", INTERRUPTED: "interrupted"}
             ended = sweep.ended(words.get(status, "failed"), time.time())
-            conclude(self._console, ended, results, writer, self._where)
+            conclude(self._console, ended, results, writer, self._where, self._stop)
             return status
 
     def _begin(self, job: Job) -> Sweep:
         """The sweep's folder, its log, its tracker; from here on nothing is lost."""
         settings = job.cell.settings
         directory = Path(job.config.hydra.sweep.dir).resolve()
+        if (directory / SWEEP_FILE).exists():
+            raise ConfigError(
+                f"{directory} holds a sweep already", hint="leave hydra.sweep.dir alone, or name a new one"
+            )
         directory.mkdir(parents=True, exist_ok=True)
-        written = directory / "multirun.yaml"  # by Hydra's sweeper, as it came from the command line
-        written.write_text(blotted(written.read_text() if written.exists() else ""))
         self._open.enter_context(about.logging_to(directory / "sweep.log"))
         self._open.enter_context(signals.stopping(self._stop, self._console))
+        tracker = open_tracker(settings.tracking, Path(settings.root).resolve())
         sweep = Sweep(
-            sweep_id(directory), directory, time.time(), self._command, settings.baseline, facts=about.controller()
+            sweep_id(directory),
+            directory,
+            time.time(),
+            self._command,
+            settings.baseline,
+            facts=about.controller(),
+            tracking=remembered(settings.tracking, tracker),
+            controller=alive.this_process(),
         )
         sweep.write()
         log.info("sweep %s: %s", sweep.id, self._command)
-        self._console.print(f"sweep [bold]{sweep.id}[/] in {about.shown(directory)}", highlight=False, soft_wrap=True)
+        where = escape(about.shown(directory))
+        self._console.print(f"sweep [bold]{sweep.id}[/] in {where}", highlight=False, soft_wrap=True)
         self._open.callback(self._builder.close)
-        tracker = open_tracker(settings.tracking, Path(settings.root).resolve())
         self._where = tracker.where
         self._writer = TrackingWriter(tracker, self._turns.background)
         self._sweep = sweep
@@ -137,21 +165,33 @@ class Invocation:
                 Fleet(sweep, workshop, builds, self._turns, display, self._journal, self._stop).run(batch)
             finally:
                 builds.close()
+                self._account_for(batch, sweep, display)
+
+    def _account_for(self, batch: Plan, sweep: Sweep, display: Progress) -> None:
+        """Whatever happened: no cell of the plan is without a result."""
+        for entry in batch.entries:
+            if entry.cell.number not in self._results:
+                lost = OrchestratorError(
+                    "the cell was lost on its way: a bug of the orchestrator", hint="see sweep.log"
+                )
+                result = failed(sweep, entry.cell, None, lost, time.time())
+                self._journal(result)
+                display.done(result)
 
     def _journal(self, result: Result) -> None:
         """On the disk first, then to the tracker, which may be away."""
         try:
             if result.directory is not None:
                 result.write(result.directory)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a full disk; a value that no file can hold
             log.error("%s: %s", result.cell_id, error)
             self._unwritten[result.number] = f"{result.short}: {error}"
         with self._lock:
             first, self._results[result.number] = not self._results, result
-        if self._writer is not None and self._sweep is not None:
-            if first:  # not earlier: importing MLflow takes the interpreter for two seconds while boards are waiting
-                self._writer.open(self._sweep)
-            self._writer.submit(result)
+            if self._writer is not None and self._sweep is not None:
+                if first:  # not earlier: importing MLflow takes the interpreter for seconds, while boards wait
+                    self._writer.open(self._sweep)
+                self._writer.submit(result)
 
     def _objective(self, job: Job, batch: Plan) -> float:
         number = batch.duplicates.get(job.cell.number, job.cell.number)
@@ -162,9 +202,15 @@ class Invocation:
 
 
 def sweep_id(directory: Path) -> str:
-    """``20261124-152307-4f34cd`` from ``2026-11-24/15-23-07-4f34cd``; any other layout keeps its folder's name."""
-    found = re.fullmatch(r"(\d+)-(\d+)-(\d+)/(\d+)-(\d+)-(\d+)-(\w+)", "/".join(directory.parts[-2:]))
-    return "{}{}{}-{}{}{}-{}".format(*found.groups()) if found else directory.name
+    """``20261124-152307-4f34cd`` from ``2026-11-24/15-23-07-4f34cd``.
+
+    Any other layout: the folder's name and something random, since a board and a tracker tell sweeps apart by it.
+    """
+    found = re.fullmatch(r"(\d+)-(\d+)-(\d+)/(\d+)-(\d+)-(\d+)-([0-9a-f]+)", "/".join(directory.parts[-2:]))
+    if found:
+        return "{}{}{}-{}{}{}-{}".format(*found.groups())
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", directory.name).strip("-.")[:50]
+    return f"{name or 'sweep'}-{secrets.token_hex(3)}"
 
 
 def exit_status(results: Sequence[Result], interrupted: bool) -> int:

@@ -32,7 +32,12 @@ class Between:
 
     @property
     def allowed(self) -> str:
-        return f"{self.low:g} to {self.high:g}"
+        return f"{exact(self.low)} to {exact(self.high)}"
+
+
+def exact(number: float) -> str:
+    """Whole numbers in full: ``:g`` would print 2147483647 as 2.14748e+09."""
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ ABANDON_AT = 3
 
 @contextlib.contextmanager
 def stopping(stop: threading.Event, console: Console) -> Iterator[None]:
-    """Set ``stop`` at the first SIGINT or SIGTERM, for the time of the context; main thread only."""
+    """Set ``stop`` at the first SIGINT, SIGTERM or SIGHUP, for the time of the context; main thread only.
+
+    A signal that is ignored, as SIGHUP under nohup, stays ignored.
+    """
     count = 0
 
     def heard(number: int, _: FrameType | None) -> None:
@@ -27,9 +30,11 @@ def stopping(stop: threading.Event, console: Console) -> Iterator[None]:
         if count >= ABANDON_AT:
             os._exit(128 + number)
         if count == 1:
-            console.print("\n[yellow]stopping: what runs is stopped on the boards, what is done is kept[/]")
+            with contextlib.suppress(OSError, SystemExit):  # nobody may be reading any more
+                console.print("\n[yellow]stopping: what runs is stopped on the boards, what is done is kept[/]")
 
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, heard) for number in numbers}
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
-    {"errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
+    {"whoami", "errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
     | {"redact", "plain", "alive", "energy", "sheet"},
     {"config", "connection", "builder", "provisioning", "tracking", "compare", "report"},
     {"session"},

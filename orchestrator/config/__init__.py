@@ -1,7 +1,7 @@
 """The configuration room: where YAML and overrides become validated cells."""
 
-from orchestrator.config.cells import Job, blotted, compose_cells
+from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
 from orchestrator.config.sources import conf_directory, register, take_lab
 
-__all__ = ["Job", "blotted", "compose_cells", "conf_directory", "explained", "register", "take_lab"]
+__all__ = ["Job", "compose_cells", "conf_directory", "explained", "register", "take_lab"]

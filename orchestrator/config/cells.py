@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from orchestrator.cell import Cell, Settings
-from orchestrator.config.explain import explained, refusal
+from orchestrator.config.explain import explained, known_keys, refusal
 from orchestrator.config.limits import problems
 from orchestrator.errors import ConfigError
+from orchestrator.redact import redacted
 
 AXES = ("device", "model", "optimization", "runtime", "scenario", "threads", "batch_size", "input_size")
 NOT_MEASURED = ("tracking", "root", "dry_run", "baseline", "objective", "experiment")
@@ -37,15 +37,10 @@ class Job:
         folder.mkdir(parents=True, exist_ok=False)
         task = OmegaConf.masked_copy(self.config, [str(key) for key in self.config if key != "hydra"])
         hydra = OmegaConf.masked_copy(self.config, ["hydra"])
-        (folder / "config.yaml").write_text(blotted(OmegaConf.to_yaml(task)))
-        (folder / "hydra.yaml").write_text(blotted(OmegaConf.to_yaml(hydra)))
-        (folder / "overrides.yaml").write_text(blotted(OmegaConf.to_yaml(OmegaConf.create(list(self.overrides)))))
-        (self.cell.directory / "config.yaml").write_text(blotted(OmegaConf.to_yaml(task, resolve=True)))
-
-
-def blotted(text: str) -> str:
-    """``text`` without the user:password part of any address in it."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+        (folder / "config.yaml").write_text(redacted(OmegaConf.to_yaml(task)))
+        (folder / "hydra.yaml").write_text(redacted(OmegaConf.to_yaml(hydra)))
+        (folder / "overrides.yaml").write_text(redacted(OmegaConf.to_yaml(OmegaConf.create(list(self.overrides)))))
+        (self.cell.directory / "config.yaml").write_text(redacted(OmegaConf.to_yaml(task, resolve=True)))
 
 
 def compose_cells(
@@ -66,6 +61,9 @@ def compose_cells(
         wrong.update((refusal(problem, config, list(overrides)), None) for problem in found)
         cell = cell_of(config, settings, list(overrides), first_number + offset)
         jobs.append(Job(cell, config, tuple(overrides)))
+    folders = [job.cell.directory for job in jobs]
+    if len(set(folders)) < len(folders):
+        wrong["hydra.sweep.subdir gives two cells one folder: keep ${hydra.job.num} in it"] = None
     if wrong:
         raise ConfigError("\n".join(wrong))
     return jobs
@@ -73,6 +71,9 @@ def compose_cells(
 
 def settings_of(config: DictConfig) -> Settings:
     """The typed settings of a composed job, interpolations resolved."""
+    unknown = [str(key) for key in config if key != "hydra" and key not in Settings.__dataclass_fields__]
+    if unknown:
+        raise ConfigError("\n".join(f"unknown key '{key}'. {known_keys(key)}" for key in unknown))
     values: dict[str, Any] = {field.name: config[field.name] for field in dataclasses.fields(Settings)}
     plain: dict[str, Any] = {n: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for n, v in values.items()}
     return Settings(**plain)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
-from orchestrator.cell import RUNTIMES, Settings
+from orchestrator.cell import RUNTIMES, Scenario, Settings
 from orchestrator.device import PowerProfile, PowerRange
 from orchestrator.limits import Between, Limit, Matching, NotEmpty, OneOf
 
@@ -66,7 +66,19 @@ def cross_field(s: Settings) -> Iterator[Problem]:
         yield Problem("device.hosts", device.hosts, "each host once")
     if not device.workdir.startswith(("/", "~/")):
         yield Problem("device.workdir", device.workdir, "an absolute path, or one that begins with ~/")
+    if device.cores is not None and s.threads > device.cores:
+        yield Problem("threads", s.threads, f"1 to {device.cores}, the cores of {device.name} (device.cores)")
+    if s.scenario.timeout_s < shortest(s.scenario):
+        yield Problem(
+            "scenario.timeout_s", s.scenario.timeout_s, f"more than the {shortest(s.scenario):g} s of its windows"
+        )
     yield from power(device.power)
+
+
+def shortest(scenario: Scenario) -> float:
+    """Seconds that the windows of a cell take at least."""
+    latency_s = scenario.processes * (scenario.warmup_s + scenario.window_s + scenario.end_to_end_s)
+    return latency_s + (scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0)
 
 
 def power(profile: PowerProfile) -> Iterator[Problem]:

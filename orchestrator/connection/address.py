@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import paramiko
 
 from orchestrator.device import Board
 from orchestrator.errors import ConfigError
+from orchestrator.whoami import user_name
 
 SSH_PORT = 22
 MAX_HOPS = 8
@@ -119,7 +119,7 @@ def _hop(
         label=label,
         host=host,
         port=port,
-        user=target.user or str(options.get("user") or getpass.getuser()),
+        user=target.user or str(options.get("user") or user_name()),
         identities=((identity,) if identity else ()) + tuple(path for path in listed if path.is_file()),
         identities_only=str(options.get("identitiesonly", "no")).lower() == "yes",
         host_key_name=str(options["hostkeyalias"]) if "hostkeyalias" in options else host_key_name(host, port),

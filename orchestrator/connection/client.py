@@ -49,8 +49,15 @@ class Output:
     exit_code: int
 
 
-def connect(board: Board, *, local: LocalServer | None = None, extra_known_hosts: Sequence[Path] = ()) -> Connection:
-    """Open a connection to ``board`` through all its jump hosts. ``local`` is the server of the built-in board.
+def connect(
+    board: Board,
+    *,
+    local: LocalServer | None = None,
+    extra_known_hosts: Sequence[Path] = (),
+    stop: threading.Event | None = None,
+) -> Connection:
+    """Open a connection to ``board`` through all its jump hosts. ``local`` is the server of the built-in board;
+    ``stop`` ends a long upload.
 
     Raises ConnectionFailed, AuthenticationFailed, HostKeyMismatch (with the way out as hint), or ConfigError for
     a host or ``~/.ssh/config`` that makes no sense. Whatever was opened on the way is closed again.
@@ -65,7 +72,7 @@ def connect(board: Board, *, local: LocalServer | None = None, extra_known_hosts
         begin = time.monotonic()
         try:
             with HANDSHAKES:
-                return Connection(board, hops[-1], _opened(board, hops, key))
+                return Connection(board, hops[-1], _opened(board, hops, key), stop)
         except ConnectionFailed as error:
             # Only a server that hangs up at once is worth another try: it is too busy (MaxStartups).
             quick = time.monotonic() - begin < board.device.connect_timeout_s / 2
@@ -89,9 +96,9 @@ def _opened(board: Board, hops: Sequence[Hop], key: paramiko.PKey | None) -> Cha
 class Connection:
     """An open connection to one board; used by one thread, closed by its owner."""
 
-    def __init__(self, board: Board, hop: Hop, chain: Chain) -> None:
+    def __init__(self, board: Board, hop: Hop, chain: Chain, stop: threading.Event | None = None) -> None:
         self.board, self._hop, self._chain = board, hop, chain
-        self._files = Files(chain.last, hop, board, self._free_bytes)
+        self._files = Files(chain.last, hop, board, self._free_bytes, stop)
 
     @property
     def address(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import paramiko
 from orchestrator.connection.address import Hop
 from orchestrator.connection.translate import translated
 from orchestrator.device import Board
-from orchestrator.errors import BoardNotReady, TransferFailed
+from orchestrator.errors import BoardNotReady, Interrupted, TransferFailed
 
 SFTP_TIMEOUT_S = 30.0
 CHUNK_BYTES = 256 * 1024
@@ -24,17 +25,27 @@ class Files:
     """The SFTP side of a connection; the session is opened when first needed."""
 
     def __init__(
-        self, link: fabric.Connection, hop: Hop, board: Board, free_bytes: Callable[[str], int | None]
+        self,
+        link: fabric.Connection,
+        hop: Hop,
+        board: Board,
+        free_bytes: Callable[[str], int | None],
+        stop: threading.Event | None = None,
     ) -> None:
-        self._link, self._hop, self._board, self._free_bytes = link, hop, board, free_bytes
+        self._link, self._hop, self._board, self._free_bytes, self._stop = link, hop, board, free_bytes, stop
+
+    def _go_on(self, _sent: int, _total: int) -> None:
+        """Called by paramiko for every block: a long upload hears that the sweep ends."""
+        if self._stop is not None and self._stop.is_set():
+            raise Interrupted("stopped while a file was sent")
 
     def put(self, local: Path, remote: str) -> None:
-        """Copy a file and check the size that arrived."""
+        """Copy a file and check the size that arrived. Raises Interrupted once the sweep ends."""
         size_bytes = local.stat().st_size
         sftp = self._session()
         try:
             with self._transfer(f"sending {local.name} to {remote}"):
-                sftp.put(str(local), remote, confirm=False)
+                sftp.put(str(local), remote, callback=self._go_on, confirm=False)
                 arrived = sftp.stat(remote).st_size
         except TransferFailed as error:
             raise self._full_disk(remote, size_bytes) or error from error.__cause__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import io
 import json
 import select
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from orchestrator.connection.address import Hop, host_key_name
 from orchestrator.device import LOCAL
 from orchestrator.errors import ConnectionFailed
+from orchestrator.whoami import user_name
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 3.0
@@ -56,7 +56,7 @@ class LocalServer:
     @property
     def user(self) -> str:
         """Who may log in: the current user."""
-        return getpass.getuser()
+        return user_name()
 
     @property
     def pid(self) -> int:

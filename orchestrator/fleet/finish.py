@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import json
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell
 from orchestrator.device import Board
-from orchestrator.errors import BenchmarkFailed, Interrupted, OrchestratorError, UnsupportedOptimization
+from orchestrator.errors import BenchmarkFailed, OrchestratorError, UnsupportedOptimization
 from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
@@ -48,7 +49,7 @@ def keep(cell: Cell, outcome: Outcome, artifact: Artifact) -> None:
     """The raw record, the board's log and the artifact's manifest, beside the result that is made of them."""
     cell.directory.mkdir(parents=True, exist_ok=True)
     (cell.directory / RECORD_FILE).write_text(json.dumps(outcome.record, allow_nan=False))
-    (cell.directory / LOG_FILE).write_text(outcome.log)
+    (cell.directory / LOG_FILE).write_text(outcome.log, encoding="utf-8", errors="backslashreplace")
     manifest = {"key": artifact.key, "sha256": artifact.sha256, **artifact.manifest}
     (cell.directory / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1))
 
@@ -60,14 +61,15 @@ def failed(sweep: Sweep, cell: Cell, board: Board | None, error: Exception, star
     board_words = f"{error.trace}\n" if isinstance(error, BenchmarkFailed) and error.trace else ""
     with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"\n{board_words}--- on the controller ---\n{trace}")
     if isinstance(error, OSError):
         error = OrchestratorError(
             f"this machine cannot write the cell's files: {error}", hint="make room; the record waits on the board"
         )
     if isinstance(error, OrchestratorError):
-        failure = Failure.of(error.located(cell=cell.id, log=str(path)))
+        # A copy: the cells of one lost board share the error, and each has a log of its own.
+        failure = Failure.of(copy.copy(error).located(cell=cell.id, log=str(path)))
     else:
         failure = Failure(type(error).__name__, f"a bug of the orchestrator: {error}", log=str(path), traceback=trace)
     return result(sweep, cell, FAILED, started_s, board=board, error=failure)
@@ -78,9 +80,9 @@ def skipped(sweep: Sweep, cell: Cell, board: Board | None, error: UnsupportedOpt
     return result(sweep, cell, SKIPPED, time.time(), board=board, reason=error.message)
 
 
-def interrupted(sweep: Sweep, cell: Cell, board: Board | None, error: Interrupted, started_s: float) -> Result:
+def interrupted(sweep: Sweep, cell: Cell, board: Board | None, reason: str, started_s: float) -> Result:
     """A cell that the end of the sweep overtook."""
-    return result(sweep, cell, INTERRUPTED, started_s, board=board, reason=error.message)
+    return result(sweep, cell, INTERRUPTED, started_s, board=board, reason=reason)
 
 
 def result(

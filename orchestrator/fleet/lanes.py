@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.cell import Cell
@@ -17,6 +18,7 @@ from orchestrator.errors import BoardError, ConnectionFailed, Interrupted, Orche
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.finish import failed, finished, interrupted, skipped
 from orchestrator.fleet.plan import Entry, Plan
+from orchestrator.fleet.pool import Pool
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
 from orchestrator.session import Session, Workshop
@@ -34,34 +36,6 @@ class Progress(Protocol):
     def at(self, board: str, cell: Cell | None, text: str) -> None: ...
 
     def done(self, result: Result) -> None: ...
-
-
-@dataclass(slots=True)
-class Queue:
-    """The cells of one device, shared by its boards; empty handed only once all boards are gone."""
-
-    entries: deque[Entry]
-    boards: int
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, ready: Callable[[Entry], bool]) -> Entry | None:
-        """The first entry whose artifact is there, else the first; None when there is none left."""
-        with self.lock:
-            if not self.entries:
-                return None
-            chosen = next((entry for entry in self.entries if ready(entry)), self.entries[0])
-            self.entries.remove(chosen)
-            return chosen
-
-    def leave(self) -> list[Entry]:
-        """A board gives up; the last one takes what is left with it."""
-        with self.lock:
-            self.boards -= 1
-            if self.boards > 0:
-                return []
-            rest = list(self.entries)
-            self.entries.clear()
-            return rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,106 +72,126 @@ class Fleet:
         elif entry.failed is not None:
             self._record(failed(self.sweep, entry.cell, None, entry.failed, time.time()))
 
-    def _work(self, entries: Sequence[Entry]) -> dict[str, list[tuple[Board, Queue]]]:
-        """Boards and the queues they serve, by physical machine."""
-        queues: dict[str, Queue] = {}
-        work: dict[str, list[tuple[Board, Queue]]] = {}
+    def _work(self, entries: Sequence[Entry]) -> dict[str, list[tuple[Board, Pool]]]:
+        """Boards and the pools they serve, by physical machine."""
+        pools: dict[str, Pool] = {}
+        work: dict[str, list[tuple[Board, Pool]]] = {}
         for entry in entries:
             device = entry.cell.settings.device
             key = repr(device)
-            if key not in queues:
-                queues[key] = Queue(deque(), len(device.hosts))
+            if key not in pools:
+                pools[key] = Pool(len(device.hosts))
                 for host in device.hosts:
                     board = Board(device, host)
-                    work.setdefault(board.machine, []).append((board, queues[key]))
-            queues[key].entries.append(entry)
+                    work.setdefault(board.machine, []).append((board, pools[key]))
+            pools[key].add(entry)
         return work
 
-    def _lane(self, work: list[tuple[Board, Queue]]) -> None:
-        for board, queue in work:
-            if board.machine == CONTROLLER:
-                with self.turns.occupying():
-                    self._serve(board, queue)
-            else:
-                self._serve(board, queue)
-
-    def _serve(self, board: Board, queue: Queue) -> None:
-        """One board from its first cell to its last."""
-        session: Session | None = None
-        try:
-            if board.machine == CONTROLLER:
-                self.progress.at(board.name, None, "waiting for the builds")
-                self.builds.settle()
-            while (entry := queue.take(lambda e: e.recipe is not None and self.builds.ready(e.recipe))) is not None:
-                if session is None and not self.stop.is_set():
-                    try:
-                        session = self._open(board)
-                    except OrchestratorError as error:
-                        self._give_up(board, queue, entry, error)
-                        return
-                if not self._cell(session, board, entry) and session is not None:
-                    session.close()
-                    session = None
-        finally:
-            if session is not None:
-                session.close()
-            self.progress.at(board.name, None, "")
-
-    def _open(self, board: Board) -> Session:
-        """A session, after up to three tries where the link is at fault."""
-        session = Session(board, self.workshop, self.stop)
-        for attempt in range(1, OPEN_ATTEMPTS + 1):
+    def _lane(self, work: list[tuple[Board, Pool]]) -> None:
+        """The boards of one machine, one after the other. Nothing that goes wrong here goes any further."""
+        for board, pool in work:
+            error: Exception | None = None
             try:
-                session.open(lambda text: self.progress.at(board.name, None, text))
-                return session
+                self._serve(board, pool)
+            except OrchestratorError as reason:
+                log.error("%s: %s", board.name, reason)
+                error = reason
+            except Exception as reason:
+                log.exception("%s", board.name)
+                error = reason
+            finally:
+                for left in pool.leave():
+                    self._record(self._given_up(left.cell, board, error or Interrupted("interrupted before it ran")))
+
+    def _serve(self, board: Board, pool: Pool) -> None:
+        """One board from its first cell to its last. Raises what makes the board useless."""
+        if board.machine == CONTROLLER:
+            self.progress.at(board.name, None, "waiting for the builds")
+            self.builds.settle()
+        session = Session(board, self.workshop, self.stop)
+        opened = False
+        with self.turns.occupying() if board.machine == CONTROLLER else nullcontext():
+            try:
+                while (entry := pool.take(self._is_built)) is not None:
+                    try:
+                        opened = opened or self._open(session)
+                    except BaseException:
+                        pool.give_back(entry)
+                        raise
+                    try:
+                        opened = self._cell(session, entry)
+                    finally:
+                        pool.settle()
+            finally:
+                session.close()
+                self.progress.at(board.name, None, "")
+
+    def _is_built(self, entry: Entry) -> bool:
+        return entry.recipe is not None and self.builds.ready(entry.recipe)
+
+    def _open(self, session: Session) -> bool:
+        """Open the session, or take it up again, with three tries where the link is at fault."""
+        name = session.board.name
+        for attempt in range(1, OPEN_ATTEMPTS + 1):
+            if self.stop.is_set():
+                raise Interrupted("interrupted before it ran")
+            try:
+                session.open(lambda text: self.progress.at(name, None, text))
+                return True
             except ConnectionFailed as error:
-                log.warning("%s: attempt %d of %d: %s", board.name, attempt, OPEN_ATTEMPTS, error)
-                pause_s = 2.0**attempt * random.uniform(0.5, 1.0)
-                if attempt == OPEN_ATTEMPTS or self.stop.wait(pause_s):
+                log.warning("%s: attempt %d of %d: %s", name, attempt, OPEN_ATTEMPTS, error)
+                if attempt == OPEN_ATTEMPTS:
                     raise
-        raise ConnectionFailed("never reached", board=board.name)
+                self.stop.wait(2.0**attempt * random.uniform(0.5, 1.0))
+        return False
 
-    def _give_up(self, board: Board, queue: Queue, entry: Entry, error: OrchestratorError) -> None:
-        """The board is no use: its cells go to a sister board, or fail with the reason."""
-        log.error("%s: %s", board.name, error)
-        with queue.lock:
-            queue.entries.appendleft(entry)
-        for left in queue.leave():
-            self._record(failed(self.sweep, left.cell, board, error, time.time()))
+    def _cell(self, session: Session, entry: Entry) -> bool:
+        """One cell to its one result; False when the session must be taken up again. The cell boundary of the fleet."""
+        cell, board, started = entry.cell, session.board, time.time()
+        usable = True
+        try:
+            result = self._measured(session, entry, started)
+        except OrchestratorError as error:
+            log.error("%s on %s: %s", cell.id, board.name, error, exc_info=not isinstance(error, Interrupted))
+            result = self._given_up(cell, board, error, started)
+            usable = not isinstance(error, BoardError)
+        except Exception as error:
+            log.exception("%s on %s", cell.id, board.name)
+            result, usable = failed(self.sweep, cell, board, error, started), False
+        self._record(result)
+        return usable
 
-    def _cell(self, session: Session | None, board: Board, entry: Entry) -> bool:
-        """One cell to its result; False when the session is of no further use. The cell boundary of the fleet."""
-        cell, started = entry.cell, time.time()
+    def _measured(self, session: Session, entry: Entry, started: float) -> Result:
+        """Build, deploy, run, measure. Raises whatever goes wrong."""
+        cell, board = entry.cell, session.board
 
         def say(text: str) -> None:
             log.info("%s: %s: %s", board.name, cell.short, text)
             self.progress.at(board.name, cell, text)
 
-        try:
-            if self.stop.is_set() or session is None or entry.recipe is None:
-                raise Interrupted("interrupted before it ran")
+        if self.stop.is_set() or entry.recipe is None:
+            raise Interrupted("interrupted before it ran")
+        if not self.builds.ready(entry.recipe):
             say("waiting for the build")
-            artifact = self.builds.get(entry.recipe)
+        artifact = self.builds.get(entry.recipe)
+        run_id = f"{self.sweep.id}-{cell.number}-{secrets.token_hex(3)}"
+        if board.machine == CONTROLLER:
             session.deploy(cell, artifact, say)
-            run_id = f"{self.sweep.id}-{cell.number}"
-            if board.machine == CONTROLLER:
-                with self.turns.measuring():
-                    outcome = session.run(cell, artifact, run_id, say)
-            else:
+            with self.turns.measuring():
                 outcome = session.run(cell, artifact, run_id, say)
-            self._record(finished(self.sweep, cell, board, session.facts, artifact, outcome, started))
-            return True
-        except Interrupted as error:
-            self._record(interrupted(self.sweep, cell, board, error, started))
-            return True
-        except OrchestratorError as error:
-            log.error("%s on %s: %s", cell.id, board.name, error, exc_info=True)
-            self._record(failed(self.sweep, cell, board, error, started))
-            return not isinstance(error, BoardError)
-        except Exception as error:
-            log.exception("%s on %s", cell.id, board.name)
-            self._record(failed(self.sweep, cell, board, error, started))
-            return False
+        else:
+            # Packing and encrypting megabytes is work on this machine too.
+            with self.turns.background() if session.lacks(cell, artifact) else nullcontext():
+                session.deploy(cell, artifact, say)
+            outcome = session.run(cell, artifact, run_id, say)
+        return finished(self.sweep, cell, board, session.facts, artifact, outcome, started)
+
+    def _given_up(self, cell: Cell, board: Board, error: Exception, started: float | None = None) -> Result:
+        """No number: because the sweep ends, or for a reason."""
+        began = time.time() if started is None else started
+        if isinstance(error, Interrupted) or self.stop.is_set():
+            return interrupted(self.sweep, cell, board, str(error), began)
+        return failed(self.sweep, cell, board, error, began)
 
     def _record(self, result: Result) -> None:
         self.journal(result)

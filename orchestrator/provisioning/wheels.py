@@ -17,8 +17,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -26,9 +27,8 @@ from typing import IO, cast
 import uv
 from filelock import FileLock
 
-from orchestrator.errors import BoardNotReady
+from orchestrator.errors import BoardNotReady, Interrupted
 from orchestrator.provisioning.runtimes import RuntimeChoice
-from orchestrator.provisioning.survey import Facts
 
 FORMAT = 1  # of the packed file; a new number makes new digests
 COMPRESSION = 1  # boards unpack faster than links carry, and the controller packs once
@@ -48,20 +48,25 @@ class Environment:
     requirements: list[str]  # name==version
 
 
-def prepare(choice: RuntimeChoice, facts: Facts, cache: Path) -> Environment:
-    """The environment of a runtime for a board, from the cache or made now.
+def _never() -> bool:
+    return False
 
-    Raises BoardNotReady when its wheels cannot be found or fetched, naming them and the platform.
+
+def prepare(choice: RuntimeChoice, cache: Path, cancelled: Callable[[], bool] = _never) -> Environment:
+    """The environment of a runtime for a board, from the cache or made now. ``cancelled`` is asked twice a second.
+
+    Raises BoardNotReady when its wheels cannot be found or fetched, naming them and the platform; Interrupted once
+    ``cancelled`` says so.
     """
     shelf = cache / "wheels"
     shelf.mkdir(parents=True, exist_ok=True)
     key = _digest(asdict(choice))
     with FileLock(shelf / f".{key}.lock", timeout=LOCK_TIMEOUT_S):
-        lock = _resolved(choice, shelf / f"{key}.txt")
+        lock = _resolved(choice, shelf / f"{key}.txt", cancelled)
         digest = _digest({"format": FORMAT, "lock": lock, "drop": choice.drop, "platform": choice.platform})
         folder = shelf / digest
         if not (folder / "manifest.json").exists():
-            _make(choice, lock, folder)
+            _make(choice, lock, folder, cancelled)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return Environment(digest=digest, tar_path=folder / "env.tar.gz", **manifest)
 
@@ -70,7 +75,7 @@ def _digest(data: object) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _resolved(choice: RuntimeChoice, path: Path) -> str:
+def _resolved(choice: RuntimeChoice, path: Path, cancelled: Callable[[], bool]) -> str:
     """The pinned and hashed requirements, without what the interpreter never imports."""
     if path.exists():
         return path.read_text(encoding="utf-8")
@@ -79,21 +84,21 @@ def _resolved(choice: RuntimeChoice, path: Path) -> str:
         command += ["--no-emit-package", name]
     lock = "".join(
         line + "\n"
-        for line in _uv(command, choice, "\n".join(choice.requirements)).splitlines()
+        for line in _uv(command, choice, cancelled, "\n".join(choice.requirements)).splitlines()
         if not line.startswith("#")  # what was left out is listed in comments
     )
     _write(path, lock)
     return lock
 
 
-def _make(choice: RuntimeChoice, lock: str, folder: Path) -> None:
+def _make(choice: RuntimeChoice, lock: str, folder: Path, cancelled: Callable[[], bool]) -> None:
     """Install and pack; the folder appears whole or not at all."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as scratch:
         tree, made = Path(scratch) / "tree", Path(scratch) / "made"
         made.mkdir()
         (Path(scratch) / "lock.txt").write_text(lock, encoding="utf-8")
         install = ["pip", "install", "--target", str(tree), "--no-deps", "--require-hashes", "--no-compile-bytecode"]
-        _uv([*install, *_platform(choice), "-r", str(Path(scratch) / "lock.txt")], choice)
+        _uv([*install, *_platform(choice), "-r", str(Path(scratch) / "lock.txt")], choice, cancelled)
         unpacked_bytes = _pack(tree, made / "env.tar.gz", choice.drop)
         packed = made / "env.tar.gz"
         manifest = {
@@ -114,25 +119,43 @@ def _platform(choice: RuntimeChoice) -> list[str]:
     ]
 
 
-def _uv(arguments: list[str], choice: RuntimeChoice, text: str = "") -> str:
+def _uv(arguments: list[str], choice: RuntimeChoice, cancelled: Callable[[], bool], text: str = "") -> str:
     environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             [uv.find_uv_bin(), *arguments],
-            input=text,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=UV_TIMEOUT_S,
             env=environment,
-            check=False,
+            start_new_session=True,  # Ctrl-C is for the controller, which ends it in its own way
         )
     except FileNotFoundError as error:
         raise BoardNotReady("the program uv is missing on this machine", hint="pip install uv") from error
-    except subprocess.TimeoutExpired as error:
-        raise _failed(choice, f"no answer from the package index in {UV_TIMEOUT_S:g} s") from error
-    if done.returncode != 0:
-        raise _failed(choice, " ".join(done.stderr.split())[-800:])
-    return done.stdout
+    stdout, stderr = _waited(child, text, choice, cancelled)
+    if child.returncode != 0:
+        raise _failed(choice, " ".join(stderr.split())[-800:])
+    return stdout
+
+
+def _waited(
+    child: subprocess.Popen[str], text: str, choice: RuntimeChoice, cancelled: Callable[[], bool]
+) -> tuple[str, str]:
+    """What a child says until it ends. It is killed when it takes too long or nobody wants it any more."""
+    end, given = time.monotonic() + UV_TIMEOUT_S, text or None
+    while True:
+        try:
+            return child.communicate(given, timeout=0.5)
+        except subprocess.TimeoutExpired as error:
+            given = None  # communicate goes on where it was
+            if not cancelled() and time.monotonic() < end:
+                continue
+            child.kill()
+            child.communicate()
+            if cancelled():
+                raise Interrupted("stopped while wheels were fetched") from error
+            raise _failed(choice, f"no answer from the package index in {UV_TIMEOUT_S:g} s") from error
 
 
 def _failed(choice: RuntimeChoice, why: str) -> BoardNotReady:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from typing import Any, Protocol
@@ -12,16 +13,22 @@ from orchestrator.errors import (
     BoardNotReady,
     CommandFailed,
     ConnectionFailed,
+    Interrupted,
     TransferFailed,
 )
 
 SILENCE_S = 20.0
 """The supervisor beats every 5 s; four missed beats are a lost link."""
 
+ENDING = ("cancel", "release")
+"""What is still asked for after the sweep was told to end."""
+
 ERRORS: dict[str, type[BoardError]] = {
     "BoardBusy": BoardBusy,
     "BoardNotReady": BoardNotReady,
     "TransferFailed": TransferFailed,
+    "BadArchive": TransferFailed,
+    "NoSpace": BoardNotReady,
     "CommandFailed": CommandFailed,
 }
 
@@ -42,8 +49,9 @@ class Dialogue:
     Used by one thread. Any method raises :class:`ConnectionFailed` when the link is gone or silent.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, stop: threading.Event) -> None:
         self._stream = stream
+        self._stop = stop
         self._events: deque[dict[str, Any]] = deque()
         self._number = 0
         self._heard = time.monotonic()
@@ -54,11 +62,14 @@ class Dialogue:
         Raises:
             BoardError: the supervisor refused, as the class it named.
             ConnectionFailed: no reply within ``timeout_s``, or no beat for 20 s.
+            Interrupted: the sweep ends, and this was not a request to end something.
         """
         self._number += 1
         self._stream.send({"id": self._number, "op": op, **fields})
         deadline = time.monotonic() + timeout_s
         while True:
+            if self._stop.is_set() and op not in ENDING:
+                raise Interrupted(f"interrupted while the board was asked to {op}")
             message = self._receive(deadline - time.monotonic())
             if message is None:
                 if time.monotonic() >= deadline:

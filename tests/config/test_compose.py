@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator import config
-from orchestrator.config import blotted
 from orchestrator.errors import ConfigError
 from tests.config.composing import jobs
 
@@ -137,7 +136,3 @@ def test_a_job_writes_what_hydra_would_and_no_password(tmp_path: Path) -> None:
     assert {path.name for path in written} == {"config.yaml", "hydra.yaml", "overrides.yaml"}
     assert not any("s3cret" in path.read_text() for path in written)
     assert "threads: 2" in (job.cell.directory / "config.yaml").read_text()
-
-
-def test_blotting_keeps_the_rest_of_an_address() -> None:
-    assert blotted("uri=http://u:p@host:80/x y") == "uri=http://***@host:80/x y"

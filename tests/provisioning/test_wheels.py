@@ -25,7 +25,7 @@ HERE = replace(PI, arch="x86_64", python=(*sys.version_info[:2], 0), libc=("glib
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cache")
     try:
-        prepare(choose(AUTO, HERE), HERE, path)
+        prepare(choose(AUTO, HERE), path)
     except BoardNotReady as error:
         if "could not be fetched" in str(error):
             pytest.skip(f"needs the package index: {error}")
@@ -35,7 +35,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment(cache: Path, arch: str) -> Environment:
     facts = replace(HERE, arch=arch)
-    return prepare(choose(AUTO, facts), facts, cache)
+    return prepare(choose(AUTO, facts), cache)
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
@@ -106,4 +106,4 @@ def test_an_index_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_wheels_that_do_not_exist(tmp_path: Path) -> None:
     choice = replace(choose(Runtime("tflite_runtime"), replace(PI, python=(3, 9, 0))), python="3.13")
     with pytest.raises(BoardNotReady, match=r"there are no wheels of tflite-runtime.*Python 3\.13"):
-        prepare(choice, PI, tmp_path)
+        prepare(choice, tmp_path)

@@ -1,0 +1,1 @@
+"""Speed of the orchestrator itself, as ratios within one run; no test depends on them."""

@@ -1,0 +1,33 @@
+"""``make bench``: all of them, or those named: ``python -m benchmarks first_byte cell_cost invoke_pairs``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks import cell_cost, first_byte, invoke_pairs
+
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "first_byte": first_byte.run,
+    "cell_cost": cell_cost.run,
+    "invoke_pairs": invoke_pairs.run,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 1
+    for name in names or BENCHMARKS:
+        begin = time.monotonic()
+        figures = BENCHMARKS[name]()
+        print(json.dumps({"benchmark": name, **figures, "took_s": round(time.monotonic() - begin, 1)}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

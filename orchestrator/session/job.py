@@ -1,0 +1,62 @@
+"""The job as it travels to a board, and what the board says about it, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.artifact import Artifact
+from orchestrator.cell import Cell
+from orchestrator.errors import BenchmarkFailed
+from orchestrator.provisioning import Environment
+from remote import contract
+
+
+def job_of(
+    cell: Cell, artifact: Artifact, run_id: str, runtime: str, environment: Environment | None
+) -> dict[str, Any]:
+    """What travels to the board: plain data, version 1 of the contract."""
+    s, scenario = cell.settings, cell.settings.scenario
+    names = ("processes", "warmup_s", "warmup_runs", "window_s", "min_runs", "end_to_end_s", "energy_s", "idle_s")
+    return {
+        "version": contract.CONTRACT,
+        "run_id": run_id,
+        "cell_id": cell.id[:1000],
+        "artifact": {"sha256": artifact.sha256, "format": "tflite"},
+        "env": environment.digest if environment else None,
+        "runtime": runtime,
+        "threads": s.threads,
+        "xnnpack": s.runtime.xnnpack,
+        "seed": s.seed,
+        "scenario": {name: getattr(scenario, name) for name in names},
+        "deadline_s": scenario.timeout_s,
+    }
+
+
+def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed:
+    """A job that left no record: why, in words, and the end of its log."""
+    words = {
+        "timed_out": "the benchmark did not end within scenario.timeout_s and was stopped",
+        "cancelled": "the benchmark was cancelled on the board",
+        "died": "the benchmark died on the board",
+    }
+    reason = str(final.get("reason") or final.get("message") or "")
+    message = words.get(status, f"the benchmark ended as '{status[:40]}'") + (f": {reason[:500]}" if reason else "")
+    return BenchmarkFailed(message, kind=status, trace=text[-4000:])
+
+
+PHASES = {
+    contract.STARTED: "started",
+    contract.PROCESS: "loading",
+    contract.LOADED: "measuring",
+    contract.MEASURED: "measured",
+    contract.ENERGY: "energy pass",
+}
+
+
+def phase(event: dict[str, Any]) -> str:
+    """An event as a few words for the progress display."""
+    words = PHASES.get(str(event.get("event")), "running")
+    number, total = event.get("number"), event.get("of")
+    if not isinstance(number, int):
+        return words
+    return f"{words} {number} of {total}" if isinstance(total, int) else f"{words} {number}"
