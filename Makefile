@@ -42,6 +42,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 ui: $(READY)
+	@echo "the runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(or $(ORCHESTRATOR_HOME),$(CURDIR))/mlflow.db --host 127.0.0.1 --port 5000
 
 wheel: $(READY)
