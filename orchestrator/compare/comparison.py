@@ -64,7 +64,7 @@ COLUMNS: tuple[str, ...] = (
     *TAG_COLUMNS,
     *("verdict", "verdict_reasons", "warnings", "processes", "is_baseline"),
     *("change_ratio", "change_low", "change_high", "change_p", "change_significant", "change_note"),
-    *("reason", "hint", "log", "cell_id"),
+    *("energy_reason", "reason", "hint", "log", "cell_id"),
 )
 
 ORDER = {DONE: 0, FAILED: 1, INTERRUPTED: 2, SKIPPED: 3}
@@ -192,6 +192,7 @@ def _row(result: Result, base: Result | None, baseline: str) -> dict[str, Any]:
         "verdict": m.verdict.level,
         "verdict_reasons": "; ".join(m.verdict.reasons),
         "processes": len(m.process_medians_ms),
+        "energy_reason": m.missing.get("energy/per_inference_mj"),
     }
     return row | _change(result, base, baseline)
 

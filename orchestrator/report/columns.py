@@ -178,5 +178,13 @@ def notes(shown: Sheet, kept: Sequence[Column] | None = None) -> list[str]:
     """What must be said about the columns that are shown."""
     keys = {column.key for column in (shown.columns if kept is None else kept)}
     lines = [LATENCY_NOTE] if shown.rows else []
-    lines += [ENERGY_NOTE] if "energy_mj" in keys else []
+    lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
     return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])
+
+
+def _no_energy(shown: Sheet) -> list[str]:
+    """Why there is no such column; nothing where it only had no room."""
+    if any(has(row, "energy_mj") for row in shown.rows):
+        return []
+    reasons = dict.fromkeys(plain(row["energy_reason"]) for row in shown.rows if has(row, "energy_reason"))
+    return [f"Energy was not measured: {'; '.join(reasons)}."] if reasons else []

@@ -100,7 +100,8 @@ def _cell(column: c.Column, row: c.Row) -> str:
     if column.key == "change":
         return f'<span class="same" title="{_e(plain(row["change_note"]))}">{_e(text)}</span>'
     if not text:
-        return '<span class="none" title="not measured">–</span>'
+        why = plain(row["energy_reason"]) if column.key == "energy_mj" else ""
+        return f'<span class="none" title="{_e(why or "not measured")}">–</span>'
     return f'<span class="estimate">{_e(text)}</span>' if column.key == "energy_estimate_mj" else _e(text)
 
 

@@ -101,21 +101,23 @@ def note(result: Result) -> str:
             lines.append("The log is among the artifacts (`log.txt`).")
         return "\n\n".join(lines)
     m = result.measurement
-    latency = f"{m.metrics['latency/median_ms']:.4g} ms"
+    latency = f"**{m.metrics['latency/median_ms']:.4g} ms**"
     if interval := m.uncertainty.get("latency/median_ms"):
         latency += f" (95 % interval {interval.low:.4g} to {interval.high:.4g} ms, {interval.n} processes)"
-    lines = [f"Median latency **{latency}**", f"Verdict **{m.verdict.level}**", *(f"- {r}" for r in m.verdict.reasons)]
+    lines = [f"Median latency {latency}", f"Verdict **{m.verdict.level}**", *(f"- {r}" for r in m.verdict.reasons)]
     lines.append(_energy(m.metrics, m.tags, m.missing))
     lines += [f"- {_plain(w)}" for w in (*m.warnings, *result.warnings)]
     return "\n\n".join(lines)
 
 
 def sweep_note(sweep: Sweep, skipped: list[Result], comparison: str) -> str:
-    """The sweep's page: what was asked, what was skipped and why, the comparison."""
-    lines = [f"`{sweep.command}`"] if sweep.command else []
-    if skipped:
+    """The sweep's page, which shows a few lines before it folds: the comparison first, what was asked for last."""
+    lines = [re.sub(r"\A## .*\n+", "", comparison).rstrip()] if comparison else []  # its title is the page's already
+    if skipped and not comparison:
         lines.append("Skipped:\n\n" + "\n".join(f"- {_plain(r.short)}: {_plain(r.why)}" for r in skipped))
-    return "\n\n".join([*lines, comparison])
+    if sweep.command:
+        lines.append(f"`{sweep.command}`")
+    return "\n\n".join(lines)
 
 
 def _energy(metrics: dict[str, float], tags: dict[str, str], missing: dict[str, str]) -> str:

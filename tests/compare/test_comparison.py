@@ -71,6 +71,25 @@ def test_an_invalid_cell_is_never_a_baseline_and_never_faster(tmp_path: Path) ->
     assert compare(sweep, [judged(base, "suspect"), other]).frame["change_ratio"].notna().sum() == 1
 
 
+def test_each_sweep_brings_its_own_baseline(tmp_path: Path) -> None:
+    for name, baseline in (("a", "none"), ("b", "int8")):
+        sweep = replace(make_sweep(tmp_path / "multirun" / "d" / name, id=name), baseline=baseline)
+        sweep.write()
+        make_result(sweep.directory, 0, 40.0, sweep_id=name)
+        make_result(sweep.directory, 1, 20.0, sweep_id=name, optimization="int8")
+    both = compare_sweeps(tmp_path, ["a", "b"])
+    frame = both.frame.set_index(["sweep", "optimization"])
+    assert both.baseline == "none, int8"
+    assert frame["is_baseline"].to_dict() == {
+        ("a", "none"): True,
+        ("a", "int8"): False,
+        ("b", "int8"): True,
+        ("b", "none"): False,
+    }
+    assert frame.loc[("b", "none"), "change_ratio"] == pytest.approx(2, rel=0.02)
+    assert compare_sweeps(tmp_path, ["a", "b"], "none").baseline == "none"
+
+
 def test_another_baseline_and_none_at_all(tmp_path: Path) -> None:
     results = cells(tmp_path, ("none", 40.0), ("int8", 20.0))
     frame = compare(make_sweep(tmp_path), results, baseline="int8").frame.set_index("optimization")

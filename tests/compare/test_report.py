@@ -116,6 +116,14 @@ def test_measured_and_estimated_energy_never_share_a_column(mixed: Comparison) -
     assert "Board" not in head  # one each: the device says it
 
 
+def test_why_there_is_no_energy_is_said(comparison: Comparison, mixed: Comparison, tmp_path: Path) -> None:
+    reason = "no sensor answered: no INA3221, no hwmon power, no RAPL"
+    assert f"Energy was not measured: {reason}." in shown(comparison, width=300).splitlines()
+    assert "Energy was not measured" not in shown(mixed, width=300) + shown(mixed, width=60)
+    page = write_report(mixed, tmp_path)["html"].read_text(encoding="utf-8")
+    assert f'<span class="none" title="{reason}">–</span>' in page
+
+
 class Checker(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
