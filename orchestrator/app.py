@@ -17,7 +17,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 
-from orchestrator import config
+from orchestrator import __version__, config
 from orchestrator.console import say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
 from orchestrator.invocation import Invocation
@@ -32,6 +32,9 @@ _current: list[Invocation] = []
 def run(arguments: list[str]) -> int:
     """Do what the command line says and return the exit status."""
     try:
+        if arguments == ["--version"]:
+            print(f"edge-orchestrator {__version__}")
+            return OK
         rest = config.take_lab(arguments)
         if rest and rest[0] in VERBS:
             return VERBS[rest[0]](rest[1:])
@@ -71,6 +74,8 @@ def sweep(arguments: list[str]) -> int:
 
 def complain(error: BaseException) -> None:
     """Say what went wrong, in words; the traceback of what nobody expected goes to the log, if there is one."""
+    if isinstance(error, BrokenPipeError):  # nobody reads any more, as in `... --help | head`
+        return
     if isinstance(error, OSError):
         text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     elif isinstance(error, OrchestratorError):
