@@ -10,7 +10,6 @@ from pathlib import Path
 
 from orchestrator import alive
 from orchestrator.cell import Tracking
-from orchestrator.errors import ConfigError
 from orchestrator.redact import BLOT
 from orchestrator.result import Result, Sweep, load_sweep
 from orchestrator.tracking.kinds import open_tracker
@@ -43,14 +42,10 @@ def remembered(tracking: Tracking, tracker: Tracker) -> dict[str, str]:
 def recalled(sweep: Sweep, uri: str | None) -> Tracking:
     """The tracking of a stored sweep: at ``uri``, else where the environment says, else where it was meant to go.
 
-    Raises ConfigError where that address had credentials, which are not kept.
+    That is the default store where its own address had credentials, which are not kept.
     """
-    kept = sweep.tracking
-    where = uri or os.environ.get(ENVIRONMENT) or kept.get("where") or None
-    if where is not None and BLOT in where:
-        raise ConfigError(
-            f"it belongs to {where}, whose credentials are not kept", hint=f"give the address: --uri, or {ENVIRONMENT}"
-        )
+    kept, own = sweep.tracking, sweep.tracking.get("where")
+    where = uri or os.environ.get(ENVIRONMENT) or (own if own and BLOT not in own else None)
     usual = Tracking()
     return Tracking(kept.get("kind", usual.kind), where, kept.get("experiment", usual.experiment))
 
@@ -74,11 +69,15 @@ def sync(directory: Path, root: Path, uri: str | None, *, named: bool) -> Synced
             return Synced(f"runs on {host}, or died there; once it is dead: sync {sweep.id}", complete=False)
         sweep = sweep.ended("interrupted", max((r.ended_s for r in results), default=time.time()))
         sweep.write()
-    tracker = open_tracker(recalled(sweep, uri), root)
+    tracking = recalled(sweep, uri)
+    tracker = open_tracker(tracking, root)
+    where, own = tracker.where, sweep.tracking.get("where")
+    if own and tracking.uri is None:
+        where += f" (and not in its own {own}, whose credentials are not kept: give it by --uri or {ENVIRONMENT})"
     if is_complete(sweep, results, tracker.where):
-        return Synced(f"all in {tracker.where} already")
+        return Synced(f"all in {where} already")
     left = tuple(redeliver(tracker, sweep, results))
-    return Synced(f"{len(left)} not delivered" if left else f"all in {tracker.where}", left, not left)
+    return Synced(f"{len(left)} not delivered" if left else f"all in {where}", left, not left)
 
 
 def is_complete(sweep: Sweep, results: Sequence[Result], where: str) -> bool:

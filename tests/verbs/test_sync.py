@@ -15,7 +15,6 @@ import pytest
 
 from orchestrator import alive, verbs
 from orchestrator.cell import Tracking
-from orchestrator.errors import ConfigError
 from orchestrator.result import Sweep, find_sweep
 from orchestrator.tracking import open_tracker, recalled, remembered
 from tests.measurement.records import make_result, make_sweep
@@ -74,10 +73,12 @@ def test_every_sweep_goes_where_it_belongs(tmp_path: Path, capsys: pytest.Captur
     assert said["a"].startswith("all in sqlite") and said["b"] == "not tracked (tracking=none)"
     assert said["c"] == "still running, and delivers its results itself"
     assert said["d"].startswith("all in sqlite")
-    assert "cannot be read" in said["e"] and "credentials are not kept (give the address: --uri" in said["f"]
+    assert "cannot be read" in said["e"] and "(and not in its own http://***@lab:5000" in said["f"]
     assert "runs on other" in said["g"]
     assert runs(tmp_path, "lab-x") == {"id-a sweep": "FINISHED", "id-a cell": "FINISHED"}
     assert runs(tmp_path, "edge-orchestrator") == {
+        "id-f sweep": "FINISHED",
+        "id-f cell": "FINISHED",
         "id-d sweep": "KILLED",
         "id-d cell": "FINISHED",
         "id-h sweep": "FINISHED",
@@ -107,8 +108,7 @@ def test_which_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sweep = Sweep("s", tmp_path, 0.0, tracking=kept)
     assert recalled(sweep, None) == Tracking("mlflow", "http://lab:5000", "x")
     cut = replace(sweep, tracking={**kept, "where": "http://lab:5000/?***"})
-    with pytest.raises(ConfigError, match="credentials"):
-        recalled(cut, None)
+    assert recalled(cut, None) == Tracking("mlflow", None, "x")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://env:1")
     assert recalled(cut, None).uri == "http://env:1"
     assert recalled(sweep, "http://given:1") == Tracking("mlflow", "http://given:1", "x")
