@@ -13,14 +13,20 @@ from contextlib import suppress
 
 from remote import hold
 from remote.process import child_environment, python_command
+from remote.schema import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _RETRY_S = 2.0  # each try wakes the supervisor, which may be measuring
+_BEAT_S = 4.0
+_ANSWER_S = 10.0
+_SPAWN_S = 60.0
 _CHUNK = 65536
+_MAX_EARLY_BYTES = 1024 * 1024
 BUSY_STATUS = 75  # EX_TEMPFAIL
+GONE_STATUS = 1
 
 
 def _options(arguments: list[str]) -> dict[str, str]:
@@ -31,13 +37,56 @@ def _options(arguments: list[str]) -> dict[str, str]:
     return options
 
 
-def _say(data: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(hold.line(data))
-    sys.stdout.buffer.flush()
+class _Controller:
+    """Who is at the other end of stdin and stdout while the hold is not had yet.
+
+    It hears beats, so that it does not take the link for a dead one; what it says already is kept for the supervisor;
+    and its end is seen, which an SSH server does not always tell by a signal.
+    """
+
+    def __init__(self) -> None:
+        self.early = b""
+        self.gone = False
+        self._next_beat_s = time.monotonic() + _BEAT_S
+
+    def say(self, data: dict[str, Any]) -> None:
+        rest = hold.line(data)
+        try:
+            while rest:
+                rest = rest[os.write(1, rest) :]
+        except OSError:
+            self.gone = True
+
+    def beat(self) -> None:
+        self._next_beat_s = time.monotonic() + _BEAT_S
+        self.say({"beat": time.time()})
+
+    def listen(self, until_s: float, other: int | None = None) -> bool:
+        """True once ``other`` is readable, False when the time is over; without an ``other`` also when it is gone."""
+        while True:
+            now = time.monotonic()
+            if now >= self._next_beat_s:
+                self.beat()
+            if now >= until_s or (self.gone and other is None):
+                return False
+            watched = ([] if self.gone else [0]) + ([] if other is None else [other])
+            ready = select.select(watched, [], [], max(0.0, min(until_s, self._next_beat_s) - now))[0]
+            if 0 in ready:
+                self._hear()
+            if other in ready:
+                return True
+
+    def _hear(self) -> None:
+        try:
+            data = os.read(0, _CHUNK)
+        except OSError:
+            data = b""
+        self.early += data
+        self.gone = not data or len(self.early) > _MAX_EARLY_BYTES
 
 
-def _spawn(options: dict[str, str]) -> str:
-    """Start a supervisor; its one word says ``ready`` or ``busy`` (another was faster), anything else is its trouble.
+def _spawn(options: dict[str, str], controller: _Controller) -> str:
+    """Start a supervisor; its last word says ``ready`` or ``busy`` (another was faster), anything else is its trouble.
 
     The token goes by a pipe, so that the long-lived process does not show it in its arguments.
     """
@@ -49,54 +98,100 @@ def _spawn(options: dict[str, str]) -> str:
         start_new_session=True,
         cwd="/",
         env=child_environment(),
+        bufsize=0,
     )
-    said, _ = child.communicate(json.dumps(options).encode())
+    assert child.stdin is not None and child.stdout is not None
+    with suppress(OSError), child.stdin:
+        child.stdin.write(json.dumps(options).encode())
+    said, output = b"", child.stdout.fileno()
+    while controller.listen(time.monotonic() + _SPAWN_S, output):
+        data = os.read(output, _CHUNK)
+        said += data
+        if not data:
+            break
+    child.stdout.close()
+    child.wait()
     return said.decode("utf-8", "replace").strip()
 
 
-def _first_line(connection: socket.socket) -> dict[str, Any]:
-    """The answer to the greeting, byte by byte so that nothing behind it is taken."""
-    raw = b""
+def _first_line(connection: socket.socket, controller: _Controller) -> dict[str, Any]:
+    """The answer to the greeting, byte by byte so that nothing behind it is taken; an empty one where there is none."""
+    raw, until_s = b"", time.monotonic() + _ANSWER_S
     try:
-        while not raw.endswith(b"\n") and len(raw) < 4096:
+        while not raw.endswith(b"\n") and len(raw) < 4096 and controller.listen(until_s, connection.fileno()):
             byte = connection.recv(1)
             if not byte:
                 break
             raw += byte
         answer = json.loads(raw.decode("utf-8"))
     except (OSError, ValueError):
-        answer = None
-    return answer if isinstance(answer, dict) else hold.busy({})
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
-def _greet(connection: socket.socket, session: str) -> dict[str, Any]:
-    """Show the token, but only to a process of the same user."""
-    if hold.is_own(connection):
+def _greet(connection: socket.socket, session: str, controller: _Controller) -> dict[str, Any]:
+    """Show the token, but only to a process of the same user; and from another's, take nothing but that it is busy."""
+    own = hold.is_own(connection)
+    if own:
         with suppress(OSError):  # it may have refused us already; the answer says so
             connection.sendall(hold.line({"session": session}))
-    return _first_line(connection)
+    answer = _first_line(connection, controller)
+    if own and ("attached" in answer or isinstance(answer.get("error"), dict)):
+        return answer
+    return hold.told_by_a_stranger(answer)
 
 
-def _enter(options: dict[str, str]) -> socket.socket | dict[str, Any]:
-    """One try to get in: the connection, or what to tell the controller."""
+def _enter(options: dict[str, str], controller: _Controller) -> tuple[socket.socket | None, dict[str, Any]]:
+    """One try to get in: the connection, if we got one, and what was said."""
+    fresh = False
     for _ in range(3):  # a supervisor may end between our two steps
         connection = hold.connect(options["hold"])
         if connection is not None:
-            answer = _greet(connection, options["session"])
+            answer = _greet(connection, options["session"], controller)
             if "attached" in answer:
-                return connection
+                return connection, dict(answer, fresh=fresh)
             connection.close()
-            return answer if "error" in answer else hold.busy({})
-        said = _spawn(options)
-        if said not in ("ready", "busy"):
-            return {"error": {"type": "BoardNotReady", "message": "the supervisor did not start: %s" % said[-2000:]}}
-    return hold.busy({})
+            return None, answer
+        said = _spawn(options, controller)
+        word = said.rpartition("\n")[2]  # an interpreter may warn before it
+        if word not in ("ready", "busy"):
+            problem = "the supervisor did not start: %s" % clean(said[-2000:])
+            return None, {"error": {"type": "BoardNotReady", "message": problem}}
+        fresh = word == "ready"
+    return None, hold.busy({})
 
 
-def _bridge(connection: socket.socket) -> None:
+def _wait(options: dict[str, str], controller: _Controller) -> tuple[socket.socket | None, dict[str, Any]]:
+    """Try until we are in, or the time or the controller's patience is over."""
+    give_up = time.monotonic() + float(options["wait"])
+    while True:
+        connection, said = _enter(options, controller)
+        left = give_up - time.monotonic()
+        if connection is not None or said["error"].get("type") != hold.BUSY or left <= 0:
+            return connection, said
+        controller.beat()
+        controller.listen(time.monotonic() + min(_RETRY_S, left))
+        if controller.gone:
+            return None, said
+
+
+def _give_back(connection: socket.socket) -> None:
+    """A hold that nobody is left to use is not kept for the time of a reconnect."""
+    with suppress(OSError):
+        connection.settimeout(_ANSWER_S)
+        connection.sendall(hold.line({"id": 0, "op": "release"}))
+        while connection.recv(_CHUNK):
+            pass
+
+
+def _bridge(connection: socket.socket, controller: _Controller) -> None:
     """Copy both ways until the supervisor closes. The end of stdin is passed on, so that it can say its last word."""
     connection.settimeout(None)
+    connection.sendall(controller.early)
     watched: list[Any] = [connection, 0]
+    if controller.gone:
+        watched.remove(0)
+        connection.shutdown(socket.SHUT_WR)
     while True:
         ready, _, _ = select.select(watched, [], [])
         if 0 in ready:
@@ -122,18 +217,16 @@ def main(arguments: list[str]) -> int:
     if missing:
         sys.stderr.write("attach: --%s is missing\n" % missing[0])
         return 2
-    give_up = time.monotonic() + float(options["wait"])
-    while True:
-        entered = _enter(options)
-        if isinstance(entered, socket.socket):
-            break
-        left = give_up - time.monotonic()
-        if entered["error"].get("type") != hold.BUSY or left <= 0:
-            _say(entered)
-            return BUSY_STATUS
-        time.sleep(min(_RETRY_S, left))
+    controller = _Controller()
+    connection, said = _wait(options, controller)
+    if connection is None:
+        controller.say(said)
+        return GONE_STATUS if controller.gone else BUSY_STATUS
+    if controller.gone and said["fresh"] and float(options["wait"]) > 0:
+        _give_back(connection)
+        return GONE_STATUS
     try:
-        _bridge(entered)
+        _bridge(connection, controller)
     except OSError:  # the channel or the supervisor is gone; the job goes on, and the controller comes back
-        return 1
+        return GONE_STATUS
     return 0

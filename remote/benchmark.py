@@ -11,8 +11,9 @@ from contextlib import suppress
 
 from remote import contract
 from remote.board import State
-from remote.files import write_json
-from remote.jobs import Paths
+from remote.files import is_full, write_json
+from remote.jobs import NO_SPACE_STATUS, Paths
+from remote.journal import cap_log
 from remote.process import (
     boot_id,
     child_environment,
@@ -22,6 +23,7 @@ from remote.process import (
     python_command,
     was_out_of_memory,
 )
+from remote.schema import clean, cleaned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,10 +198,13 @@ class _Job:
             return outcome
         try:
             outcome["pass"] = self._pass(found.meter)
+            contract.check_energy(outcome)
         except WorkerFailed as failed:
-            outcome["reason"] = ("the energy pass failed: %s" % failed)[:2000]
+            outcome["reason"] = clean("the energy pass failed: %s" % failed, 2000)
+        except contract.ContractError as error:  # such as less than nothing; the latencies beside it are good
+            outcome["pass"], outcome["reason"] = None, clean("the readings cannot be: %s" % error, 2000)
         except ValueError as error:
-            outcome["reason"] = "%s did not answer during the pass: %s" % (found.meter.source, error)
+            outcome["reason"] = clean("%s did not answer during the pass: %s" % (found.meter.source, error), 2000)
         return outcome
 
     def _pass(self, meter: Any) -> dict[str, Any]:
@@ -226,8 +231,38 @@ class _Job:
         return outcome
 
 
+def _fitting(record: dict[str, Any]) -> dict[str, Any]:
+    """The record as the controller takes it. One that it would refuse becomes an error that says why, since a record
+    that nobody can read looks like a lost one."""
+    record = cleaned(record)
+    try:
+        contract.check_record(record)
+        size = len(json.dumps(record, separators=(",", ":")))
+        if size > contract.MAX_RECORD_BYTES:
+            raise contract.ContractError("record", "%d bytes of %d; measure less" % (size, contract.MAX_RECORD_BYTES))
+    except contract.ContractError as error:
+        problem = {"type": "ContractError", "message": clean(str(error), 4000), "phase": "record"}
+        problem["traceback"] = json.dumps(record["error"])[:20_000] if record["error"] else ""
+        rest: dict[str, Any] = {"runtime": None, "inputs": [], "outputs": [], "processes": [], "error": problem}
+        rest["boot_id"] = record["boot_id"][:100]
+        rest["state"] = {"samples": [], "missing": {}}
+        rest["energy"] = {"sensors": [], "pass": None, "reason": "the record broke the contract"}
+        return dict(record, **rest)
+    return record
+
+
+def _save(paths: Paths, record: dict[str, Any]) -> None:
+    """A log that filled the disk is worth less than the record: it is cut, and then there may be room."""
+    try:
+        write_json(paths.record, record)
+    except OSError:
+        cap_log(paths.log)
+        write_json(paths.record, record)
+
+
 def main(arguments: list[str]) -> int:
-    """Exit status 0: measured; 1: the record holds an error. Anything else is the supervisor's to explain."""
+    """Exit status 0: measured; 1: the record holds an error; :data:`NO_SPACE_STATUS`: there was no room for it.
+    Anything else is the supervisor's to explain."""
     options = dict(zip(arguments[::2], arguments[1::2]))
     die_with_parent(int(options["--parent"]))
     workdir, sys_root = options["--workdir"], options.get("--sys-root", "/sys")
@@ -235,6 +270,11 @@ def main(arguments: list[str]) -> int:
     paths = Paths(workdir, options["--run-id"])
     with open(paths.job, "rb") as stream:
         job = contract.parse_job(stream.read())
-    record = _Job(workdir, job, events, sys_root).run()
-    write_json(paths.record, record)
+    record = _fitting(_Job(workdir, job, events, sys_root).run())
+    try:
+        _save(paths, record)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return NO_SPACE_STATUS
     return 0 if record["error"] is None else 1

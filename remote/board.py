@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ZONES = ("cpu", "x86_pkg_temp", "soc", "package", "tdiode", "big", "core")  # the first kind that is there
 _CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 _VCGENCMD_EVERY = 5  # samples: each call is a process and a trip to the firmware
+_COLDEST_MC, _HOTTEST_MC, _FASTEST_KHZ = -100_000, 300_000, 100_000_000  # beyond them a sensor says it is broken
 _IDLE_FIELDS = (3, 4)  # of /proc/stat: idle, iowait
 
 
@@ -171,10 +172,10 @@ class State:
         self.samples.append(
             {
                 "t_s": now,
-                "temperature_c": None if milli is None else milli / 1000.0,
-                "cpu_mhz": [khz / 1000.0 for khz in clocks if khz is not None] or None,
+                "temperature_c": milli / 1000.0 if milli is not None and _COLDEST_MC <= milli <= _HOTTEST_MC else None,
+                "cpu_mhz": [khz / 1000.0 for khz in clocks if khz is not None and 0 <= khz <= _FASTEST_KHZ] or None,
                 "throttled": self._throttled.read(),
-                "governor": self._governor.read() if self._governor else None,
+                "governor": self._governor.read(60) if self._governor else None,
                 "cpu_busy": cpu_busy,
                 "own_busy": own_busy,
             }

@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["CONTRACT", "ContractError", "check_job", "check_record", "parse_job", "parse_record"]
+__all__ = ["CONTRACT", "ContractError", "check_energy", "check_job", "check_record", "parse_job", "parse_record"]
 
 CONTRACT = 1
 
@@ -223,6 +223,11 @@ def check_job(data: object) -> dict[str, Any]:
     """The job, checked; raises :class:`ContractError` naming the path of what is wrong."""
     job: dict[str, Any] = _JOB(data, "job")
     return job
+
+
+def check_energy(data: object) -> None:
+    """The record's ``energy`` alone; raises :class:`ContractError`."""
+    _ENERGY(data, "record.energy")
 
 
 def check_record(data: object) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import struct
+
+from remote.schema import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +26,15 @@ def _address(hold: str) -> str:
 
 
 def bind(hold: str) -> socket.socket:
-    """Take the hold; raises :class:`HoldTaken`. It lasts as long as the socket is open."""
+    """Take the hold; raises :class:`HoldTaken`, or OSError where the name is no possible one. It lasts as long as the
+    socket is open."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(_address(hold))
     except OSError as error:
         listener.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
         raise HoldTaken(str(error)) from error
     listener.listen(16)
     listener.setblocking(False)
@@ -38,7 +44,7 @@ def bind(hold: str) -> socket.socket:
 def connect(hold: str) -> socket.socket | None:
     """A connection to whoever has the hold; None where it is free."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(10.0)
+    connection.settimeout(3.0)  # longer only when many knock at a supervisor that stands still
     try:
         connection.connect(_address(hold))
     except OSError:
@@ -63,7 +69,17 @@ def short_texts(data: Any) -> dict[str, str]:
     """Who the controller says it is; a few short texts and nothing else."""
     if not isinstance(data, dict):
         return {}
-    return {key: str(data[key])[:100] for key in ("user", "host") if isinstance(data.get(key), str)}
+    return {key: clean(data[key], 100) for key in ("user", "host") if isinstance(data.get(key), str)}
+
+
+def told_by_a_stranger(answer: Any) -> dict[str, Any]:
+    """What another user's supervisor says about itself: that it is busy and for whom, whatever else it may claim."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    holder = error.get("holder") if isinstance(error, dict) else None
+    shown: dict[str, Any] = dict(short_texts(holder))
+    if isinstance(holder, dict):
+        shown.update({key: holder[key] for key in ("since", "until", "pid") if type(holder.get(key)) in (int, float)})
+    return busy(shown)
 
 
 def line(data: dict[str, Any]) -> bytes:

@@ -7,16 +7,20 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 from remote import contract
 from remote.files import FileError, read_json, write_json
-from remote.process import death, identity, is_alive, kill_group, oom_kills, python_command
+from remote.journal import GROWTH_BYTES, Journal, cap_log
+from remote.process import death, identity, is_alive, kill_group, note, oom_kills, python_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 KILL_AFTER_S = 3.0
+NO_SPACE_STATUS = 74  # EX_IOERR, of the benchmark
+_FAILED = "the benchmark reported an error"
 
 
 class Paths:
@@ -30,6 +34,12 @@ class Paths:
         self.log = os.path.join(self.folder, "log.txt")
         self.status = os.path.join(self.folder, "status.json")
 
+    def clear(self) -> None:
+        """Remove every file, so that nothing of a start that failed passes for a result of the next one."""
+        for path in (self.job, self.events, self.record, self.log, self.status):
+            with suppress(FileNotFoundError):
+                os.remove(path)
+
 
 def checked_run_id(value: Any) -> str:
     """A run id from outside; it becomes part of a path."""
@@ -40,46 +50,101 @@ def checked_run_id(value: Any) -> str:
     return value
 
 
-def append_event(path: str, event: dict[str, Any]) -> None:
-    """Add a line; a half line that a power cut left behind is dropped first."""
-    with open(path, "ab+") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size:
-            stream.seek(0)
-            whole = stream.read().rfind(b"\n") + 1
-            if whole != size:
-                stream.truncate(whole)
-        stream.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+class Ended:
+    """How a job ended, for as long as the disk does not say so itself."""
+
+    def __init__(self, paths: Paths, data: dict[str, Any], journal: Journal) -> None:
+        self.paths = paths
+        self.data = data
+        self.journal = journal
+
+    def save(self) -> str | None:
+        """Write the final status, then the last events; the reason when the disk does not take them."""
+        try:
+            write_json(self.paths.status, self.data)
+        except OSError as error:
+            return str(error)
+        return None if self.journal.flush(sync=True) else "events.jsonl cannot be written"
 
 
-def finish(paths: Paths, status: str, reason: str | None, began: Any = None) -> None:
-    """Write the final status, then the last event."""
-    now = time.time()
-    write_json(paths.status, {"status": status, "reason": reason, "started_at": began, "finished_at": now})
-    append_event(paths.events, {"event": contract.FINISHED, "at": now, "status": status, "reason": reason})
+class Ledger:
+    """How every job of this board ended: on disk, and in memory what the disk did not take."""
 
+    def __init__(self, workdir: str) -> None:
+        self._workdir = workdir
+        self._unsaved: dict[str, Ended] = {}
 
-def settle(paths: Paths, running: Running | None) -> str:
-    """The status of a job on disk. One that claims to run while its processes are gone has died with its supervisor."""
-    known = read_json(paths.status)
-    status = known.get("status") if isinstance(known, dict) else None
-    if running is not None and running.paths.folder == paths.folder:
-        return contract.RUNNING
-    if status in contract.FINAL and _has_finished_event(paths):
+    def finish(self, paths: Paths, journal: Journal, status: str, reason: str | None, began: Any) -> None:
+        """Note a job's end; never raises, since a full disk must not cost the hold or the answer."""
+        cap_log(paths.log)
+        now = time.time()
+        data = {"status": status, "reason": reason, "started_at": began, "finished_at": now}
+        ended = Ended(paths, data, journal)
+        problem = None
+        try:
+            write_json(paths.status, data)
+        except OSError as error:
+            problem = str(error)
+            more = "its status is in memory only: %s" % error
+            reason = data["reason"] = "%s; %s" % (reason, more) if reason else more
+        event = {"event": contract.FINISHED, "at": now, "status": status, "reason": reason}
+        journal.append(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+        if problem or not journal.flush(sync=True):
+            self._unsaved[os.path.basename(paths.folder)] = ended
+            note("%s ended as %s, which the disk did not take: %s" % (paths.folder, status, problem or paths.events))
+        else:
+            journal.close()
+
+    def tail(self, run_id: str) -> bytes:
+        """What follows the events on disk."""
+        ended = self._unsaved.get(run_id)
+        return ended.journal.tail if ended else b""
+
+    def settle(self, run_id: str, running: Running | None) -> str:
+        """The status of a job. One that claims to run while its processes are gone has died with its supervisor, unless
+        it left a record: that is written last and whole."""
+        if running is not None and running.run_id == run_id:
+            return contract.RUNNING
+        ended = self._unsaved.get(run_id)
+        if ended is not None:
+            if ended.save() is None:
+                self._unsaved.pop(run_id).journal.close()
+            return str(ended.data["status"])
+        paths = Paths(self._workdir, run_id)
+        known = read_json(paths.status)
+        known = known if isinstance(known, dict) else {}
+        status, reason = known.get("status"), known.get("reason")
+        if status in contract.FINAL and _has_finished_event(paths):
+            return str(status)
+        if not os.path.isfile(paths.job):
+            raise FileError("UnknownJob", "no such job on this board: %s" % run_id)
+        if status not in contract.FINAL:  # otherwise it was cut off between the two writes
+            status, reason = _left_behind(paths, known)
+        self.finish(paths, Journal(paths.events), str(status), reason, known.get("started_at"))
         return str(status)
-    if not os.path.isfile(paths.job):
-        raise FileError("UnknownJob", "no such job on this board: %s" % os.path.basename(paths.folder))
-    reason = "its supervisor was ended or the board restarted"
-    if status in contract.FINAL:  # cut off between the two writes
-        reason = known.get("reason")
-    elif isinstance(known, dict) and is_alive(known):
-        reason = "its supervisor is gone"
+
+
+def _end_of(path: str) -> bytes | None:
+    """The last bytes of a record, whose last key is ``error``; parsing all of a large one could cost a small board its
+    memory. None where there is no record."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 32))
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _left_behind(paths: Paths, known: dict[str, Any]) -> tuple[str, str | None]:
+    """What became of a job whose supervisor is gone; a process of it that still runs is ended."""
+    alive = is_alive(known)
+    if alive:
         kill_group(int(known["pid"]), signal.SIGKILL)
-    final = status if status in contract.FINAL else contract.DIED
-    finish(paths, str(final), reason, known.get("started_at") if isinstance(known, dict) else None)
-    return str(final)
+    end = _end_of(paths.record)
+    if end is not None:
+        return (contract.DONE, None) if end.endswith(b'"error":null}') else (contract.FAILED, _FAILED)
+    reason = "its supervisor is gone" if alive else "its supervisor was ended or the board restarted"
+    return contract.DIED, reason
 
 
 def _has_finished_event(paths: Paths) -> bool:
@@ -95,20 +160,36 @@ class Running:
     """The benchmark of a job: a process group of its own, its events by a pipe, its log straight to a file."""
 
     def __init__(self, workdir: str, job: dict[str, Any], environment: dict[str, str]) -> None:
+        """Raises OSError, such as for a full disk, and then the job was never there."""
         self.run_id = str(job["run_id"])
         self.paths = Paths(workdir, self.run_id)
-        os.makedirs(self.paths.folder, 0o700, exist_ok=True)
-        write_json(self.paths.job, job)
         self.began_at = time.time()
         self.deadline = time.monotonic() + float(job["deadline_s"])
         self.ends_at = self.began_at + float(job["deadline_s"])
         self.ending: str | None = None
         self.kill_at: float | None = None
+        self.outcome: tuple[str, str | None] = (contract.DIED, None)
         self._oom_before = oom_kills()
+        os.makedirs(self.paths.folder, 0o700, exist_ok=True)
+        self.paths.clear()
+        self.journal = Journal(self.paths.events)
+        try:
+            write_json(self.paths.job, job)
+            self.child = self._launch(workdir, environment)
+        except OSError:
+            self.journal.close()
+            with suppress(OSError):
+                self.paths.clear()
+                os.rmdir(self.paths.folder)
+            raise
+        assert self.child.stdout is not None
+        self.pipe = self.child.stdout.fileno()
+
+    def _launch(self, workdir: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         command = python_command("benchmark")
         command += ["--workdir", workdir, "--run-id", self.run_id, "--parent", str(os.getpid())]
         with open(self.paths.log, "ab") as log:
-            self.child = subprocess.Popen(
+            child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -118,25 +199,21 @@ class Running:
                 env=environment,
                 bufsize=0,
             )
+        assert child.stdout is not None
         try:
-            self._watch()
-        except OSError:  # such as a full disk: what cannot be watched must not run
-            kill_group(self.child.pid, signal.SIGKILL)
-            self.child.wait()
+            os.set_blocking(child.stdout.fileno(), False)
+            known = identity(child.pid)
+            known.update(status=contract.RUNNING, started_at=self.began_at, ends_at=self.ends_at)
+            write_json(self.paths.status, known)
+        except OSError:  # what cannot be found again must not run
+            kill_group(child.pid, signal.SIGKILL)
+            child.wait()
+            child.stdout.close()
             raise
-
-    def _watch(self) -> None:
-        assert self.child.stdout is not None
-        self.pipe = self.child.stdout.fileno()
-        os.set_blocking(self.pipe, False)
-        self._events = os.open(self.paths.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        write_json(
-            self.paths.status,
-            dict(identity(self.child.pid), status=contract.RUNNING, started_at=self.began_at, ends_at=self.ends_at),
-        )
+        return child
 
     def drain(self) -> bool:
-        """Move what the benchmark said to events.jsonl; False once it has closed its end."""
+        """Move what the benchmark said to the journal; False once it has closed its end."""
         while True:
             try:
                 data = os.read(self.pipe, 65536)
@@ -144,7 +221,11 @@ class Running:
                 return True
             if not data:
                 return False
-            os.write(self._events, data)
+            self.journal.append(data)
+
+    def bound_log(self) -> None:
+        """Called now and then: a look at one number, unless the log threatens to fill the disk."""
+        cap_log(self.paths.log, GROWTH_BYTES)
 
     def end(self, why: str) -> None:
         """Ask the whole group to end; after a grace it is killed."""
@@ -167,7 +248,7 @@ class Running:
         return min(times + ([self.kill_at] if self.kill_at is not None else []), default=float("inf"))
 
     def reap(self) -> bool:
-        """True once it has ended and everything about that is on disk.
+        """True once it has ended; ``outcome`` says how.
 
         It is looked at before it is waited for: until then its id, and so its group's, cannot go to another process.
         """
@@ -176,11 +257,9 @@ class Running:
         kill_group(self.child.pid, signal.SIGKILL)
         returncode = self.child.wait()
         self.drain()
-        os.close(self._events)
         if self.child.stdout is not None:
             self.child.stdout.close()
-        status, reason = self._verdict(returncode)
-        finish(self.paths, status, reason, self.began_at)
+        self.outcome = self._verdict(returncode)
         return True
 
     def _verdict(self, returncode: int) -> tuple[str, str | None]:
@@ -188,10 +267,12 @@ class Running:
         if returncode == 0 and recorded:
             return contract.DONE, None
         if returncode == 1 and recorded:
-            return contract.FAILED, "the benchmark reported an error"
+            return contract.FAILED, _FAILED
         if self.ending == contract.TIMED_OUT:
             return contract.TIMED_OUT, "the job's deadline passed"
         if self.ending == contract.CANCELLED:
             return contract.CANCELLED, None
+        if returncode == NO_SPACE_STATUS:
+            return contract.DIED, "there was no space left on the board's disk for the record"
         reason = "the benchmark %s" % death(returncode, self._oom_before)
         return contract.DIED, reason

@@ -23,6 +23,12 @@ def read_text(path: str) -> str | None:
         return None
 
 
+def note(text: str) -> None:
+    """A line for the supervisor's log; a full disk is no reason to end over it."""
+    with suppress(OSError):
+        os.write(2, text.encode("utf-8", "backslashreplace") + b"\n")
+
+
 def boot_id() -> str:
     """Differs after every boot."""
     return read_text("/proc/sys/kernel/random/boot_id") or "unknown"

@@ -27,6 +27,37 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _breaks(character: str) -> bool:
+    """Half of a surrogate pair, which no file takes, or a control character, which a terminal obeys."""
+    code = ord(character)
+    return 0xD800 <= code <= 0xDFFF or (code < 0x20 and character not in "\n\t") or 0x7F <= code <= 0x9F
+
+
+def is_clean(value: str) -> bool:
+    """Whether a text can go to a file and to a terminal as it is."""
+    return value.isprintable() or not any(map(_breaks, value))
+
+
+def clean(value: str, limit: int = 10**9) -> str:
+    """The text with what :func:`text` refuses written as an escape, then cut: for words from elsewhere (a model, a
+    runtime, a file name) on their way into a record."""
+    if not is_clean(value):
+        value = value.replace("\r\n", "\n").encode("utf-8", "backslashreplace").decode("utf-8")
+        value = "".join("\\x%02x" % ord(letter) if _breaks(letter) else letter for letter in value)
+    return value[:limit]
+
+
+def cleaned(data: Any) -> Any:
+    """The same data with every text clean; a list of numbers, which may hold millions, is not walked through."""
+    if isinstance(data, str):
+        return clean(data)
+    if isinstance(data, dict):
+        return {cleaned(key): cleaned(value) for key, value in data.items()}
+    if isinstance(data, list) and data and not isinstance(data[0], (int, float)):
+        return [cleaned(value) for value in data]
+    return data
+
+
 def integer(low: int = 0, high: int = MAX_INTEGER) -> Checker:
     """A whole number from low to high; True and False are none."""
 
@@ -50,11 +81,14 @@ def number(low: float = -1e18, high: float = 1e18) -> Checker:
 
 
 def text(limit: int = 500, allowed: str = "") -> Checker:
-    """A string of at most ``limit`` characters; with ``allowed``, a regular expression, all of it matching."""
+    """A string of at most ``limit`` characters that is clean; with ``allowed``, a regular expression, all of it
+    matching."""
 
     def check(value: Any, path: str) -> Any:
         if not isinstance(value, str) or len(value) > limit:
             raise ContractError(path, "%s is no text of at most %d characters" % (_shown(value), limit))
+        if not is_clean(value):
+            raise ContractError(path, "%s holds a control character or half a surrogate pair" % ascii(value)[:60])
         if allowed:
             import re
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import selectors
@@ -13,7 +12,7 @@ import time
 from contextlib import suppress
 
 from remote import contract, files, hold, jobs
-from remote.process import boot_id, child_environment
+from remote.process import boot_id, child_environment, note
 from remote.wire import Client, error, events_from, parsed
 
 TYPE_CHECKING = False
@@ -35,6 +34,7 @@ class Server:
         self.owner = hold.short_texts(json.loads(settings.get("holder") or "{}"))
         self.clients: list[Client] = []
         self.running: jobs.Running | None = None
+        self.ledger = jobs.Ledger(workdir)
         self.released: list[tuple[Client, Any]] = []
         self.ended = self.stopping = False
         self.idle_since = time.monotonic()
@@ -66,7 +66,15 @@ class Server:
         return dict(self.owner, since=self.since, until=until, pid=os.getpid())
 
     def _show_holder(self) -> None:
-        files.write_json(os.path.join(self.workdir, "holder.json"), self.holder())
+        """It is there to be read; that it cannot be written ends nothing."""
+        try:
+            files.write_json(os.path.join(self.workdir, "holder.json"), self.holder())
+        except OSError as problem:
+            note("holder.json: %s" % problem)
+
+    def _forget_holder(self) -> None:
+        with suppress(OSError):
+            os.remove(os.path.join(self.workdir, "holder.json"))
 
     # -- the loop
 
@@ -81,7 +89,7 @@ class Server:
         self._close()
 
     def _next_tick(self) -> float:
-        times = [self.next_beat] if self._attached() else [time.monotonic() + 60.0]
+        times = [self.next_beat] if self._attached() or self.running else [time.monotonic() + 60.0]
         times += [client.greet_until for client in self.clients if not client.admitted]
         if self.running:
             times.append(self.running.next_tick())
@@ -102,6 +110,8 @@ class Server:
             self.next_beat = now + BEAT_S
             for client in self._attached():
                 client.send({"beat": time.time()})
+            if self.running:
+                self.running.bound_log()
         for client in self.clients:
             client.last = client.last or (not client.admitted and now >= client.greet_until)
 
@@ -111,6 +121,7 @@ class Server:
     def _job_ended(self, job: jobs.Running) -> None:
         self.selector.unregister(job.pipe) if job.pipe in self.selector.get_map() else None
         self.running = None
+        self.ledger.finish(job.paths, job.journal, *job.outcome, job.began_at)
         self.idle_since = time.monotonic()
         self._pump()
         self._show_holder()
@@ -121,7 +132,8 @@ class Server:
             self.running.end(contract.CANCELLED)
 
     def _end(self) -> None:
-        """Free the hold first, then say so."""
+        """Free the hold first, then say so. From then on holder.json is the next one's."""
+        self._forget_holder()
         self.selector.unregister(self.listener)
         self.listener.close()
         for client, number in self.released:
@@ -129,8 +141,8 @@ class Server:
         self.stopping, self.ended = False, True
 
     def _close(self) -> None:
-        with suppress(OSError):
-            os.remove(os.path.join(self.workdir, "holder.json"))
+        if self.listener.fileno() != -1:
+            self._forget_holder()
         for client in self.clients:
             client.connection.settimeout(2.0)
             client.flush()
@@ -221,7 +233,7 @@ class Server:
         except contract.ContractError as problem:
             client.send(error(number, "BadJob", str(problem)))
         except OSError as problem:
-            client.send(error(number, "NoSpace" if problem.errno == errno.ENOSPC else "BoardNotReady", str(problem)))
+            client.send(error(number, "NoSpace" if files.is_full(problem) else "BoardNotReady", str(problem)))
         else:
             if answer is not None:
                 client.send({"id": number, "ok": answer})
@@ -251,10 +263,12 @@ class Server:
         job = contract.check_job(data.get("job"))
         paths = jobs.Paths(self.workdir, str(job["run_id"]))
         known = files.read_json(paths.job)
+        if known is None and os.path.lexists(paths.job):
+            raise files.FileError("BoardNotReady", "%s cannot be read" % paths.job)
         if known is not None:
             if known != job:
                 raise files.FileError("JobConflict", "another job has the run id %s" % job["run_id"])
-            return {"status": jobs.settle(paths, self.running)}
+            return {"status": self.ledger.settle(str(job["run_id"]), self.running)}
         if self.running:
             raise files.FileError("JobRunning", "%s runs; one job at a time" % self.running.run_id)
         self._need(job)
@@ -274,7 +288,7 @@ class Server:
         run_id, offset = jobs.checked_run_id(data.get("run_id")), data.get("offset", 0)
         if type(offset) is not int or offset < 0:
             raise files.FileError("BadRequest", "%s is no offset" % repr(offset)[:80])
-        status = jobs.settle(jobs.Paths(self.workdir, run_id), self.running)
+        status = self.ledger.settle(run_id, self.running)
         client.send({"id": data.get("id"), "ok": {"status": status}})
         client.follows[run_id] = offset
         self._pump()
@@ -284,7 +298,7 @@ class Server:
         if self.running and self.running.run_id == run_id:
             self.running.end(contract.CANCELLED)
             return {"status": contract.RUNNING}
-        return {"status": jobs.settle(jobs.Paths(self.workdir, run_id), self.running)}
+        return {"status": self.ledger.settle(run_id, self.running)}
 
     def _release(self, client: Client, data: dict[str, Any]) -> None:
         self.released.append((client, data.get("id")))
@@ -301,28 +315,36 @@ class Server:
         """Send what is new to those who follow; the last event ends that."""
         for client in self._attached():
             for run_id, offset in list(client.follows.items()):
-                for event, after in events_from(jobs.Paths(self.workdir, run_id).events, offset):
+                for event, after in events_from(jobs.Paths(self.workdir, run_id).events, offset, self._tail(run_id)):
                     client.follows[run_id] = after
                     client.send({"event": event, "run_id": run_id, "offset": after})
                     if event.get("event") == contract.FINISHED:
                         del client.follows[run_id]
                         break
 
+    def _tail(self, run_id: str) -> bytes:
+        """The events that are not on disk."""
+        if self.running and self.running.run_id == run_id:
+            return self.running.journal.tail
+        return self.ledger.tail(run_id)
+
     def _aside(self, client: Client, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
         """Do slow work in a thread, and answer when it is done."""
 
         def run() -> None:
             number = data.get("id")
+            answer = error(number, "TransferFailed", "it went wrong in a way that only supervisor.log tells")
             try:
                 answer = {"id": number, "ok": work()}
             except files.FileError as problem:
                 answer = error(number, problem.kind, str(problem))
             except OSError as problem:
-                kind = "NoSpace" if problem.errno == errno.ENOSPC else "TransferFailed"
+                kind = "NoSpace" if files.is_full(problem) else "TransferFailed"
                 answer = error(number, kind, str(problem))
-            self.answers.append((client, answer))
-            with suppress(BlockingIOError):  # full: awake already
-                self.waker.send(b"\0")
+            finally:  # an archive can break its decompressor in many ways; that somebody waits stays true
+                self.answers.append((client, answer))
+                with suppress(BlockingIOError):  # full: awake already
+                    self.waker.send(b"\0")
 
         threading.Thread(target=run, daemon=True).start()
 

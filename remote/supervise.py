@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 
 from remote import hold
 
@@ -14,11 +15,11 @@ _MAX_LOG_BYTES = 256 * 1024
 def _detach(workdir: str) -> None:
     """The starter goes on, its grandchild lives; nothing of the SSH session is left open. Its own trouble, which
     nobody would see otherwise, goes to a log."""
-    path = os.path.join(workdir, "supervisor.log")
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    if os.fstat(log).st_size > _MAX_LOG_BYTES:
-        os.ftruncate(log, 0)
-    null = os.open(os.devnull, os.O_RDWR)
+    null = log = os.open(os.devnull, os.O_RDWR)
+    with suppress(OSError):  # such as a full disk; the hold is ours by now, and somebody waits behind it
+        log = os.open(os.path.join(workdir, "supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if os.fstat(log).st_size > _MAX_LOG_BYTES:
+            os.ftruncate(log, 0)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.dup2(log, 2)

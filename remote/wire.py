@@ -7,6 +7,7 @@ import socket
 import time
 
 from remote import hold
+from remote.schema import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,19 +56,24 @@ def parsed(raw: bytes) -> dict[str, Any]:
 
 
 def error(number: Any, kind: str, message: str) -> dict[str, Any]:
-    return {"id": number, "error": {"type": kind, "message": message}}
+    return {"id": number, "error": {"type": kind, "message": clean(message, 4000)}}
 
 
-def events_from(path: str, offset: int) -> list[tuple[dict[str, Any], int]]:
-    """Whole events from a byte on, each with the byte after it."""
+def events_from(path: str, offset: int, tail: bytes = b"") -> list[tuple[dict[str, Any], int]]:
+    """Whole events from a byte on, each with the byte after it; ``tail`` is what the disk did not take.
+
+    An offset that is no beginning of a line comes from a supervisor whose tail went with it: then all are told again.
+    """
     try:
         with open(path, "rb") as stream:
-            stream.seek(offset)
             data = stream.read()
     except OSError:
-        return []
+        data = b""
+    data += tail
+    if offset and data[offset - 1 : offset] != b"\n":
+        offset = 0
     found = []
-    for raw in data[: data.rfind(b"\n") + 1].splitlines(True):
+    for raw in data[offset : data.rfind(b"\n") + 1].splitlines(True):
         offset += len(raw)
         found.append((parsed(raw), offset))
     return found

@@ -17,6 +17,7 @@ import traceback
 
 from remote import timing
 from remote.process import die_with_parent, read_text
+from remote.schema import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,9 +153,9 @@ class _Measuring:
 def _failure(phase: str, error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return {
-        "type": type(error).__name__[:200],
-        "message": (str(error) or repr(error))[:4000],
-        "traceback": "".join(lines)[-20_000:],
+        "type": clean(type(error).__name__, 200),
+        "message": clean(str(error) or repr(error), 4000),
+        "traceback": clean("".join(lines))[-20_000:],
         "phase": phase,
     }
 

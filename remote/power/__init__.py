@@ -6,6 +6,7 @@ import time
 
 from remote.power import hwmon, ina3221, rapl
 from remote.power.rail import Group, Rail
+from remote.schema import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Meter:
         self.rails = group.rails
         self.scope = group.scope
         self.kind = group.rails[0].kind
-        self.source = " + ".join(rail.source for rail in group.rails)
+        self.source = clean(" + ".join(rail.source for rail in group.rails), 2000)
 
     def read(self) -> float:
         """Raises OSError or ValueError when a rail does not answer."""
@@ -44,19 +45,19 @@ def _described(rail: Rail, meter: Meter | None) -> dict[str, Any]:
     used = meter is not None and rail in meter.rails
     reason = rail.reason or "another sensor includes more of the board"
     return {
-        "source": rail.source[:500],
+        "source": clean(rail.source, 500),
         "scope": rail.scope,
         "kind": rail.kind,
-        "rail": rail.name[:200],
+        "rail": clean(rail.name, 200),
         "used": used,
-        "reason": None if used else reason[:1000],
+        "reason": None if used else clean(reason, 1000),
     }
 
 
 def _why_none(rails: list[Rail]) -> str:
     if not rails:
         return "no sensor answered: this board shows no power sensor under /sys"
-    return ("no sensor answered: " + "; ".join("%s: %s" % (rail.name, rail.reason) for rail in rails))[:2000]
+    return clean("no sensor answered: " + "; ".join("%s: %s" % (rail.name, rail.reason) for rail in rails), 2000)
 
 
 def _watts(rail: Rail) -> float:

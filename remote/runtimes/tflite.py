@@ -7,6 +7,8 @@ from typing import Any, Dict, List, Set, Tuple
 
 import numpy as np
 
+from remote.schema import clean
+
 _DELEGATE = "DELEGATE"
 _XNNPACK = "XNNPACK"  # the only delegate that these wheels apply by themselves
 
@@ -17,7 +19,7 @@ class Library:
     def __init__(self, name: str, package: str) -> None:
         self.name = name
         self._module = importlib.import_module(package + ".interpreter")
-        self.version = str(getattr(importlib.import_module(package), "__version__", "unknown"))
+        self.version = clean(str(getattr(importlib.import_module(package), "__version__", "unknown")), 200)
 
     def load(self, path: str, threads: int, xnnpack: str) -> Interpreted:
         """Construct and allocate. ``off`` takes the built-in kernels; they are 4-5 times slower, but not the reference
@@ -65,7 +67,7 @@ class Interpreted:
 
 def _tensor(detail: Dict[str, Any]) -> Dict[str, Any]:
     shape = [int(size) for size in detail["shape"]]
-    return {"name": str(detail["name"]), "shape": shape, "dtype": np.dtype(detail["dtype"]).name}
+    return {"name": clean(str(detail["name"]), 500), "shape": shape, "dtype": np.dtype(detail["dtype"]).name}
 
 
 def _input_type(detail: Dict[str, Any]) -> Tuple[Tuple[int, ...], Any, float, int]:
@@ -84,7 +86,9 @@ def delegation(interpreter: Any) -> Dict[str, Any]:
         listed = interpreter._get_ops_details()
         nodes = [(str(op["op_name"]), [int(i) for i in op["inputs"]], [int(i) for i in op["outputs"]]) for op in listed]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return dict(unknown, state="unproven", reason="this runtime does not list its operations: %r" % error)
+        return dict(
+            unknown, state="unproven", reason=clean("this runtime does not list its operations: %r" % error, 1000)
+        )
     plain = [node for node in nodes if node[0] != _DELEGATE]
     partitions = [node for node in nodes if node[0] == _DELEGATE]
     counts = {"partitions": len(partitions), "nodes": len(plain), "delegated_nodes": _covered(plain, partitions)}

@@ -8,17 +8,38 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from remote import timing
-from remote.contract import parse_record
+from remote import benchmark, timing
+from remote.benchmark import _fitting as fitting
+from remote.contract import check_record, parse_record
 from remote.inputs import seeded
 from remote.runtimes.tflite import delegation
 from tests.remote.boards import Board
+from tests.remote.test_contract import RECORD
 from tests.remote.test_power import ina3221_hwmon, rapl
+from tests.remote.test_supervisor import crashing
+
+PASS: dict[str, Any] = {
+    "source": "a meter",
+    "scope": "module_in",
+    "kind": "sampled",
+    "rate_hz": 10.0,
+    "idle": None,
+    "begin_s": 1.0,
+    "end_s": 2.0,
+    "inferences": 1,
+    "energy_j": 3.0,
+    "samples": 10,
+    "coverage": 1.0,
+    "trace": [],
+    "group": 1,
+    "invoke_ns": [1],
+}
 
 
 def measure(board: Board, status: str = "done", **changes: Any) -> dict[str, Any]:
@@ -111,6 +132,30 @@ def test_a_model_that_the_runtime_refuses(ready: Board, data: bytes) -> None:
     assert error["phase"] in ("load", "before loaded")
     assert error["type"] in ("ValueError", "RuntimeError", "WorkerDied")
     assert error["message"]
+
+
+def test_a_failure_in_words_that_no_file_takes(board: Board) -> None:
+    """A file name on the board may hold any byte, and a runtime may colour what it says."""
+    source = "class Odd(Exception): pass\n"
+    source += "raise Odd('\\udc80 \\x1b[31mred\\x1b[0m\\r\\n\\ttab' + '\\x1b' * 4000)\n"
+    error = measure(board, "failed", env=crashing(board, source))["error"]
+    assert error["type"] == "Odd"
+    assert error["message"].startswith("\\udc80 \\x1b[31mred\\x1b[0m\n\ttab\\x1b")
+    assert len(error["message"]) == 4000
+    assert "raise Odd" in error["traceback"] or "Odd:" in error["traceback"]
+
+
+def test_a_record_that_would_be_refused_is_an_error_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fitting(RECORD) == RECORD
+    assert fitting({**RECORD, "boot_id": "\x1b"})["boot_id"] == "\\x1b"
+    assert list(fitting(RECORD))[-1] == "error"  # by which a supervisor tells a good one
+    bad = fitting({**RECORD, "boot_id": "x" * 101})
+    assert bad["error"]["message"].startswith("record.boot_id: ")
+    assert check_record(bad)["processes"] == []
+    twice = fitting({**RECORD, "inputs": None, "error": {"type": "OutOfMemory"}})
+    assert "OutOfMemory" in check_record(twice)["error"]["traceback"]
+    monkeypatch.setattr("remote.contract.MAX_RECORD_BYTES", 100)
+    assert "of 100; measure less" in fitting(RECORD)["error"]["message"]
 
 
 def test_a_runtime_that_is_not_there(ready: Board) -> None:
@@ -254,3 +299,17 @@ def test_no_sensor_is_null_with_a_reason(ready: Board, tmp_path: Path) -> None:
     assert outcome["pass"] is None
     assert outcome["sensors"] == []
     assert "no power sensor" in outcome["reason"]
+
+
+def test_readings_that_cannot_be_cost_the_energy_and_not_the_latencies(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = benchmark._Job(str(board.workdir), board.job(energy_s=1.0), SimpleNamespace(), "/none")
+    found = SimpleNamespace(sensors=[], reason=None, meter=object())
+    monkeypatch.setattr("remote.power.discover", lambda root: found)
+    monkeypatch.setattr(job, "_pass", lambda meter: {**PASS, "energy_j": -3.0})
+    outcome = job._energy()
+    assert outcome["pass"] is None
+    assert outcome["reason"].startswith("the readings cannot be: record.energy.pass.energy_j: -3.0")
+    monkeypatch.setattr(job, "_pass", lambda meter: PASS)
+    assert job._energy()["pass"] == PASS

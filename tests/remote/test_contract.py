@@ -10,6 +10,7 @@ import pytest
 
 from remote import contract
 from remote.contract import ContractError, check_job, check_record, parse_record
+from remote.schema import clean, cleaned
 
 JOB: dict[str, Any] = {
     "version": 1,
@@ -172,3 +173,45 @@ def test_a_record_too_large_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(contract, "MAX_RECORD_BYTES", 100)
     with pytest.raises(ContractError, match="more than the 100 allowed"):
         parse_record(json.dumps(RECORD).encode())
+
+
+TERMINAL = ["\ud800", "x\udfff", "\x1b[2J", "\r", "\0", "\x7f", "\x9b31m", "\x0b"]
+
+
+@pytest.mark.parametrize("bad", TERMINAL, ids=ascii)
+@pytest.mark.parametrize(
+    "path",
+    ["cell_id", "boot_id", "inputs.0.name", "runtime.version", "runtime.delegate.reason", "energy.reason"],
+)
+def test_text_that_breaks_files_or_terminals_is_refused(path: str, bad: str) -> None:
+    raw = json.dumps(changed(RECORD, path, f"a{bad}b")).encode()
+    with pytest.raises(ContractError, match="control character or half a surrogate pair") as refused:
+        parse_record(raw)
+    assert str(refused.value).isascii()
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("bad", TERMINAL, ids=ascii)
+def test_neither_may_a_key_or_a_job_hold_it(bad: str) -> None:
+    for refused in (changed(RECORD, "state.missing", {bad: "x"}), changed(RECORD, "state.missing", {"x": bad})):
+        with pytest.raises(ContractError):
+            check_record(refused)
+    with pytest.raises(ContractError):
+        check_job(changed(JOB, "cell_id", bad))
+    with pytest.raises(ContractError) as unknown:
+        check_record({**RECORD, bad: 1})
+    assert str(unknown.value).isprintable()
+
+
+def test_lines_tabs_and_every_script_are_text() -> None:
+    said = "a\n\tb \u00e4\u4e2d\u00a0\U0001f600\u2028"
+    assert check_record(changed(RECORD, "energy.reason", said))["energy"]["reason"] == said
+    assert clean(said) == said
+    assert clean(said, 3) == said[:3]
+
+
+def test_the_writer_escapes_what_the_reader_refuses() -> None:
+    assert clean("a\udc80b\x1b[2J\rc\r\nd\x9b\0") == "a\\udc80b\\x1b[2J\\x0dc\nd\\x9b\\x00"
+    assert clean("\x1b" * 300, 200) == ("\\x1b" * 50)
+    dirty = {"a\x1b": ["\ud800", {"b": "\0"}], "n": [1, 2], "x": None}
+    assert cleaned(dirty) == {"a\\x1b": ["\\ud800", {"b": "\\x00"}], "n": [1, 2], "x": None}

@@ -48,6 +48,16 @@ def test_a_good_part_becomes_a_blob(workdir: Path) -> None:
     assert [path.name for path in (workdir / "blobs").iterdir()] == [digest]
 
 
+def test_what_was_adopted_may_be_asked_again(workdir: Path) -> None:
+    """The link may be lost between the work and its answer."""
+    (workdir / "blobs" / ".part-1").write_bytes(b"hello")
+    digest = hashlib.sha256(b"hello").hexdigest()
+    first = files.adopt(str(workdir), "blobs/.part-1", digest, 5)
+    assert files.adopt(str(workdir), "blobs/.part-1", digest, 5) == first
+    with pytest.raises(FileError, match="No such file"):
+        files.adopt(str(workdir), "blobs/.part-1", digest, 6)
+
+
 @pytest.mark.parametrize(("data", "size"), [(b"hellO", 5), (b"hell", 5), (b"", 5)])
 def test_a_part_that_is_not_what_was_sent_is_removed(workdir: Path, data: bytes, size: int) -> None:
     (workdir / "blobs" / ".part-1").write_bytes(data)

@@ -87,16 +87,6 @@ def test_ten_at_once_get_one_supervisor(board: Board) -> None:
     assert len(board.processes()) == 1
 
 
-def test_waiting_gets_the_hold_when_it_is_free(board: Board) -> None:
-    first = board.attach("one")
-    first.ask("hello")
-    second = board.attach("two", wait_s=20)
-    second.send("hello")
-    time.sleep(0.3)
-    first.ask("release")
-    assert second.line()["ok"]["contract"] == 1
-
-
 def test_a_stranger_on_the_socket_learns_no_more(board: Board) -> None:
     board.attach("one").ask("hello")
     for greeting in (b'{"session": "wrong"}\n', b"garbage\n", b"[]\n", b'{"session": null}\n'):
@@ -120,16 +110,6 @@ def test_another_user_is_refused_even_with_the_token(board: Board) -> None:
             data = stranger.recv(65536)
         os._exit(0 if b"BoardBusy" in data else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_a_squatter_of_the_name_is_a_busy_board(board: Board) -> None:
-    with socket.socket(socket.AF_UNIX) as squatter:
-        squatter.bind("\0" + board.hold)
-        squatter.listen()
-        client = board.attach("one")
-        connection, _ = squatter.accept()
-        connection.close()
-        assert client.line()["error"]["type"] == "BoardBusy"
 
 
 def test_the_same_session_takes_over_a_dead_link(board: Board) -> None:
@@ -216,6 +196,11 @@ def test_start_is_idempotent_and_one_job_runs_at_a_time(board: Board) -> None:
     client.ask("cancel", run_id=job["run_id"])
     client.follow(job["run_id"])
     assert client.ask("start", job=job)["ok"] == {"status": "cancelled"}
+    assert client.ask("start", job={**job, "seed": 7})["error"]["type"] == "JobConflict"
+    client.ask("release")
+    later = board.attach("later")  # another supervisor, which knows the disk only
+    assert later.ask("start", job=job)["ok"] == {"status": "cancelled"}
+    assert later.ask("start", job={**job, "seed": 7})["error"]["type"] == "JobConflict"
     assert len(board.processes()) == 1
 
 
