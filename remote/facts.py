@@ -118,9 +118,9 @@ def disk_free_bytes(path):
 
 
 def names(path):
-    """What lies in a folder; half-written parts do not count."""
+    """What lies in a folder under a digest; half-written parts and foreign files do not count."""
     try:
-        return sorted(entry for entry in os.listdir(path) if not entry.startswith("."))
+        return sorted(entry for entry in os.listdir(path) if entry.isalnum())
     except OSError:
         return []
 
