@@ -127,6 +127,7 @@ def test_a_board_whose_disk_is_full_can_still_be_asked(cramped: Board) -> None:
     fill(cramped.workdir / "ballast")
     client = cramped.attach()
     assert client.ask("hello")["ok"]["workdir"] == str(cramped.workdir)
+    assert client.ask("release")["ok"] == {}  # no holder.json tells whom to end
 
 
 def test_any_other_trouble_with_the_status_file_is_survived_too(board: Board) -> None:
