@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell
 from orchestrator.errors import BenchmarkFailed
+from orchestrator.plain import plain
 from orchestrator.provisioning import Environment
 from remote import contract
 
@@ -20,7 +21,7 @@ def job_of(
     return {
         "version": contract.CONTRACT,
         "run_id": run_id,
-        "cell_id": cell.id[:1000],
+        "cell_id": plain(cell.id)[:1000],
         "artifact": {"sha256": artifact.sha256, "format": "tflite"},
         "env": environment.digest if environment else None,
         "runtime": runtime,
