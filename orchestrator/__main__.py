@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -21,8 +22,10 @@ def main() -> None:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):
-            print("interrupted before anything ran", file=sys.stderr)
-        status = INTERRUPTED
+            print("interrupted before anything ran", file=sys.stderr, flush=True)
+        # Not sys.exit: an interrupt inside exec() of a string, as dataclasses do it, makes Python end by SIGINT even
+        # when it was caught (a flag of the interpreter that nobody clears). Nothing is open yet.
+        os._exit(INTERRUPTED)
     sys.exit(status)
 
 

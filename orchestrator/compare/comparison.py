@@ -208,7 +208,8 @@ def delegate(tags: Mapping[str, str]) -> str:
 def _change(result: Result, base: Result | None, baseline: str) -> dict[str, Any]:
     """Latency against the baseline; no number without ground, but then a note."""
     if result is base:
-        return {"change_note": "baseline"}
+        sound = result.measurement is not None and result.measurement.verdict.level != INVALID
+        return {"change_note": "baseline" if sound else "no baseline: it is invalid"}
     if base is None or base.measurement is None or result.measurement is None:
         return {"change_note": f"no '{baseline}' beside it"}
     for one, what in ((base, "the baseline"), (result, "it")):

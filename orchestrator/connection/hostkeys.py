@@ -10,7 +10,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,10 +149,17 @@ def refusal(hop: Hop, known: Known, shown: HostKey, device: str) -> HostKeyRefus
             f"it shows {shown.kind} {shown.fingerprint}",
             f"somebody may be listening in; if it was set up anew: ssh-keygen -R '{hop.host_key_name}' "
             f"-f {hop.known_hosts[0] if hop.known_hosts else '~/.ssh/known_hosts'}, "
-            f"then python -m orchestrator enrol device={device}",
+            f"then {enrol_command(device)}",
         )
     note = "; host certificates (@cert-authority) are not supported" if known.by_authority else ""
     return HostKeyRefused(
         f"the host key of {hop.label} ({hop.host_key_name}) is unknown: {shown.kind} {shown.fingerprint}{note}",
-        f"compare it with the board's own and pin it: python -m orchestrator enrol device={device}",
+        f"compare it with the board's own and pin it: {enrol_command(device)}",
     )
+
+
+def enrol_command(device: str) -> str:
+    """The line that pins this device's key, with the lab's folder: a shipped device may have the same name."""
+    lab = os.environ.get("ORCHESTRATOR_LAB")
+    where = f"--config-dir {shlex.quote(lab)} " if lab else ""
+    return f"python -m orchestrator {where}enrol device={device}"

@@ -108,4 +108,15 @@ def answer(message: dict[str, Any]) -> dict[str, Any]:
         return payload if isinstance(payload, dict) else {}
     kind = str(error.get("type")) if isinstance(error, dict) else ""
     text = str(error.get("message")) if isinstance(error, dict) else str(error)
+    if kind == "BoardBusy":
+        raise BoardBusy(f"{text[:2000]}{since(error)}", hint="wait for it with device.wait_for_hold_s=300")
     raise ERRORS.get(kind, BoardError)(text[:2000])
+
+
+def since(error: Any) -> str:
+    """When the holder of a busy board took it, as far as the board tells."""
+    holder = error.get("holder") if isinstance(error, dict) else None
+    began = holder.get("since") if isinstance(holder, dict) else None
+    if isinstance(began, bool) or not isinstance(began, int | float) or not 0 < began < 1e11:
+        return ""
+    return time.strftime(" since %Y-%m-%d %H:%M:%S", time.localtime(began))
