@@ -12,6 +12,8 @@ from orchestrator.limits import NAME, Between, OneOf
 QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
 MODEL_KINDS = ("keras_application", "digits", "file")
 RUNTIMES = ("litert", "tflite_runtime")
+RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",)}
+"""Which artifact formats each runtime executes."""
 
 
 @dataclass(slots=True)

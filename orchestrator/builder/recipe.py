@@ -96,6 +96,11 @@ class Recipe:
         return cls(**message | {"versions": tuple(message["versions"].items())})
 
     @property
+    def format(self) -> str:
+        """What the artifact will be, of RUNTIME_FORMATS; known before it is built."""
+        return "tflite"
+
+    @property
     def unoptimized(self) -> Self:
         """The recipe of the float model that this one is made from."""
         return dataclasses.replace(self, quantization="none", calibration_samples=None)
