@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from orchestrator.limits import NAME, Between, NotEmpty
+from orchestrator.limits import NAME, Between, Matching, NotEmpty
 
 LOCAL = "local"
 """Name of the built-in device: this machine, reached through an SSH server of our own."""
+
+HOLD = Matching(
+    r"([A-Za-z0-9_.-]|\{board\}){1,64}", "letters, digits, '_', '-' and '.', at most 64; {board} stands for the host"
+)
 
 
 # Settings are plain, not frozen, dataclasses: OmegaConf makes the node of a frozen one read-only, so that no
@@ -41,6 +46,9 @@ class Device:
     name: Annotated[str, NAME]
     hosts: Annotated[list[str], NotEmpty()]  # each [user@]host[:port], or an alias of ~/.ssh/config
     description: str = ""
+    tags: dict[str, list[str]] = field(default_factory=dict)  # by host, or '*': words such as heatsink, fan, 8gb
+    where: list[str] = field(default_factory=list)  # only boards that have all these tags
+    board_model: list[str] = field(default_factory=list)  # what its device tree says, as globs; another is doubted
     user: str | None = None
     port: Annotated[int | None, Between(1, 65535)] = None
     identity_file: str | None = None
@@ -48,17 +56,25 @@ class Device:
     python: str = "python3"
     workdir: str = "~/.cache/edge-orchestrator"
     machine: str | None = None  # boards of one machine never measure at the same time; 'controller' is this one
-    cores: Annotated[int | None, Between(1, 1024)] = None  # more threads than that are refused
+    cores: Annotated[int | None, Between(1, 1024)] = None  # more threads than that are skipped as impossible
+    memory_mb: list[int] = field(default_factory=list)  # the sizes it is sold with; your own board has one of them
+    accelerators: list[str] = field(default_factory=list)  # beside the CPU
     power: PowerProfile = field(default_factory=PowerProfile)
     connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
     command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0
-    hold: Annotated[str, NAME] = "edge-orchestrator"  # boards sharing one kernel (containers) may use distinct names
+    hold: Annotated[str, HOLD] = "edge-orchestrator"  # boards sharing one kernel (containers) may use distinct names
     wait_for_hold_s: Annotated[float, Between(0, 86400)] = 0.0  # 0: a busy board fails at once
 
     @property
     def is_local(self) -> bool:
         """True for the built-in board, which brings its own SSH server."""
         return self.name == LOCAL and self.hosts == [LOCAL]
+
+    @property
+    def boards(self) -> list[Board]:
+        """The boards of this device that ``where`` lets through, in the order of ``hosts``."""
+        boards = [Board(self, host) for host in self.hosts]
+        return [board for board in boards if set(self.where) <= set(board.tags)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +88,16 @@ class Board:
     def name(self) -> str:
         """How the board is called in tables and tags: its host without user."""
         return self.host.rpartition("@")[2]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What the inventory says about this board: the tags of all boards, then its own."""
+        return tuple(dict.fromkeys([*self.device.tags.get("*", []), *self.device.tags.get(self.host, [])]))
+
+    @property
+    def hold(self) -> str:
+        """The name under which this board is held, in its kernel."""
+        return self.device.hold.replace("{board}", re.sub(r"[^A-Za-z0-9_.-]", "-", self.name))
 
     @property
     def machine(self) -> str:

@@ -20,7 +20,7 @@ LIVE_BITS, STICKY_BITS = 0x0000F, 0xF0000  # of the Pi's get_throttled: now, and
 
 BOARD_FACTS = (
     *("device_tree_model", "cpu_model", "arch", "bits", "cores", "memory_bytes", "os", "kernel", "libc", "hostname"),
-    *("python_implementation", "governor"),
+    *("python_implementation", "governor", "tags"),
 )
 """What is kept of a board's facts as ``board.*`` tags."""
 
@@ -61,12 +61,19 @@ class Measurement:
 
 
 def measure(
-    record: Json, *, manifest: Json, power: PowerProfile, cores: int | None, facts: Mapping[str, object] | None = None
+    record: Json,
+    *,
+    manifest: Json,
+    power: PowerProfile,
+    cores: int | None,
+    facts: Mapping[str, object] | None = None,
+    mismatches: Sequence[str] = (),
 ) -> Measurement:
     """Compute everything that is published about one cell from its checked record.
 
     ``manifest`` is the artifact's, ``power`` the device's published watts (for the estimate only), ``cores`` of the
-    board, ``facts`` the board's own (BOARD_FACTS of them become tags).
+    board, ``facts`` the board's own (BOARD_FACTS of them become tags), ``mismatches`` what they say against the
+    inventory (see ``declared``).
 
     Raises MeasurementError if the record holds no measured process.
     """
@@ -85,7 +92,8 @@ def measure(
     energy.measured(sheet, record["energy"], processes)
     energy.estimated(sheet, processes, power, cores)
     _tags(sheet, record, manifest, facts or {})
-    verdict = judge(_evidence(sheet, record, processes))
+    sheet.warnings.extend(mismatches)
+    verdict = judge(_evidence(sheet, record, processes) | {"mismatches": len(mismatches)})
     sheet.tags["verdict"] = verdict.level
     if verdict.reasons:
         sheet.tags["verdict.reasons"] = "; ".join(verdict.reasons)

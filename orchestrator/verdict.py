@@ -44,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     Rule(INVALID, "output_variants", ">", 1, "processes gave {value:.0f} different outputs for the same input"),
     Rule(INVALID, "not_finite_outputs", ">", 0, "output was not finite (NaN or infinite) in {value:.0f} processes"),
     Rule(INVALID, "live_throttle_samples", ">", 0, "throttled or under-voltage in {value:.0f} samples of board state"),
+    Rule(SUSPECT, "mismatches", ">", 0, "the board is not what the inventory declares"),
     Rule(SUSPECT, "processes", "<", 3, "only {value:.0f} process(es), {limit:.0f} needed to see how far they differ"),
     Rule(SUSPECT, "runs", "<", 10, "only {value:.0f} runs in a process, {limit:.0f} needed"),
     Rule(SUSPECT, "process_spread", ">=", 0.05, "medians of the processes differ by {value:.1%}, limit {limit:.0%}"),

@@ -20,7 +20,10 @@ from orchestrator.redact import redacted
 AXES = ("device", "model", "optimization", "runtime", "scenario", "threads", "batch_size", "input_size")
 NOT_MEASURED = ("tracking", "root", "dry_run", "baseline", "objective", "experiment")
 """Overrides of these do not change what is measured, so they are no part of a cell's identity."""
-NOT_MEASURED_OF_DEVICE = ("hosts", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir")
+NOT_MEASURED_OF_DEVICE = (
+    *("hosts", "tags", "where", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir"),
+    *("board_model", "description"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from orchestrator.cell import RUNTIMES, Scenario, Settings
-from orchestrator.device import PowerProfile, PowerRange
-from orchestrator.limits import Between, Limit, Matching, NotEmpty, OneOf
+from orchestrator.device import Board, Device, PowerProfile, PowerRange
+from orchestrator.limits import NAME, Between, Limit, Matching, NotEmpty, OneOf
 
 LIMITS = (Between, Matching, NotEmpty, OneOf)
 
@@ -62,10 +62,7 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     unknown = [name for name in runtime.candidates if name not in RUNTIMES]
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
-    if len(set(device.hosts)) != len(device.hosts):
-        yield Problem("device.hosts", device.hosts, "each host once")
-    if not device.workdir.startswith(("/", "~/")):
-        yield Problem("device.workdir", device.workdir, "an absolute path, or one that begins with ~/")
+    yield from inventory(device)
     if device.cores is not None and s.threads > device.cores:
         yield Problem("threads", s.threads, f"1 to {device.cores}, the cores of {device.name} (device.cores)")
     if s.scenario.timeout_s < shortest(s.scenario):
@@ -73,6 +70,26 @@ def cross_field(s: Settings) -> Iterator[Problem]:
             "scenario.timeout_s", s.scenario.timeout_s, f"more than the {shortest(s.scenario):g} s of its windows"
         )
     yield from power(device.power)
+
+
+def inventory(device: Device) -> Iterator[Problem]:
+    """What a device says about its boards."""
+    if len(set(device.hosts)) != len(device.hosts):
+        yield Problem("device.hosts", device.hosts, "each host once")
+    if not device.workdir.startswith(("/", "~/")):
+        yield Problem("device.workdir", device.workdir, "an absolute path, or one that begins with ~/")
+    if strangers := [host for host in device.tags if host != "*" and host not in device.hosts]:
+        yield Problem(
+            "device.tags", strangers, f"hosts as device.hosts spells them ({', '.join(device.hosts)}), or '*'"
+        )
+    words = [word for tags in (*device.tags.values(), device.where) for word in tags]
+    if wrong := [word for word in words if not NAME.admits(word)]:
+        yield Problem("device.tags, device.where", wrong, f"words: {NAME.allowed}")
+    if not device.boards:
+        has = "; ".join(f"{host}: {' '.join(Board(device, host).tags) or 'none'}" for host in device.hosts)
+        yield Problem("device.where", device.where, f"tags that some board of {device.name} has together ({has})")
+    if bad := [size for size in device.memory_mb if size <= 0]:
+        yield Problem("device.memory_mb", bad, "sizes above 0")
 
 
 def shortest(scenario: Scenario) -> float:

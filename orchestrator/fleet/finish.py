@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell
+from orchestrator.declared import mismatches
 from orchestrator.device import Board
 from orchestrator.errors import BenchmarkFailed, OrchestratorError, UnsupportedOptimization
 from orchestrator.measurement import Measurement, measure
@@ -37,10 +38,15 @@ def finished(
         raise BenchmarkFailed(
             f"{error['message']} (in phase '{error['phase']}')", kind=error["type"], trace=error["traceback"] or ""
         )
-    known = dataclasses.asdict(facts) if facts else {}
+    known = {**(dataclasses.asdict(facts) if facts else {}), "tags": " ".join(board.tags)}
     cores = facts.cores if facts else cell.settings.device.cores
     measurement = measure(
-        outcome.record, manifest=artifact.manifest, power=cell.settings.device.power, cores=cores, facts=known
+        outcome.record,
+        manifest=artifact.manifest,
+        power=board.device.power,
+        cores=cores,
+        facts=known,
+        mismatches=mismatches(board.device, known),
     )
     return result(sweep, cell, DONE, started_s, board=board, measurement=measurement, runtime=outcome.runtime)
 

@@ -80,9 +80,9 @@ class Fleet:
             device = entry.cell.settings.device
             key = repr(device)
             if key not in pools:
-                pools[key] = Pool(len(device.hosts))
-                for host in device.hosts:
-                    board = Board(device, host)
+                boards = device.boards
+                pools[key] = Pool(len(boards))
+                for board in boards:
                     work.setdefault(board.machine, []).append((board, pools[key]))
             pools[key].add(entry)
         return work

@@ -124,7 +124,7 @@ class Session:
         board_facts, device = self._known_facts(), self.board.device
         holder = {"user": user_name(), "host": socket.gethostname(), "sweep": self._workshop.sweep_id}
         argv = [*deploy.program_command(board_facts, device, self._workshop.program), "attach"]
-        argv += ["--workdir", board_facts.workdir, "--hold", device.hold, "--session", self._token]
+        argv += ["--workdir", board_facts.workdir, "--hold", self.board.hold, "--session", self._token]
         argv += ["--wait", f"{wait_s:g}", "--holder", json.dumps(holder)]
         self._dialogue = Dialogue(connection.open_stream(argv), self._stop)
         hello = self._dialogue.request("hello", timeout_s=wait_s + 30.0)

@@ -13,6 +13,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from orchestrator import config
+from orchestrator.cell import Settings
+from orchestrator.config.cells import settings_of
 
 
 def loader() -> ConfigLoader:
@@ -27,6 +29,12 @@ def master(source: ConfigLoader, root: Path) -> DictConfig:
     overrides = ["hydra.job.name=orchestrator", "hydra.runtime.config_sources=[]", f"root={root}"]
     with config.explained():
         return source.load_configuration("config", overrides, RunMode.MULTIRUN)
+
+
+def settings_of_words(*words: str) -> Settings:
+    """The settings that the words compose to, checked by nobody yet."""
+    with config.explained():
+        return settings_of(loader().load_configuration("config", list(words), RunMode.RUN))
 
 
 def jobs(root: Path, *batch: Sequence[str]) -> list[config.Job]:

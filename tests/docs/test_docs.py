@@ -18,7 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
 from orchestrator.energy import SENSOR_ERRORS
-from orchestrator.limits import Between, Matching, NotEmpty, OneOf
+from orchestrator.limits import NAME, Between, Matching, NotEmpty, OneOf
 from orchestrator.verbs import VERBS
 from orchestrator.verdict import RULES
 from tests.config.composing import jobs, loader
@@ -103,6 +103,8 @@ def type_words(hint: Any) -> str:
 def default_words(field: dataclasses.Field[Any]) -> str:
     if field.default_factory is list:
         return "[]"
+    if field.default_factory is dict:
+        return "{}"
     if field.default is dataclasses.MISSING:
         return "needed"
     if isinstance(field.default, str):
@@ -120,7 +122,7 @@ def limit_words(hint: Any) -> str:
             case NotEmpty():
                 return limit.allowed
             case Matching():
-                return "a name"
+                return "a name" if limit is NAME else limit.allowed
     return "-"
 
 
@@ -134,7 +136,9 @@ def test_every_key_with_type_default_and_limits(key: str, hint: Any, field: data
 
 
 def test_no_key_that_is_none() -> None:
-    rows = re.findall(r"^\| `([a-z_.]+)` \| (?:str|int|float|bool|list)\b", text_of("configuration.md"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([a-z_.]+)` \| (?:str|int|float|bool|list|dict)\b", text_of("configuration.md"), re.MULTILINE
+    )
     assert sorted(rows) == sorted(key for key, _, _ in KEYS)
 
 

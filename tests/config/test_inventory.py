@@ -1,0 +1,124 @@
+"""The inventory: shipped devices, tags, and what a board says against its entry."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import conf_directory
+from orchestrator.config.limits import problems
+from orchestrator.declared import mismatches
+from orchestrator.device import Board, Device, PowerProfile, PowerRange
+from tests.config.composing import settings_of_words
+
+SHIPPED = sorted(path.stem for path in (conf_directory() / "device").glob("*.yaml"))
+MIB = 1024 * 1024
+
+
+@cache
+def device_of(name: str) -> Device:
+    return settings_of_words(f"device={name}").device
+
+
+def pool(**more: object) -> Device:
+    return Device(
+        "pi4",
+        ["pi@pi4-01", "pi4-02", "pi4-03"],
+        tags={"*": ["rack-a"], "pi4-02": ["heatsink"], "pi4-03": ["heatsink", "nvme"]},
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in ("local", "x86")])
+def test_a_shipped_board_says_what_it_is(name: str) -> None:
+    settings = settings_of_words(f"device={name}")
+    device = settings.device
+    assert device.name == name and device.cores and device.memory_mb and device.board_model
+    assert device.power.load and device.power.source and device.power.scope
+    assert problems(settings) == []
+
+
+def test_where_takes_the_boards_with_all_its_tags() -> None:
+    assert [board.name for board in pool().boards] == ["pi4-01", "pi4-02", "pi4-03"]
+    assert [board.name for board in pool(where=["heatsink"]).boards] == ["pi4-02", "pi4-03"]
+    assert [board.name for board in pool(where=["nvme", "rack-a"]).boards] == ["pi4-03"]
+    assert pool().boards[2].tags == ("rack-a", "heatsink", "nvme")
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "allowed"),
+    [
+        (["device.where=[fan]"], "device.where", "pi4: none"),
+        (["+device.tags.pi5=[fan]"], "device.tags", "hosts as device.hosts spells them (pi4)"),
+        (["+device.tags.pi4=['a b']"], "device.tags, device.where", "words"),
+        (["device.memory_mb=[0]"], "device.memory_mb", "above 0"),
+        (["device.hosts=[]"], "device.hosts", "at least one"),
+    ],
+)
+def test_wrong_tags_are_named(words: list[str], key: str, allowed: str) -> None:
+    found = {problem.key: problem.allowed for problem in problems(settings_of_words("device=pi4", *words))}
+    assert allowed in found[key]
+
+
+def test_boards_that_share_a_kernel_can_be_held_apart() -> None:
+    device = Device("pi4", ["pi@127.0.0.1:2201", "127.0.0.1:2202"], hold="lab-{board}")
+    assert [board.hold for board in device.boards] == ["lab-127.0.0.1-2201", "lab-127.0.0.1-2202"]
+    assert Board(Device("pi4", ["a"]), "a").hold == "edge-orchestrator"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"device_tree_model": "Raspberry Pi 4 Model B Rev 1.4", "memory_bytes": 3794 * MIB}, []),
+        ({"device_tree_model": None, "memory_bytes": None}, []),
+        ({"device_tree_model": "Raspberry Pi 5 Model B Rev 1.0"}, ["calls itself 'Raspberry Pi 5 Model B Rev 1.0'"]),
+        ({"memory_bytes": 16000 * MIB}, ["shows 16000 MB of memory"]),
+    ],
+)
+def test_a_board_that_is_another_one_is_noticed(facts: dict[str, object], words: list[str]) -> None:
+    found = mismatches(settings_of_words("device=pi4").device, facts)
+    assert len(found) == len(words) and all(text in found[i] for i, text in enumerate(words))
+    assert mismatches(Device("mine", ["mine"]), facts) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("pi3", "Raspberry Pi 3 Model B Plus Rev 1.3"),
+        ("zero2w", "Raspberry Pi Zero 2 W Rev 1.0"),
+        ("jetson", "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super"),
+        ("jetson_nano", "NVIDIA Jetson Nano Developer Kit"),
+        ("jetson_orin_nx", "NVIDIA Jetson Orin NX Engineering Reference Developer Kit"),
+        ("jetson_agx_orin", "NVIDIA Jetson AGX Orin Developer Kit"),
+        ("rock5b", "Radxa ROCK 5B"),
+        ("rock5b", "Radxa ROCK 5 Model B"),
+    ],
+)
+def test_names_seen_on_real_boards_are_theirs_alone(name: str, model: str) -> None:
+    claimed = [n for n in SHIPPED if not mismatches(device_of(n), {"device_tree_model": model})]
+    assert set(claimed) == {name, "local", "x86"}
+
+
+def test_the_catalogue_in_the_docs_is_that_of_the_files() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+
+    def number(value: float) -> str:
+        return f"{value:g}"
+
+    def span(watts: PowerRange | None) -> str:
+        if watts is None:
+            return "no source"
+        return "-".join(dict.fromkeys((number(watts.low_w), number(watts.high_w))))
+
+    for name in set(SHIPPED) - {"local"}:
+        device = settings_of_words(f"device={name}").device
+        profile: PowerProfile = device.power
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[2].split(" ")[0] == str(device.cores or "-")
+        assert cells[3] == (", ".join(number(mb / 1024) for mb in device.memory_mb) or "-")
+        assert cells[4] == (", ".join(device.accelerators) or "-")
+        assert cells[5].split(" (")[0] == span(profile.idle) and cells[6].split(" (")[0] == span(profile.load)
+        assert cells[7] == profile.scope
