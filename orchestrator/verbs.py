@@ -105,6 +105,17 @@ def sync(arguments: list[str]) -> int:
     return 0 if complete else 2
 
 
+def catalogue(arguments: list[str]) -> int:
+    """``list [GROUP...]``: what can be chosen for each group of the configuration."""
+    parser = Parser("list", "What can be chosen: devices, models, optimizations, ..., the lab's own files first.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help="device, model, ... (default: all)")
+    chosen = parser.parse_args(arguments)
+    from orchestrator.catalogue import print_catalogue
+
+    print_catalogue(terminal(), chosen.groups)
+    return 0
+
+
 def composed_device(overrides: list[str]) -> Device:
     """The device that ``device=NAME`` and other overrides name."""
     if not any(word.startswith("device=") for word in overrides):
@@ -118,4 +129,4 @@ def composed_device(overrides: list[str]) -> Device:
     return device
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"compare": compare, "enrol": enrol, "sync": sync}
+VERBS: dict[str, Callable[[list[str]], int]] = {"compare": compare, "enrol": enrol, "list": catalogue, "sync": sync}

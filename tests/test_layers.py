@@ -16,7 +16,7 @@ LAYERS = (
     {"config", "connection", "builder", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},
-    {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs"},
+    {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 ALLOWED_SIDEWAYS = {("report", "compare")}  # a report is a comparison on paper

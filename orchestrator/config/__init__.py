@@ -2,6 +2,6 @@
 
 from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
-from orchestrator.config.sources import conf_directory, register, take_lab
+from orchestrator.config.sources import LAB_VARIABLE, conf_directory, register, take_lab
 
-__all__ = ["Job", "compose_cells", "conf_directory", "explained", "register", "take_lab"]
+__all__ = ["LAB_VARIABLE", "Job", "compose_cells", "conf_directory", "explained", "register", "take_lab"]
