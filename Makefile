@@ -24,7 +24,7 @@ $(READY): requirements.txt pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)
-	$(BIN)/python -m orchestrator -m model=mobilenetv2,digits optimization=none,float16,dynamic_range,int8
+	$(BIN)/python -m orchestrator -m +experiment=quickstart
 
 test: $(READY)
 	$(BIN)/python -m pytest
