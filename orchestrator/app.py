@@ -17,13 +17,18 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 
-from orchestrator import __version__, config
+from orchestrator import __version__, adaptive, config
+from orchestrator.cell import Settings
 from orchestrator.console import say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
+from orchestrator.guess import did_you_mean
 from orchestrator.invocation import Invocation
 from orchestrator.verbs import VERBS
 
 OK, REFUSED = 0, 1
+MANY = 500
+COMPOSING_S = 0.1
+"""Of one cell, twice: the sweeper checks that it composes, then we compose it."""
 
 _current: list[Invocation] = []
 """Hydra creates the launcher, so the launcher finds its invocation here; one per process."""
@@ -38,16 +43,31 @@ def run(arguments: list[str]) -> int:
         rest = config.take_lab(arguments)
         if rest and rest[0] in VERBS:
             return VERBS[rest[0]](rest[1:])
-        if rest and not rest[0].startswith(("-", "+", "~")) and "=" not in rest[0]:
-            raise ConfigError(
-                f"unknown command '{rest[0]}'", hint=f"a verb ({', '.join(VERBS)}) or key=value overrides"
-            )
-        return sweep(rest)
+        return sweep(in_hydras_words(rest))
     except (OrchestratorError, OSError) as error:
         complain(error)
         return REFUSED
     except SystemExit as error:  # argparse leaves with 2, which here means that a cell has no result
         return REFUSED if error.code else OK
+
+
+def in_hydras_words(arguments: list[str]) -> list[str]:
+    """What Hydra understands of a command line: flags before overrides, a preset with its plus.
+
+    Raises:
+        ConfigError: a word that Hydra would not understand, with what was probably meant.
+    """
+    for position, word in enumerate(arguments):
+        key, _, value = word.lstrip("-").partition("=")
+        key = key.replace("-", "_")
+        if word.startswith("--") and key in Settings.__dataclass_fields__:
+            raise ConfigError(f"{word} is no flag", hint=f"write {key}={value or 'true'}")
+        if position == 0 and not word.startswith(("-", "+", "~")) and "=" not in word:
+            guess = did_you_mean(word, VERBS)
+            raise ConfigError(f"unknown command '{word}'", hint=f"{guess}a verb ({', '.join(VERBS)}) or key=value")
+    overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
+    flags = [word for word in arguments if word not in overrides]
+    return [*flags, *(f"+{word}" if word.startswith("experiment=") else word for word in overrides)]
 
 
 def sweep(arguments: list[str]) -> int:
@@ -60,7 +80,7 @@ def sweep(arguments: list[str]) -> int:
     invocation = Invocation(arguments)
     _current[:] = [invocation]
     try:
-        with config.explained():
+        with config.explained(), adaptive.explained():
             entry()
     except BaseException as error:
         status = invocation.finish(error)
@@ -69,7 +89,10 @@ def sweep(arguments: list[str]) -> int:
         if not isinstance(error, Interrupted | KeyboardInterrupt):
             complain(error)
         return status
-    return invocation.finish() or OK
+    status = invocation.finish()
+    if invocation.matrix.is_empty:
+        raise invocation.matrix.empty()
+    return status or OK
 
 
 def complain(error: BaseException) -> None:
@@ -93,10 +116,25 @@ def _no_job(_: DictConfig) -> None:
     )
 
 
+def prepare(loader: ConfigLoader, master: DictConfig) -> None:
+    """What can be said of a sweep before its sweeper composes, and composes again, every cell.
+
+    Raises:
+        ConfigError: it cannot work.
+    """
+    adaptive.prepare(master)
+    count = config.cells_asked(loader, master)
+    if count >= MANY and not adaptive.is_adaptive(master):
+        words = f"{count} cells: composing and checking them takes about {count * COMPOSING_S / 60:.0f} minutes"
+        say(terminal(), (words, "dim"))
+
+
 def launch(
     loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first_number: int
 ) -> Sequence[JobReturn]:
     """What the Hydra launcher does: compose everything first, then run it."""
-    with _current[0].folder_of(master):
-        jobs = config.compose_cells(loader, master, batch, first_number)
-        return _current[0].launch(jobs)
+    invocation = _current[0]
+    matrix = invocation.matrix
+    with invocation.folder_of(master):
+        jobs = config.compose_cells(loader, master, batch, first_number + matrix.added, including=matrix.is_new)
+        return invocation.launch(jobs)

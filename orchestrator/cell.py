@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from orchestrator.device import Device
-from orchestrator.limits import NAME, Between, OneOf
+from orchestrator.limits import NAME, Between, NameOrNames, OneOf
 
 QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
 MODEL_KINDS = ("keras_application", "digits", "file")
@@ -91,7 +91,9 @@ class Settings:
     input_size: Annotated[int | None, Between(1, 4096)] = None  # None: the model's own
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     baseline: str = "none"  # the optimization that the others are compared with
-    objective: str = "latency/median_ms"  # the metric handed to Hydra's sweepers
+    objective: Annotated[Any, NameOrNames()] = "latency/median_ms"  # what an adaptive sweeper is told
+    exclude: list[Any] = field(default_factory=list)  # rules; see config/rules.py, which checks them
+    include: list[Any] = field(default_factory=list)
     dry_run: bool = False
     root: str = "."
 

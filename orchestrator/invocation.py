@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import re
 import secrets
@@ -13,19 +12,22 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
-from orchestrator import about, alive, signals
+from orchestrator import about, adaptive, alive, signals
 from orchestrator.builder import Builder
 from orchestrator.config import Job
 from orchestrator.connection import LocalServer
-from orchestrator.console import print_plan, progress, terminal
+from orchestrator.console import print_plan, progress, say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
 from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, plan
+from orchestrator.matrix import Matrix
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
@@ -53,6 +55,9 @@ class Invocation:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._turns = Turns()
+        self.matrix = Matrix(self._console)
+        self._objectives: list[str] = []
+        self._warned: set[str] = set()
         self._results: dict[int, Result] = {}
         self._unwritten: dict[int, str] = {}  # results that this machine's disk did not take, and why
         self._sweep: Sweep | None = None
@@ -62,20 +67,40 @@ class Invocation:
         self._local: LocalServer | None = None
 
     def launch(self, jobs: Sequence[Job]) -> list[JobReturn]:
-        """Run a batch; a number per job for the sweeper, NaN where there is no result."""
+        """Run a batch; a number per job that was asked for, NaN or None where there is no result."""
         if self._stop.is_set():  # a sweeper with more batches to come
             raise Interrupted("the sweep was interrupted")
-        batch = plan([job.cell for job in jobs])
-        if jobs[0].cell.settings.dry_run:
+        if not jobs:
+            plan([])
+        settings, config = jobs[0].cell.settings, jobs[0].config
+        self._objectives = adaptive.names(settings.objective)
+        new = self.matrix.take(jobs)
+        batch = plan([job.cell for job in new]) if new else Plan((), {})
+        if adaptive.is_whole(config):
+            self._warn(*self.matrix.unmatched)
+            self.matrix.must_have_cells(batch)
+        if settings.dry_run:
             cached = {e.cell.number: self._builder.has(e.recipe) for e in batch.entries if e.recipe}
             print_plan(self._console, batch, cached)
-            return [returned(job, math.nan) for job in jobs]
-        sweep = self._sweep or self._begin(jobs[0])
-        for job in jobs:
-            if job.cell.number not in batch.duplicates:
-                job.save()
-        self._run(batch, sweep)
-        return [returned(job, self._objective(job, batch)) for job in jobs]
+            if adaptive.is_adaptive(config):
+                say(self._console, "these are the first cells; the next ones depend on what they come to")
+                raise SystemExit(0)
+        elif new:
+            sweep = self._begin(jobs[0]) if self._sweep is None else replace(self._sweep, excluded=self.matrix.excluded)
+            self._sweep = sweep
+            for job in new:
+                if job.cell.number not in batch.duplicates:
+                    job.save()
+            self._run(batch, sweep)
+        return [returned(job, self._value(job)) for job in jobs if job.asked]
+
+    def _warn(self, *warnings: str) -> None:
+        """On the terminal and in the log, each once."""
+        for words in warnings:
+            if words not in self._warned:
+                self._warned.add(words)
+                log.warning("%s", words)
+                say(self._console, (words, "yellow"))
 
     @contextlib.contextmanager
     def folder_of(self, master: DictConfig) -> Iterator[None]:
@@ -107,6 +132,7 @@ class Invocation:
                 return None
             from orchestrator.ending import conclude
 
+            self._warn(*self.matrix.unmatched)
             if isinstance(error, KeyboardInterrupt):
                 self._stop.set()
             elif error is not None:
@@ -120,6 +146,8 @@ class Invocation:
             words = {OK: "finished", INTERRUPTED: "interrupted"}
             ended = sweep.ended(words.get(status, "failed"), time.time())
             conclude(self._console, ended, results, writer, self._where, self._stop)
+            for words_of_it in adaptive.best(sweep.directory, self._objectives):
+                say(self._console, ("best      ", "bold"), words_of_it)
             return status
 
     def _begin(self, job: Job) -> Sweep:
@@ -143,6 +171,7 @@ class Invocation:
             facts=about.controller(),
             tracking=remembered(settings.tracking, tracker),
             controller=alive.this_process(),
+            excluded=self.matrix.excluded,
         )
         sweep.write()
         log.info("sweep %s: %s", sweep.id, self._command)
@@ -151,7 +180,6 @@ class Invocation:
         self._open.callback(self._builder.close)
         self._where = tracker.where
         self._writer = TrackingWriter(tracker, self._turns.background)
-        self._sweep = sweep
         return sweep
 
     def _run(self, batch: Plan, sweep: Sweep) -> None:
@@ -193,12 +221,16 @@ class Invocation:
                     self._writer.open(self._sweep)
                 self._writer.submit(result)
 
-    def _objective(self, job: Job, batch: Plan) -> float:
-        number = batch.duplicates.get(job.cell.number, job.cell.number)
-        result = self._results.get(number)
+    def _value(self, job: Job) -> Any:
+        """What the sweeper is told of a cell, its own result or that of the one it repeats."""
+        result = None if job.excluded else self._results.get(self.matrix.number_of(job.cell))
         if result is None or result.measurement is None:
-            return math.nan
-        return result.measurement.metrics.get(job.cell.settings.objective, math.nan)
+            return adaptive.nothing(job.config, len(self._objectives))
+        wrong = adaptive.unknown(self._objectives, result.measurement)
+        if wrong and adaptive.is_adaptive(job.config):
+            raise ConfigError("\n".join(wrong))
+        self._warn(*wrong)
+        return adaptive.value(job.config, result.measurement.metrics, self._objectives)
 
 
 def sweep_id(directory: Path) -> str:
@@ -220,8 +252,8 @@ def exit_status(results: Sequence[Result], interrupted: bool) -> int:
     return OK if all(result.status in (DONE, SKIPPED) for result in results) else INCOMPLETE
 
 
-def returned(job: Job, value: float) -> JobReturn:
-    """What a Hydra sweeper wants back; a failed cell is NaN, since an exception would end the sweep."""
+def returned(job: Job, value: Any) -> JobReturn:
+    """What a Hydra sweeper wants back; a failed cell is a value as well, since an exception would end the sweep."""
     hydra: DictConfig = OmegaConf.masked_copy(job.config, ["hydra"])
     task = OmegaConf.masked_copy(job.config, [str(key) for key in job.config if key != "hydra"])
     done = JobReturn(list(job.overrides), task, hydra, str(job.cell.directory), "orchestrator")

@@ -81,4 +81,17 @@ class NotEmpty:
         return "at least one entry"
 
 
+@dataclass(frozen=True, slots=True)
+class NameOrNames:
+    """A text, or a list of different ones."""
+
+    def admits(self, value: object) -> bool:
+        names = value if isinstance(value, list) else [value]
+        return bool(names) and all(isinstance(n, str) and n for n in names) and len(set(names)) == len(names)
+
+    @property
+    def allowed(self) -> str:
+        return "a name, or a list of names"
+
+
 NAME = Matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "letters, digits, '_', '-' and '.', at most 64")

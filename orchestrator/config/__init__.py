@@ -1,7 +1,19 @@
 """The configuration room: where YAML and overrides become validated cells."""
 
+from orchestrator.config.asked import cells_asked
 from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
+from orchestrator.config.rules import rules
 from orchestrator.config.sources import LAB_VARIABLE, conf_directory, register, take_lab
 
-__all__ = ["LAB_VARIABLE", "Job", "compose_cells", "conf_directory", "explained", "register", "take_lab"]
+__all__ = [
+    "LAB_VARIABLE",
+    "Job",
+    "cells_asked",
+    "compose_cells",
+    "conf_directory",
+    "explained",
+    "register",
+    "rules",
+    "take_lab",
+]

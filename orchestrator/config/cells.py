@@ -12,27 +12,28 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from orchestrator.cell import Cell, Settings
+from orchestrator.config.asked import key_of, swept
 from orchestrator.config.explain import explained, known_keys, refusal
+from orchestrator.config.keys import AXES, NOT_MEASURED, NOT_MEASURED_OF_DEVICE
 from orchestrator.config.limits import problems
+from orchestrator.config.rules import Rule, rules
 from orchestrator.errors import ConfigError
 from orchestrator.redact import redacted
-
-AXES = ("device", "model", "optimization", "runtime", "scenario", "threads", "batch_size", "input_size")
-NOT_MEASURED = ("tracking", "root", "dry_run", "baseline", "objective", "experiment")
-"""Overrides of these do not change what is measured, so they are no part of a cell's identity."""
-NOT_MEASURED_OF_DEVICE = (
-    *("hosts", "tags", "where", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir"),
-    *("board_model", "description"),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A composed Hydra job: the cell, and what Hydra would have written about it."""
+    """A composed Hydra job: the cell, and what Hydra would have written about it.
+
+    ``excluded`` is the rule that dropped it, None where it runs. ``asked``: the sweeper waits for its value; an include
+    rule's cell was asked for by nobody else.
+    """
 
     cell: Cell
     config: DictConfig
     overrides: tuple[str, ...]
+    excluded: str | None = None
+    asked: bool = True
 
     def save(self) -> None:
         """Write ``.hydra/`` as Hydra does, and ``config.yaml``: everything resolved, secrets blotted out."""
@@ -47,29 +48,68 @@ class Job:
 
 
 def compose_cells(
-    loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first_number: int
+    loader: ConfigLoader,
+    master: DictConfig,
+    batch: Sequence[Sequence[str]],
+    first_number: int,
+    *,
+    including: bool = True,
 ) -> list[Job]:
-    """One validated job per cell, in the order of the batch.
+    """One validated job per cell, in the order of the batch; then, if ``including``, what the include rules add.
 
     Raises:
-        ConfigError: one or more cells are wrong; every distinct problem is listed.
+        ConfigError: one or more cells, or rules, are wrong; every distinct problem is listed.
     """
-    jobs: list[Job] = []
-    wrong: dict[str, None] = {}
-    for offset, overrides in enumerate(batch):
-        with explained():
-            config = loader.load_sweep_config(master, list(overrides))
-            settings = settings_of(config)
-        found = problems(settings)
-        wrong.update((refusal(problem, config, list(overrides)), None) for problem in found)
-        cell = cell_of(config, settings, list(overrides), first_number + offset)
-        jobs.append(Job(cell, config, tuple(overrides)))
+    jobs = [composed(loader, master, overrides, first_number + offset) for offset, overrides in enumerate(batch)]
+    if jobs:
+        settings = jobs[0].cell.settings  # rules are no axis, so all cells have the same
+        excludes, includes = rules("exclude", settings.exclude), rules("include", settings.include)
+        jobs = [dataclasses.replace(job, excluded=dropped_by(excludes, job)) for job in jobs]
+        if including:
+            base = [override for override in batch[0] if key_of(override) not in swept(loader, master)]
+            jobs += added(loader, master, base, includes, first_number + len(batch))
+    wrong = dict.fromkeys(problem for job in jobs if job.excluded is None for problem in wrong_with(job))
     folders = [job.cell.directory for job in jobs]
     if len(set(folders)) < len(folders):
         wrong["hydra.sweep.subdir gives two cells one folder: keep ${hydra.job.num} in it"] = None
     if wrong:
         raise ConfigError("\n".join(wrong))
     return jobs
+
+
+def composed(loader: ConfigLoader, master: DictConfig, overrides: Sequence[str], number: int) -> Job:
+    """A job of the right types; whether its values are within limits is not checked here."""
+    with explained():
+        config = loader.load_sweep_config(master, list(overrides))
+        settings = settings_of(config)
+    return Job(cell_of(config, settings, list(overrides), number), config, tuple(overrides))
+
+
+def dropped_by(excludes: Sequence[Rule], job: Job) -> str | None:
+    """The first rule that matches."""
+    chosen = job.config.hydra.runtime.choices
+    return next((rule.text for rule in excludes if rule.matches(job.cell, chosen)), None)
+
+
+def added(
+    loader: ConfigLoader, master: DictConfig, base: Sequence[str], includes: Sequence[Rule], first_number: int
+) -> list[Job]:
+    """The cells of include rules: ``base``, the overrides that all cells share, with what each rule says instead."""
+    jobs: list[Job] = []
+    for rule in includes:
+        for point in rule.points():
+            overrides = [*(override for override in base if key_of(override) not in point), *point.values()]
+            try:
+                job = composed(loader, master, overrides, first_number + len(jobs))
+            except ConfigError as error:
+                raise ConfigError(f"include rule {rule.text}: {error.message}", hint=error.hint) from error
+            jobs.append(dataclasses.replace(job, asked=False))
+    return jobs
+
+
+def wrong_with(job: Job) -> list[str]:
+    """Every value of a job that is out of its limits, as lines."""
+    return [refusal(problem, job.config, list(job.overrides)) for problem in problems(job.cell.settings)]
 
 
 def settings_of(config: DictConfig) -> Settings:
@@ -93,7 +133,7 @@ def cell_of(config: DictConfig, settings: Settings, overrides: list[str], number
 
 def extras(overrides: list[str]) -> tuple[str, ...]:
     """Overrides that change the measurement and are no axis: they belong to the cell's identity."""
-    return tuple(sorted(o.lstrip("+") for o in overrides if is_extra(o.lstrip("+").split("=")[0])))
+    return tuple(sorted(o.lstrip("+") for o in overrides if is_extra(key_of(o))))
 
 
 def is_extra(key: str) -> bool:

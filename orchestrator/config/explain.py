@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import os
 import re
-import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from orchestrator.cell import Settings
+from orchestrator.config.keys import nested
 from orchestrator.config.limits import Problem
 from orchestrator.config.sources import LAB_VARIABLE, conf_directory
 from orchestrator.errors import ConfigError
+from orchestrator.guess import did_you_mean
 
 
 @contextlib.contextmanager
@@ -40,6 +40,8 @@ def explained() -> Iterator[None]:
 
 def explanation(error: BaseException) -> str:
     """Hydra's own words, the cause beneath them, and the keys that exist where one was not found."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        return missing(error.missing_cfg_file, sorted(error.options))
     lines = [first_lines(error)]
     cause = error.__cause__
     if cause is not None and first_lines(cause) not in lines[0]:
@@ -54,6 +56,15 @@ def explanation(error: BaseException) -> str:
     elif key and key[1] not in text:
         text += f"\nkey: {key[1]}"
     return text
+
+
+def missing(name: str, options: list[str]) -> str:
+    """A choice that no file makes, with those that some file does, the lab's among them."""
+    if name == "hydra/sweeper/optuna":
+        return "adaptive sweeps are not installed: pip install 'edge-orchestrator[optuna]'"
+    group, _, choice = name.rpartition("/")
+    guess = did_you_mean(choice, options)
+    return f"there is no {group} '{choice}' ({name}.yaml). {guess}Known: {', '.join(options)}"
 
 
 def first_lines(error: BaseException) -> str:
@@ -72,16 +83,8 @@ def known_keys(full_key: str) -> str:
     if node is None or not dataclasses.is_dataclass(node):
         return ""
     names = [field.name for field in dataclasses.fields(node)]
-    close = difflib.get_close_matches(leaf, names, 1)
-    guess = f"did you mean '{close[0]}'? " if close else ""
+    guess = did_you_mean(leaf, names)
     return f"key '{full_key}': {guess}known keys here: {', '.join(names)}"
-
-
-def nested(hint: Any) -> Any:
-    """``X`` of ``X | None``."""
-    if isinstance(hint, types.UnionType):
-        return next(part for part in get_args(hint) if part is not type(None))
-    return hint
 
 
 def file_of(config: str) -> str:

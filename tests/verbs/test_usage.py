@@ -39,3 +39,22 @@ def test_compare_uses_the_baseline_of_the_sweep(tmp_path: Path, capsys: pytest.C
     assert f"written: {tmp_path}/[out]/comparison.html" in out
     assert verbs.compare(["--root", str(tmp_path), "--baseline", "none"]) == 0
     assert "vs none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compere"], "did you mean 'compare'?"),
+        (["--dry-run"], "write dry_run=true"),
+        (["-m", "threads=1,2", "--batch-size=4"], "write batch_size=4"),
+    ],
+)
+def test_words_that_hydra_would_not_understand(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(words) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_flags_come_first_and_a_preset_gets_its_plus() -> None:
+    words = ["device=pi4", "-m", "experiment=nightly", "--cfg", "job", "+experiment=x", "~model"]
+    expected = ["-m", "--cfg", "job", "~model", "device=pi4", "+experiment=nightly", "+experiment=x"]
+    assert app.in_hydras_words(words) == expected

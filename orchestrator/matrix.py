@@ -1,0 +1,99 @@
+"""What a sweep has been asked for over all its batches: which cells rules dropped, which came before, which are new."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from orchestrator import config
+from orchestrator.cell import Cell
+from orchestrator.config import Job
+from orchestrator.console import say
+from orchestrator.errors import ConfigError
+from orchestrator.fleet import Plan
+
+
+class Matrix:
+    """One per sweep; an adaptive sweeper asks for a few cells at a time, and may ask for one again."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._rules: dict[str, int] = {}  # text of an exclude rule -> cells it dropped, 0 included
+        self._numbers: dict[str, int] = {}  # settings -> the cell that was first to have them
+        self.added = 0
+        """Cells of include rules. They are numbered behind the first batch, so later numbers are that much higher."""
+
+    @property
+    def is_new(self) -> bool:
+        return not self._numbers and not self._rules
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether rules dropped every cell so far."""
+        return bool(self._rules) and not self._numbers
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """Text of a rule -> how many cells it dropped."""
+        return {rule: count for rule, count in self._rules.items() if count}
+
+    @property
+    def unmatched(self) -> list[str]:
+        """A line for each exclude rule that dropped no cell: likely a typo."""
+        return [f"this exclude rule matched no cell: {rule}" for rule, count in self._rules.items() if not count]
+
+    def take(self, jobs: Sequence[Job]) -> list[Job]:
+        """Of a batch, those to plan: neither excluded nor measured in an earlier batch."""
+        self._drop(jobs)
+        self.added += sum(not job.asked for job in jobs)
+        rest = [job for job in jobs if job.excluded is None]
+        new = [job for job in rest if key_of(job.cell) not in self._numbers]
+        for job in new:
+            self._numbers.setdefault(key_of(job.cell), job.cell.number)
+        for job in rest:
+            if job not in new:
+                first = self.number_of(job.cell)
+                say(
+                    self._console,
+                    (f"cell {job.cell.number} is the same as cell {first}: its result counts again", "dim"),
+                )
+        return new
+
+    def _drop(self, jobs: Sequence[Job]) -> None:
+        for rule in config.rules("exclude", jobs[0].cell.settings.exclude):
+            self._rules.setdefault(rule.text, 0)
+        for text, count in Counter(job.excluded for job in jobs if job.excluded).items():
+            self._rules[text] += count
+            say(self._console, f"{cells(count)} excluded: {text}")
+
+    def number_of(self, cell: Cell) -> int:
+        """The number of the cell that ran, or runs, for this one."""
+        return self._numbers[key_of(cell)]
+
+    def must_have_cells(self, batch: Plan) -> None:
+        """For a batch that is all there is.
+
+        Raises:
+            ConfigError: no cell is left that could have a result.
+        """
+        if batch.runnable or any(entry.failed for entry in batch.entries):
+            return
+        raise self.empty(batch)
+
+    def empty(self, batch: Plan | None = None) -> ConfigError:
+        """Why there is nothing to run."""
+        skipped = Counter(str(getattr(e.skipped, "message", e.skipped)) for e in (batch.entries if batch else ()))
+        reasons = [f"{cells(count)} excluded: {rule}" for rule, count in self.excluded.items()]
+        reasons += [f"{cells(count)} skipped: {reason}" for reason, count in skipped.items()]
+        return ConfigError("\n  ".join(["the matrix is empty: no cell is left to run", *reasons]))
+
+
+def cells(count: int) -> str:
+    return f"{count} cell" if count == 1 else f"{count} cells"
+
+
+def key_of(cell: Cell) -> str:
+    """Equal for cells of equal settings."""
+    return repr(cell.settings)

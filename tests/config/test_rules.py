@@ -1,0 +1,186 @@
+"""The matrix language: which cells a rule drops, which it adds, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator import config
+from orchestrator.cell import Cell
+from orchestrator.config.rules import Rule, rules, same
+from orchestrator.errors import ConfigError
+from tests.config.composing import jobs, loader, master, settings_of_words
+
+
+@pytest.fixture(autouse=True)
+def no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_LAB", "")
+
+
+@pytest.fixture(scope="module")
+def cell() -> Cell:
+    """A file model on a pi4, four threads."""
+    words = ("device=pi4", "optimization=none", "model=file", "model.path=/models/net_v3.tflite", "threads=4")
+    return Cell(0, settings_of_words(*words), Path("/nowhere"))
+
+
+CHOSEN = {"device": "pi4", "model": "file", "optimization": "none", "runtime": "auto", "scenario": "quick"}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"device": "pi4"},
+        {"device": "pi*", "threads": 4},
+        {"device": ["pi5", "pi4"]},
+        {"model": "file"},
+        {"model": "net_*"},  # the name that tables show
+        {"threads": 4.0},
+        {"threads": "4"},
+        {"threads": [1, 4]},
+        {"input_size": None},
+        {"model.kind": "f*"},
+        {"scenario.window_s": 2},
+        {"runtime.candidates": "litert"},  # one of a list
+        {"device.cores": [4, 8], "batch_size": 1},
+    ],
+)
+def test_a_rule_that_holds(cell: Cell, rule: dict[str, object]) -> None:
+    (made,) = rules("exclude", [rule])
+    assert made.matches(cell, CHOSEN)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"device": "pi5"},
+        {"device": "pi4", "threads": 1},  # all pairs, not any
+        {"threads": True},
+        {"threads": [1, 2]},
+        {"model": "net"},
+        {"input_size": 224},
+        {"model.input_size": 0},
+        {"device.power.load.high_w": 6},
+    ],
+)
+def test_a_rule_that_does_not_hold(cell: Cell, rule: dict[str, object]) -> None:
+    (made,) = rules("exclude", [rule])
+    assert not made.matches(cell, CHOSEN)
+
+
+@given(st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.none(), st.from_regex(r"[a-z0-9_.-]*")))
+def test_every_value_is_itself_and_no_other_kind(value: object) -> None:
+    assert same(value, value)
+    if not isinstance(value, str):
+        assert not same(value, "pi4") and not same(
+            value, not value if isinstance(value, bool) else None if value else 7
+        )
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({}, ["exclude rule {}", "a rule is a mapping"]),
+        ("pi4", ["exclude rule pi4", "a rule is a mapping"]),
+        ({"thraeds": 4}, ["exclude rule {thraeds: 4}", "did you mean 'threads'?", "batch_size"]),
+        ({"modle.weights": "x"}, ["'modle.weights'", "did you mean 'model.weights'?"]),
+        ({"model.colour": "x"}, ["unknown key 'model.colour'"]),
+        ({"objective": "x"}, ["unknown key 'objective'"]),
+        ({"model": {"weights": "x"}}, ["with dots"]),
+        ({"model": []}, ["no value"]),
+    ],
+)
+def test_a_wrong_rule_is_named(rule: object, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        rules("exclude", [rule, {"device": "fine"}])
+    assert all(word in str(caught.value) for word in words) and "fine" not in str(caught.value)
+
+
+def composed(tmp_path: Path, *words: str, **more: bool) -> list[config.Job]:
+    """The jobs of a command line, through Hydra's own sweeper's product."""
+    source = loader()
+    given = master(source, tmp_path)
+    given.hydra.overrides.task = list(words)
+    (batch,) = BasicSweeper.split_arguments(
+        OverridesParser.create(config_loader=source).parse_overrides(list(words)), None
+    )
+    return config.compose_cells(source, given, batch, 10, **more)
+
+
+def points(found: list[config.Job], *axes: str) -> list[tuple[str, ...]]:
+    return [tuple(job.cell.axes[axis] for axis in axes) for job in found]
+
+
+def test_excluded_cells_stay_in_place_and_are_not_validated(tmp_path: Path) -> None:
+    found = composed(tmp_path, "threads=1,2,999", "exclude=[{threads: [2, 999]}, {threads: 2}]")
+    assert [job.excluded for job in found] == [
+        None,
+        "{threads: [2, 999]}",
+        "{threads: [2, 999]}",
+    ]  # the first that holds
+    assert [job.cell.number for job in found] == [10, 11, 12]
+    assert all(job.asked for job in found)
+
+
+def test_included_cells_come_after_exclusion_with_what_all_share(tmp_path: Path) -> None:
+    found = composed(
+        tmp_path,
+        *("model=mobilenetv2,digits", "optimization=int8", "threads=2", "exclude=[{model: digits}]"),
+        "include=[{model: digits, threads: [4, 8]}, {device: pi5, scenario.window_s: 5}]",
+    )
+    assert [(job.cell.number, job.excluded is None, job.asked) for job in found] == [
+        *((10, True, True), (11, False, True), (12, True, False), (13, True, False), (14, True, False)),
+    ]
+    assert points(found[2:], "device", "model", "optimization", "threads") == [
+        ("local", "digits", "int8", "4"),
+        ("local", "digits", "int8", "8"),
+        ("pi5", "mobilenetv2", "int8", "2"),  # model was swept, so it has its default
+    ]
+    assert found[-1].cell.extras == ("scenario.window_s=5",)
+    assert len({job.cell.directory for job in found}) == 5
+
+
+def test_includes_come_with_the_first_batch_only(tmp_path: Path) -> None:
+    words = ("threads=1,2", "include=[{threads: 4}]")
+    assert len(composed(tmp_path, *words)) == 3
+    assert len(composed(tmp_path, *words, including=False)) == 2
+
+
+def test_an_include_rule_that_does_not_compose_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"include rule \{model: digit\}: .*did you mean 'digits'"):
+        composed(tmp_path, "include=[{model: digit}]")
+    with pytest.raises(ConfigError, match="threads = 0, set in the command line"):
+        composed(tmp_path, "include=[{threads: 0}]")
+
+
+def test_words_of_an_include_rule_stay_what_they_are() -> None:
+    rule = Rule("", {"model.path": ("/a b/x,y=1.tflite",), "input_size": (None,), "model.name": ("it's {a}",)})
+    overrides = list(next(rule.points()).values())
+    parsed = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(overrides)}
+    assert parsed == {"model.path": "/a b/x,y=1.tflite", "input_size": None, "model.name": "it's {a}"}
+
+
+@pytest.mark.parametrize("word", ["dry_run=true,false", "root=/a,/b", "tracking=none,mlflow", "+experiment=a,b"])
+def test_what_is_one_for_the_whole_sweep_is_no_axis(tmp_path: Path, word: str) -> None:
+    given = master(loader(), tmp_path)
+    given.hydra.overrides.task = [word]
+    with pytest.raises(ConfigError, match="cannot be an axis"):
+        config.cells_asked(loader(), given)
+
+
+def test_a_matrix_is_counted_with_its_preset_and_the_command_line_wins(tmp_path: Path) -> None:
+    given = master(loader(), tmp_path)
+    given.hydra.sweeper.params = {"threads": "1,2,4", "optimization": "none,int8"}
+    given.hydra.overrides.task = ["threads=range(1,11)", "device=glob(pi*)", "model=digits"]
+    assert config.cells_asked(loader(), given) == 10 * 2 * 3
+
+
+def test_more_threads_than_cores_is_not_refused(tmp_path: Path) -> None:
+    """A study over threads must not be refused for its smallest board."""
+    (job,) = jobs(tmp_path, ["device=pi4", "threads=64"])
+    assert job.cell.settings.threads == 64
