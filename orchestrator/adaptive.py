@@ -118,9 +118,10 @@ def best(directory: Path, objectives: Sequence[str]) -> list[str]:
         solutions = [{"params": found["best_params"], "values": [found["best_value"]]}]
     else:
         solutions = found["solutions"]
-    return [
+    lines = (
         f"{words(one['params'])}   ({words(dict(zip(objectives, one['values'], strict=True)))})" for one in solutions
-    ]
+    )
+    return list(dict.fromkeys(lines))  # of several objectives a point may stand there twice
 
 
 def words(params: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from orchestrator.verbs import VERBS
 
 OK, REFUSED = 0, 1
 MANY = 500
-COMPOSING_S = 0.1
+COMPOSING_S = 0.15
 """Of one cell, twice: the sweeper checks that it composes, then we compose it."""
 
 _current: list[Invocation] = []
@@ -125,7 +125,7 @@ def prepare(loader: ConfigLoader, master: DictConfig) -> None:
     adaptive.prepare(master)
     count = config.cells_asked(loader, master)
     if count >= MANY and not adaptive.is_adaptive(master):
-        words = f"{count} cells: composing and checking them takes about {count * COMPOSING_S / 60:.0f} minutes"
+        words = f"{count} cells: composing and checking them takes about {count * COMPOSING_S / 60:.1f} minutes"
         say(terminal(), (words, "dim"))
 
 

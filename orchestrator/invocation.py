@@ -86,8 +86,7 @@ class Invocation:
                 say(self._console, "these are the first cells; the next ones depend on what they come to")
                 raise SystemExit(0)
         elif new:
-            sweep = self._begin(jobs[0]) if self._sweep is None else replace(self._sweep, excluded=self.matrix.excluded)
-            self._sweep = sweep
+            sweep = self._sweep or self._begin(jobs[0])
             for job in new:
                 if job.cell.number not in batch.duplicates:
                     job.save()
@@ -144,7 +143,8 @@ class Invocation:
             for words_of_it in self._unwritten.values():
                 self._console.print(f"[red]not on the disk:[/] {escape(words_of_it)}", soft_wrap=True)
             words = {OK: "finished", INTERRUPTED: "interrupted"}
-            ended = sweep.ended(words.get(status, "failed"), time.time())
+            whole = replace(sweep, excluded=self.matrix.excluded)
+            ended = whole.ended(words.get(status, "failed"), time.time())
             conclude(self._console, ended, results, writer, self._where, self._stop)
             for words_of_it in adaptive.best(sweep.directory, self._objectives):
                 say(self._console, ("best      ", "bold"), words_of_it)
@@ -180,6 +180,7 @@ class Invocation:
         self._open.callback(self._builder.close)
         self._where = tracker.where
         self._writer = TrackingWriter(tracker, self._turns.background)
+        self._sweep = sweep
         return sweep
 
     def _run(self, batch: Plan, sweep: Sweep) -> None:

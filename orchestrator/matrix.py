@@ -48,17 +48,16 @@ class Matrix:
         """Of a batch, those to plan: neither excluded nor measured in an earlier batch."""
         self._drop(jobs)
         self.added += sum(not job.asked for job in jobs)
-        rest = [job for job in jobs if job.excluded is None]
-        new = [job for job in rest if key_of(job.cell) not in self._numbers]
-        for job in new:
-            self._numbers.setdefault(key_of(job.cell), job.cell.number)
-        for job in rest:
-            if job not in new:
-                first = self.number_of(job.cell)
-                say(
-                    self._console,
-                    (f"cell {job.cell.number} is the same as cell {first}: its result counts again", "dim"),
-                )
+        before = set(self._numbers)
+        new: list[Job] = []
+        for job in jobs:
+            if job.excluded is None:
+                first = self._numbers.setdefault(key_of(job.cell), job.cell.number)
+                if key_of(job.cell) not in before:
+                    new.append(job)
+                else:
+                    words = f"cell {job.cell.number} is the same as cell {first}: its result counts again"
+                    say(self._console, (words, "dim"))
         return new
 
     def _drop(self, jobs: Sequence[Job]) -> None:

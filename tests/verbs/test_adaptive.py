@@ -63,7 +63,7 @@ def test_the_best_of_one_and_of_several_objectives(tmp_path: Path) -> None:
     file = tmp_path / adaptive.RESULTS_FILE
     file.write_text("name: optuna\nbest_params: {threads: 2, optimization: int8}\nbest_value: 1.23456\n")
     assert adaptive.best(tmp_path, ["a"]) == ["threads=2 optimization=int8   (a=1.235)"]
-    file.write_text("name: optuna\nsolutions: [{params: {threads: 1}, values: [1.5, 2.0]}]\n")
+    file.write_text("name: optuna\nsolutions:\n" + "- {params: {threads: 1}, values: [1.5, 2.0]}\n" * 2)
     assert adaptive.best(tmp_path, ["a", "b"]) == ["threads=1   (a=1.5 b=2)"]
 
 
