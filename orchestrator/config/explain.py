@@ -22,6 +22,12 @@ from orchestrator.config.sources import LAB_VARIABLE, conf_directory
 from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean
 
+ADVICE = {
+    "Cannot merge DictConfig with ListConfig": "a list is expected here: rules are exclude=[{device: pi4, threads: 4}]",
+    "INTERVAL_SWEEP": "an interval has no end of values: it is for adaptive sweeps (hydra/sweeper=optuna)",
+}
+"""What to do about words of Hydra's that do not say it."""
+
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
@@ -55,7 +61,7 @@ def explanation(error: BaseException) -> str:
         text += f"\n{known_keys(key[1])}"
     elif key and key[1] not in text:
         text += f"\nkey: {key[1]}"
-    return text
+    return "\n".join([text, *(advice for words, advice in ADVICE.items() if words in text)])
 
 
 def missing(name: str, options: list[str]) -> str:

@@ -130,11 +130,11 @@ def test_excluded_cells_stay_in_place_and_are_not_validated(tmp_path: Path) -> N
 def test_included_cells_come_after_exclusion_with_what_all_share(tmp_path: Path) -> None:
     found = composed(
         tmp_path,
-        *("model=mobilenetv2,digits", "optimization=int8", "threads=2", "exclude=[{model: digits}]"),
+        *("model=digits,mobilenetv2", "optimization=int8", "threads=2", "exclude=[{model: digits}]"),
         "include=[{model: digits, threads: [4, 8]}, {device: pi5, scenario.window_s: 5}]",
     )
     assert [(job.cell.number, job.excluded is None, job.asked) for job in found] == [
-        *((10, True, True), (11, False, True), (12, True, False), (13, True, False), (14, True, False)),
+        *((10, False, True), (11, True, True), (12, True, False), (13, True, False), (14, True, False)),
     ]
     assert points(found[2:], "device", "model", "optimization", "threads") == [
         ("local", "digits", "int8", "4"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_a_preset_of_the_lab_wins_and_its_rules_hold(lab: Lab) -> None:
     assert done.sweep is None
     other = lab.run("-m", "+experiment=nightly", "optimization=none", "dry_run=true")
     assert "3 cells to run" in other.text, other.text
+
+
+def test_included_cells_come_once_and_later_batches_are_numbered_behind_them(lab: Lab) -> None:
+    done = lab.run("-m", "threads=1,2", "include=[{threads: 4}]", "hydra.sweeper.max_batch_size=1", "dry_run=true")
+    assert done.status == 0, done.text
+    rows = re.findall(r"^(\d+) +local .* (\d)/1/", done.text, re.MULTILINE)
+    assert rows == [("0", "1"), ("1", "4"), ("2", "2")] and "is the same" not in done.text
 
 
 def test_an_empty_matrix_is_refused_with_the_reasons(lab: Lab) -> None:
