@@ -23,13 +23,16 @@ from orchestrator import about, alive, signals
 from orchestrator.builder import Builder
 from orchestrator.config import Job
 from orchestrator.connection import LocalServer
-from orchestrator.console import print_plan, progress, terminal
+from orchestrator.console import progress, say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
-from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, plan
+from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, forecast, plan
+from orchestrator.history import History
+from orchestrator.preview import print_plan, summary
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
 from orchestrator.session import Workshop
+from orchestrator.stock import Stock
 from orchestrator.tracking import TrackingWriter, open_tracker, remembered
 
 log = logging.getLogger("orchestrator")
@@ -60,15 +63,18 @@ class Invocation:
         self._where = ""
         self._builder = Builder(cache_directory())
         self._local: LocalServer | None = None
+        self._history: History | None = None
 
     def launch(self, jobs: Sequence[Job]) -> list[JobReturn]:
         """Run a batch; a number per job for the sweeper, NaN where there is no result."""
         if self._stop.is_set():  # a sweeper with more batches to come
             raise Interrupted("the sweep was interrupted")
-        batch = plan([job.cell for job in jobs])
-        if jobs[0].cell.settings.dry_run:
-            cached = {e.cell.number: self._builder.has(e.recipe) for e in batch.entries if e.recipe}
-            print_plan(self._console, batch, cached)
+        settings = jobs[0].cell.settings
+        if self._history is None:
+            self._history = History.read(Path(settings.root).resolve())
+        batch = plan([job.cell for job in jobs], self._history)
+        if settings.dry_run:
+            print_plan(self._console, batch, self._builder, cache_directory(), {})
             return [returned(job, math.nan) for job in jobs]
         sweep = self._sweep or self._begin(jobs[0])
         for job in jobs:
@@ -159,6 +165,7 @@ class Invocation:
             self._local = LocalServer()
             self._open.callback(self._local.close)
         workshop = Workshop(Program.built(cache_directory()), cache_directory(), sweep.id, self._local)
+        say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
         builds = Builds(self._builder, self._turns, self._stop)
         with progress(self._console, len(batch.entries)) as display:
             try:

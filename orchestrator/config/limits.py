@@ -63,8 +63,6 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
     yield from inventory(device)
-    if device.cores is not None and s.threads > device.cores:
-        yield Problem("threads", s.threads, f"1 to {device.cores}, the cores of {device.name} (device.cores)")
     if s.scenario.timeout_s < shortest(s.scenario):
         yield Problem(
             "scenario.timeout_s", s.scenario.timeout_s, f"more than the {shortest(s.scenario):g} s of its windows"
