@@ -63,7 +63,7 @@ def cells(plan: Plan, stock: Stock) -> Iterator[list[Part]]:
     ]
     yield from columns(head, lines, right=("#", "about"))
     if more := plan.runnable[MANY:]:
-        yield [(f"and {counted(len(more), 'cell')} more: {numbers(e.cell.number for e in more)}", "dim")]
+        yield [(f"and {counted(len(more), 'cell')} more ({numbers(e.cell.number for e in more)})", "dim")]
 
 
 def left_out(plan: Plan, excluded: Mapping[str, int]) -> Iterator[list[Part]]:
@@ -145,8 +145,8 @@ def ground(entries: Sequence[Entry]) -> str:
     """What the estimates of many cells rest on."""
     known = sum(entry.estimate.runs > 0 for entry in entries)
     if known in (0, len(entries)):
-        return "by history" if known else "by scenario"
-    return f"{known} of {len(entries)} cells by history, the others by scenario"
+        return "history" if known else "scenario"
+    return f"history {known}/{len(entries)}"
 
 
 def cells_word(those: Sequence[int]) -> str:
