@@ -69,11 +69,8 @@ class Invocation:
         """Run a batch; a number per job for the sweeper, NaN where there is no result."""
         if self._stop.is_set():  # a sweeper with more batches to come
             raise Interrupted("the sweep was interrupted")
-        settings = jobs[0].cell.settings
-        if self._history is None:
-            self._history = History.read(Path(settings.root).resolve())
-        batch = plan([job.cell for job in jobs], self._history)
-        if settings.dry_run:
+        batch = plan([job.cell for job in jobs], self._past(jobs))
+        if jobs[0].cell.settings.dry_run:
             print_plan(self._console, batch, self._builder, cache_directory(), {})
             return [returned(job, math.nan) for job in jobs]
         sweep = self._sweep or self._begin(jobs[0])
@@ -82,6 +79,12 @@ class Invocation:
                 job.save()
         self._run(batch, sweep)
         return [returned(job, self._objective(job, batch)) for job in jobs]
+
+    def _past(self, jobs: Sequence[Job]) -> History | None:
+        """What earlier sweeps took, read once."""
+        if self._history is None and jobs:
+            self._history = History.read(Path(jobs[0].cell.settings.root).resolve())
+        return self._history
 
     @contextlib.contextmanager
     def folder_of(self, master: DictConfig) -> Iterator[None]:
