@@ -97,7 +97,7 @@ def test_a_lane_goes_on_with_whatever_is_built_first() -> None:
 
 
 def test_an_open_session_is_kept_while_its_board_has_something_to_do() -> None:
-    all_entries = entries(*(cell(n, "ab"[n % 2], machine="m") for n in range(4)), seconds=[10, 30, 10, 30])
+    all_entries = entries(*(cell(n, "ab"[n % 2], machine="m") for n in range(4)), seconds=[25, 30, 10, 20])
     desk, machines = desk_of(all_entries)
     (lane,) = machines.values()
     berth, numbers = come(desk, lane), []
