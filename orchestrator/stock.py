@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.builder import Builder, Recipe
 from orchestrator.fleet import Entry, Plan
-from orchestrator.words import counted, duration, megabytes
+from orchestrator.words import duration, megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,9 @@ class Stock:
         models = Counter(self.recipes[key].unoptimized.key for key in self.missing)
         known = [(count, took[model]) for model, count in models.items() if took[model]]
         unknown = sum(count for model, count in models.items() if not took[model])
-        parts = [f"{count} about {duration(sum(s) / len(s))} each, as a variant of the model did" for count, s in known]
+        parts = [
+            f"{count} about {duration(sum(s) / len(s))} each, going by a variant of the model" for count, s in known
+        ]
         if unknown:
-            parts.append(f"{counted(unknown, 'time')} unknown" if known else "time unknown")
+            parts.append(f"{unknown} of unknown time" if known else "time unknown")
         return f"{there} ({'; '.join(parts)})"

@@ -79,7 +79,7 @@ def test_what_is_cached_is_known(tmp_path: Path) -> None:
     )
     assert stock.words(entry) == "cached 14.0 MB" and stock.words(made.entries[1]) == "to build"
     assert stock.upload(made.entries) == "14.0 MB + 1 not built yet"
-    assert stock.builds() == "1 cached, 1 to build (1 about 9 s each, as a variant of the model did)"
+    assert stock.builds() == "1 cached, 1 to build (1 about 9 s each, going by a variant of the model)"
     assert summary(made, forecast(made), stock).endswith("1 artifact to build")
 
 
