@@ -18,6 +18,8 @@ from remote import bundle
 
 MANY = 200
 """Cells in the table; more scroll away unread, and what follows the table is what is read then."""
+FEW = 3
+"""Repetitions that are told one by one."""
 AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
 ALWAYS = ("device", "model", "optimization")
 
@@ -82,8 +84,11 @@ def left_out(plan: Plan, excluded: Mapping[str, int]) -> Iterator[list[Part]]:
     by_twin: dict[int, list[int]] = defaultdict(list)
     for number, twin in plan.duplicates.items():
         by_twin[twin].append(number)
+    if len(by_twin) > FEW:
+        yield [("repeated", "yellow"), f" {cells_word(list(plan.duplicates))}: each the same as an earlier cell"]
+        return
     for twin, those in by_twin.items():
-        yield [("repeated", "yellow"), f" {cells_word(those)}: the same as cell {twin}, which runs once"]
+        yield [("repeated", "yellow"), f" {cells_word(those)}: the same as cell {twin}, which counts for both"]
 
 
 def boards(plan: Plan, cast: Forecast, stock: Stock) -> Iterator[list[Part]]:

@@ -46,7 +46,7 @@ def test_a_mixed_matrix(tmp_path: Path) -> None:
     assert lines[0] == "6 cells to run on 4 boards, about 43 s (history 1/6), 2 artifacts to build, 1 skipped"
     assert "skipped cell 6: threads 8 is more than the 4 cores of pi4 (device.cores)" in lines
     assert "excluded 3 cells by the rule device=pi4 optimization=int8" in lines
-    assert "repeated cell 7: the same as cell 0, which runs once" in lines
+    assert "repeated cell 7: the same as cell 0, which counts for both" in lines
     assert [line.split() for line in lines if line.startswith("10.0.0.1 (pool of 3)")] == [
         ["10.0.0.1", "(pool", "of", "3)", "10.0.0.1", "2", "20", "s", "scenario", "2", "not", "built", "yet"],
         ["10.0.0.1", "(pool", "of", "3)", "10.0.0.2", "1", "10", "s", "scenario", "2", "not", "built", "yet"],
