@@ -1,4 +1,4 @@
-"""``make bench``: all of them, or those named: ``python -m benchmarks first_byte cell_cost invoke_pairs``."""
+"""``make bench``: all of them, or those named: ``python -m benchmarks first_byte cell_cost``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cell_cost, first_byte, invoke_pairs
+from benchmarks import cell_cost, first_byte, fleet, invoke_pairs
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "first_byte": first_byte.run,
     "cell_cost": cell_cost.run,
     "invoke_pairs": invoke_pairs.run,
+    "fleet": fleet.run,
 }
 
 

@@ -13,13 +13,11 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cell import Cell
-from orchestrator.fleet import Entry, Plan, seconds
 from orchestrator.plain import plain
 from orchestrator.result import DONE, FAILED, SKIPPED, Result
 
@@ -168,41 +166,3 @@ class LiveProgress:
 def progress(console: Console, total: int) -> PlainProgress | LiveProgress:
     """The display that fits where the output goes."""
     return LiveProgress(console, total) if console.is_terminal else PlainProgress(console, total)
-
-
-def print_plan(console: Console, plan: Plan, cached: dict[int, bool]) -> None:
-    """The cells, what must be built and how long the boards will be busy; ``cached`` by cell number."""
-    table = Table(title=f"{len(plan.runnable)} cells to run", title_justify="left", box=None, pad_edge=False)
-    for name in ("#", "device", "model", "optimization", "runtime", "t/b/size", "scenario", "artifact"):
-        table.add_column(name)
-    for entry in plan.entries:
-        a = entry.cell.axes
-        shape = f"{a['threads']}/{a['batch_size']}/{a['input_size']}"
-        row = [str(entry.cell.number), a["device"], a["model"], a["optimization"], a["runtime"], shape, a["scenario"]]
-        cells: list[RenderableType] = [Text(plain(word)) for word in row]
-        table.add_row(*cells, artifact_words(entry, cached))
-    with unbroken():
-        console.print(table)
-    for number, twin in plan.duplicates.items():
-        say(console, (f"cell {number} is the same as cell {twin} and runs once", "dim"))
-    for device, busy_s in busy_seconds(plan).items():
-        say(console, f"{device}: about {busy_s / 60:.1f} minutes a board, builds and energy passes not counted")
-
-
-def artifact_words(entry: Entry, cached: dict[int, bool]) -> Text:
-    """What is known about an entry's artifact before anything is built."""
-    if entry.skipped is not None:
-        return Text(f"skipped: {plain(entry.skipped.message)}", "yellow")
-    if entry.failed is not None:
-        return Text(f"will fail: {plain(entry.failed)}", "red")
-    return Text("cached" if cached.get(entry.cell.number) else "to build")
-
-
-def busy_seconds(plan: Plan) -> dict[str, float]:
-    """Estimated measuring time per board of each device, its pool sharing the work."""
-    total: dict[str, float] = {}
-    for entry in plan.runnable:
-        device = entry.cell.settings.device
-        share = seconds(entry.cell.settings.scenario) / len(device.hosts)
-        total[device.name] = total.get(device.name, 0.0) + share
-    return total

@@ -24,15 +24,19 @@ from orchestrator import about, adaptive, alive, signals
 from orchestrator.builder import Builder
 from orchestrator.config import Job
 from orchestrator.connection import LocalServer
-from orchestrator.console import print_plan, progress, say, terminal
+from orchestrator.console import progress, say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
-from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, plan
+from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, forecast, plan
+from orchestrator.history import History
 from orchestrator.matrix import Matrix
+from orchestrator.preview import print_plan, summary
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
 from orchestrator.session import Workshop
+from orchestrator.stock import Stock
 from orchestrator.tracking import TrackingWriter, open_tracker, remembered
+from orchestrator.words import counted
 
 log = logging.getLogger("orchestrator")
 
@@ -65,6 +69,7 @@ class Invocation:
         self._where = ""
         self._builder = Builder(cache_directory())
         self._local: LocalServer | None = None
+        self._history: History | None = None
 
     def launch(self, jobs: Sequence[Job]) -> list[JobReturn]:
         """Run a batch; a number per job that was asked for, NaN or None where there is no result."""
@@ -75,17 +80,19 @@ class Invocation:
         settings, config = jobs[0].cell.settings, jobs[0].config
         self._objectives = adaptive.names(settings.objective)
         new = self.matrix.take(jobs)
-        batch = plan([job.cell for job in new]) if new else Plan((), {})
+        batch = plan([job.cell for job in new], self._past(new)) if new else Plan((), {})
         if adaptive.is_whole(config):
             self._warn(*self.matrix.unmatched)
             self.matrix.must_have_cells(batch)
         if settings.dry_run:
-            cached = {e.cell.number: self._builder.has(e.recipe) for e in batch.entries if e.recipe}
-            print_plan(self._console, batch, cached)
+            print_plan(self._console, batch, self._builder, cache_directory(), self.matrix.dropped)
             if adaptive.is_adaptive(config):
                 say(self._console, "these are the first cells; the next ones depend on what they come to")
                 raise SystemExit(0)
-        elif new:
+            return [returned(job, self._value(job)) for job in jobs if job.asked]
+        for rule, count in self.matrix.dropped.items():
+            say(self._console, f"{counted(count, 'cell')} excluded: {rule}")
+        if new:
             sweep = self._sweep or self._begin(jobs[0])
             for job in new:
                 if job.cell.number not in batch.duplicates:
@@ -100,6 +107,12 @@ class Invocation:
                 self._warned.add(words)
                 log.warning("%s", words)
                 say(self._console, (words, "yellow"))
+
+    def _past(self, jobs: Sequence[Job]) -> History | None:
+        """What earlier sweeps took, read once."""
+        if self._history is None and jobs:
+            self._history = History.read(Path(jobs[0].cell.settings.root).resolve())
+        return self._history
 
     @contextlib.contextmanager
     def folder_of(self, master: DictConfig) -> Iterator[None]:
@@ -188,6 +201,7 @@ class Invocation:
             self._local = LocalServer()
             self._open.callback(self._local.close)
         workshop = Workshop(Program.built(cache_directory()), cache_directory(), sweep.id, self._local)
+        say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
         builds = Builds(self._builder, self._turns, self._stop)
         with progress(self._console, len(batch.entries)) as display:
             try:

@@ -13,6 +13,7 @@ from orchestrator.config import Job
 from orchestrator.console import say
 from orchestrator.errors import ConfigError
 from orchestrator.fleet import Plan
+from orchestrator.words import counted
 
 
 class Matrix:
@@ -22,6 +23,8 @@ class Matrix:
         self._console = console
         self._rules: dict[str, int] = {}  # text of an exclude rule -> cells it dropped, 0 included
         self._numbers: dict[str, int] = {}  # settings -> the cell that was first to have them
+        self.dropped: dict[str, int] = {}
+        """Of the batch last taken: text of an exclude rule -> cells it dropped."""
         self.added = 0
         """Cells of include rules. They are numbered behind the first batch, so later numbers are that much higher."""
 
@@ -63,9 +66,9 @@ class Matrix:
     def _drop(self, jobs: Sequence[Job]) -> None:
         for rule in config.rules("exclude", jobs[0].cell.settings.exclude):
             self._rules.setdefault(rule.text, 0)
-        for text, count in Counter(job.excluded for job in jobs if job.excluded).items():
+        self.dropped = dict(Counter(job.excluded for job in jobs if job.excluded))
+        for text, count in self.dropped.items():
             self._rules[text] += count
-            say(self._console, f"{cells(count)} excluded: {text}")
 
     def number_of(self, cell: Cell) -> int:
         """The number of the cell that ran, or runs, for this one."""
@@ -83,14 +86,10 @@ class Matrix:
 
     def empty(self, batch: Plan | None = None) -> ConfigError:
         """Why there is nothing to run."""
-        skipped = Counter(str(getattr(e.skipped, "message", e.skipped)) for e in (batch.entries if batch else ()))
-        reasons = [f"{cells(count)} excluded: {rule}" for rule, count in self.excluded.items()]
-        reasons += [f"{cells(count)} skipped: {reason}" for reason, count in skipped.items()]
+        skipped = Counter(entry.skipped for entry in (batch.entries if batch else ()) if entry.skipped)
+        reasons = [f"{counted(count, 'cell')} excluded: {rule}" for rule, count in self.excluded.items()]
+        reasons += [f"{counted(count, 'cell')} skipped: {reason}" for reason, count in skipped.items()]
         return ConfigError("\n  ".join(["the matrix is empty: no cell is left to run", *reasons]))
-
-
-def cells(count: int) -> str:
-    return f"{count} cell" if count == 1 else f"{count} cells"
 
 
 def key_of(cell: Cell) -> str:

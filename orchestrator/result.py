@@ -60,6 +60,7 @@ class Result:
     error: Failure | None = None
     reason: str | None = None  # why it was skipped or interrupted
     warnings: tuple[str, ...] = ()
+    busy_s: float | None = None  # of the board: deploying and running, without waiting for builds or turns
     directory: Path | None = None
 
     def __post_init__(self) -> None:
@@ -86,7 +87,8 @@ class Result:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path | None = None) -> Result:
-        fields = {name: data[name] for name in cls.__slots__ if name != "directory"}
+        later = {"busy_s": None, **data}
+        fields = {name: later[name] for name in cls.__slots__ if name != "directory"}
         if fields["measurement"] is not None:
             fields["measurement"] = Measurement.from_json(fields["measurement"])
         if fields["error"] is not None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder.child import BuildCancelled, Child, WorkerDied
@@ -45,6 +45,10 @@ class Builder:
     def has(self, recipe: Recipe) -> bool:
         """True where an entry exists; cheap, because nothing is read. Only :meth:`cached` verifies it."""
         return self._store.has(recipe.key)
+
+    def described(self, recipe: Recipe) -> dict[str, Any] | None:
+        """The manifest of an entry, unverified; None where there is none that can be read."""
+        return self._store.manifest(recipe.key)
 
     def cached(self, recipe: Recipe) -> Artifact | None:
         """The artifact, if it was built before."""

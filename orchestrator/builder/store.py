@@ -45,6 +45,13 @@ class Store:
         """True where there is an entry, looked at from outside only."""
         return (self.root / key / MANIFEST).is_file()
 
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """What an entry says about itself; nothing is verified."""
+        try:
+            return dict(json.loads((self.root / key / MANIFEST).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
     @contextmanager
     def locked(self, key: str, cancelled: Callable[[], bool]) -> Iterator[bool]:
         """Hold the key against all threads and processes; yields False when cancelled while waiting."""

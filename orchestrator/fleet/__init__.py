@@ -1,9 +1,25 @@
 """The fleet: who runs what when."""
 
+from orchestrator.fleet.boundary import CONTROLLER, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.finish import failed
-from orchestrator.fleet.lanes import CONTROLLER, Fleet, Progress
-from orchestrator.fleet.plan import Entry, Plan, plan, seconds
+from orchestrator.fleet.forecast import Forecast, Share, forecast
+from orchestrator.fleet.lanes import Fleet
+from orchestrator.fleet.plan import Entry, Plan, energy_seconds, plan
 from orchestrator.fleet.turns import Turns
 
-__all__ = ["CONTROLLER", "Builds", "Entry", "Fleet", "Plan", "Progress", "Turns", "failed", "plan", "seconds"]
+__all__ = [
+    "CONTROLLER",
+    "Builds",
+    "Entry",
+    "Fleet",
+    "Forecast",
+    "Plan",
+    "Progress",
+    "Share",
+    "Turns",
+    "energy_seconds",
+    "failed",
+    "forecast",
+    "plan",
+]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder import BuildCancelled, Builder, Recipe
 from orchestrator.errors import Interrupted
+from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.turns import Turns
 
 
 class Builds:
-    """Every recipe once, in the order asked for; a cached artifact starts nothing."""
+    """Every recipe once, in the order given; a cached artifact is verified and starts nothing."""
 
     def __init__(self, builder: Builder, turns: Turns, stop: threading.Event) -> None:
         self._builder = builder
@@ -21,21 +23,21 @@ class Builds:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="build")
         self._ordered: dict[str, Future[Artifact]] = {}
 
-    def order(self, recipe: Recipe) -> Future[Artifact]:
-        """The artifact of a recipe, now or later."""
-        if recipe.key not in self._ordered:
-            self._ordered[recipe.key] = self._begin(recipe)
-        return self._ordered[recipe.key]
+    def cached(self, entry: Entry) -> bool:
+        """True where an artifact is there; cheap, because it is not verified."""
+        return entry.recipe is not None and self._builder.has(entry.recipe)
 
-    def _begin(self, recipe: Recipe) -> Future[Artifact]:
-        cached = self._builder.cached(recipe)
-        if cached is None:
-            return self._pool.submit(self._build, recipe)
-        ready: Future[Artifact] = Future()
-        ready.set_result(cached)
-        return ready
+    def start(self, recipes: Mapping[str, Recipe], done: Callable[[str], None]) -> None:
+        """Begin. ``done`` hears the key of every artifact that is there, or will never be, from the build's thread."""
+        for key, recipe in recipes.items():
+            self._ordered[key] = self._pool.submit(self._build, recipe)
+        for key, future in list(self._ordered.items()):
+            future.add_done_callback(lambda _, key=key: done(key))  # type: ignore[misc]
 
     def _build(self, recipe: Recipe) -> Artifact:
+        found = self._builder.cached(recipe)
+        if found is not None:
+            return found
         with self._turns.background():
             return self._builder.build(recipe, cancelled=self._stop.is_set)
 
@@ -46,26 +48,17 @@ class Builds:
                 break
         self._builder.close()
 
-    def get(self, recipe: Recipe) -> Artifact:
-        """Wait for an ordered artifact.
+    def get(self, key: str) -> Artifact:
+        """An artifact that is there.
 
         Raises:
             BuildError: it could not be built.
-            Interrupted: the sweep ends.
+            Interrupted: the sweep ends, and it is not built.
         """
-        future = self._ordered[recipe.key]
         try:
-            while not future.done():
-                wait([future], timeout=0.5)
-                if self._stop.is_set():
-                    raise Interrupted("interrupted before it was built")
-            return future.result()
-        except (CancelledError, BuildCancelled) as error:
+            return self._ordered[key].result(timeout=0)
+        except (CancelledError, BuildCancelled, TimeoutError) as error:
             raise Interrupted("interrupted before it was built") from error
-
-    def ready(self, recipe: Recipe) -> bool:
-        """True once :meth:`get` would not wait."""
-        return self._ordered[recipe.key].done()
 
     def close(self) -> None:
         """End what builds, wait for nothing else."""

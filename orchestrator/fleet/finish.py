@@ -14,7 +14,7 @@ from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell
 from orchestrator.declared import mismatches
 from orchestrator.device import Board
-from orchestrator.errors import BenchmarkFailed, OrchestratorError, UnsupportedOptimization
+from orchestrator.errors import BenchmarkFailed, OrchestratorError
 from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
@@ -24,9 +24,16 @@ RECORD_FILE, LOG_FILE, MANIFEST_FILE = "record.json", "log.txt", "manifest.json"
 
 
 def finished(
-    sweep: Sweep, cell: Cell, board: Board, facts: Facts | None, artifact: Artifact, outcome: Outcome, started_s: float
+    sweep: Sweep,
+    cell: Cell,
+    board: Board,
+    facts: Facts | None,
+    artifact: Artifact,
+    outcome: Outcome,
+    started_s: float,
+    busy_s: float,
 ) -> Result:
-    """The record on disk first, then what it comes to.
+    """The record on disk first, then what it comes to. ``busy_s``: what it took of the board's time.
 
     Raises:
         BenchmarkFailed: the record says that the benchmark failed.
@@ -48,7 +55,16 @@ def finished(
         facts=known,
         mismatches=mismatches(board.device, known),
     )
-    return result(sweep, cell, DONE, started_s, board=board, measurement=measurement, runtime=outcome.runtime)
+    return result(
+        sweep,
+        cell,
+        DONE,
+        started_s,
+        board=board,
+        measurement=measurement,
+        runtime=outcome.runtime,
+        busy_s=round(busy_s, 3),
+    )
 
 
 def keep(cell: Cell, outcome: Outcome, artifact: Artifact) -> None:
@@ -81,9 +97,9 @@ def failed(sweep: Sweep, cell: Cell, board: Board | None, error: Exception, star
     return result(sweep, cell, FAILED, started_s, board=board, error=failure)
 
 
-def skipped(sweep: Sweep, cell: Cell, board: Board | None, error: UnsupportedOptimization) -> Result:
+def skipped(sweep: Sweep, cell: Cell, board: Board | None, reason: str) -> Result:
     """An impossible combination, with its reason."""
-    return result(sweep, cell, SKIPPED, time.time(), board=board, reason=error.message)
+    return result(sweep, cell, SKIPPED, time.time(), board=board, reason=reason)
 
 
 def interrupted(sweep: Sweep, cell: Cell, board: Board | None, reason: str, started_s: float) -> Result:
@@ -100,7 +116,7 @@ def result(
     board: Board | None,
     runtime: str | None = None,
     measurement: Measurement | None = None,
-    **why: Any,
+    **known: Any,
 ) -> Result:
     """A result with the cell's own words; the runtime is the one the board got, not 'auto'."""
     axes = cell.axes | ({"runtime": runtime} if runtime else {})
@@ -117,5 +133,5 @@ def result(
         board=board.name if board else None,
         measurement=measurement,
         directory=cell.directory,
-        **why,
+        **known,
     )

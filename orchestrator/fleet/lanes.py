@@ -4,43 +4,36 @@ from __future__ import annotations
 
 import logging
 import random
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Protocol
 
-from orchestrator.cell import Cell
-from orchestrator.device import Board
-from orchestrator.errors import BoardError, ConnectionFailed, Interrupted, OrchestratorError
+from orchestrator.errors import ConnectionFailed, Interrupted, OrchestratorError
+from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
 from orchestrator.fleet.builds import Builds
-from orchestrator.fleet.finish import failed, finished, interrupted, skipped
+from orchestrator.fleet.desk import Desk
+from orchestrator.fleet.finish import failed, skipped
+from orchestrator.fleet.order import build_order
 from orchestrator.fleet.plan import Entry, Plan
-from orchestrator.fleet.pool import Pool
+from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
 from orchestrator.session import Session, Workshop
 
 log = logging.getLogger(__name__)
 
-CONTROLLER = "controller"
 OPEN_ATTEMPTS = 3
 """Infrastructure is retried, a benchmark never."""
-
-
-class Progress(Protocol):
-    """What a person watching is told."""
-
-    def at(self, board: str, cell: Cell | None, text: str) -> None: ...
-
-    def done(self, result: Result) -> None: ...
+RETRY_S = 1.0
+"""Doubled with every attempt, and up to half less by chance, so that a rack does not come back as one."""
+UNFINISHED = "interrupted before it ran"
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Runs plans. ``journal`` is called once per result, from any lane, as soon as it is there."""
+    """Runs plans. ``journal`` is called once per result, from any thread, as soon as it is there."""
 
     sweep: Sweep
     workshop: Workshop
@@ -54,145 +47,138 @@ class Fleet:
         """Every entry of the plan comes to exactly one result."""
         for entry in plan.entries:
             self._settle_without_board(entry)
-            if entry.recipe is not None:
-                self.builds.order(entry.recipe)
-        lanes = [
-            threading.Thread(target=self._lane, args=(work,), name=f"lane-{machine}")
-            for machine, work in self._work(plan.runnable).items()
+        machines = berths_of(plan.runnable)
+        desk, boundary = Desk(machines), Boundary(self.sweep, self.builds, self.turns, self.progress, self.stop)
+        self.builds.start(
+            build_order(pools_of(machines), self.builds.cached), lambda key: self._built(key, desk, boundary)
+        )
+        threads = [
+            threading.Thread(target=_Lane(self, desk, boundary, berths).work, name=f"lane-{machine}")
+            for machine, berths in machines.items()
         ]
-        for lane in lanes:
-            lane.start()
-        for lane in lanes:
-            while lane.is_alive():  # in short waits, so that the main thread hears signals
-                lane.join(0.2)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():  # in short waits, so that the main thread hears signals
+                if self.stop.is_set():
+                    desk.stop()
+                thread.join(0.2)
+
+    def record(self, result: Result) -> None:
+        """A cell has come to its result."""
+        self.journal(result)
+        self.progress.done(result)
 
     def _settle_without_board(self, entry: Entry) -> None:
         if entry.skipped is not None:
-            self._record(skipped(self.sweep, entry.cell, None, entry.skipped))
+            self.record(skipped(self.sweep, entry.cell, None, entry.skipped))
         elif entry.failed is not None:
-            self._record(failed(self.sweep, entry.cell, None, entry.failed, time.time()))
+            self.record(failed(self.sweep, entry.cell, None, entry.failed, time.time()))
 
-    def _work(self, entries: Sequence[Entry]) -> dict[str, list[tuple[Board, Pool]]]:
-        """Boards and the pools they serve, by physical machine."""
-        pools: dict[str, Pool] = {}
-        work: dict[str, list[tuple[Board, Pool]]] = {}
-        for entry in entries:
-            device = entry.cell.settings.device
-            key = repr(device)
-            if key not in pools:
-                boards = device.boards
-                pools[key] = Pool(len(boards))
-                for board in boards:
-                    work.setdefault(board.machine, []).append((board, pools[key]))
-            pools[key].add(entry)
-        return work
-
-    def _lane(self, work: list[tuple[Board, Pool]]) -> None:
-        """The boards of one machine, one after the other. Nothing that goes wrong here goes any further."""
-        for board, pool in work:
-            error: Exception | None = None
-            try:
-                self._serve(board, pool)
-            except OrchestratorError as reason:
-                log.error("%s: %s", board.name, reason)
-                error = reason
-            except Exception as reason:
-                log.exception("%s", board.name)
-                error = reason
-            finally:
-                for left in pool.leave():
-                    self._record(self._given_up(left.cell, board, error or Interrupted("interrupted before it ran")))
-
-    def _serve(self, board: Board, pool: Pool) -> None:
-        """One board from its first cell to its last. Raises what makes the board useless."""
-        if board.machine == CONTROLLER:
-            self.progress.at(board.name, None, "waiting for the builds")
-            self.builds.settle()
-        session = Session(board, self.workshop, self.stop)
-        opened = False
-        with self.turns.occupying() if board.machine == CONTROLLER else nullcontext():
-            try:
-                while (entry := pool.take(self._is_built)) is not None:
-                    try:
-                        opened = opened or self._open(session)
-                    except BaseException:
-                        pool.give_back(entry)
-                        raise
-                    try:
-                        opened = self._cell(session, entry)
-                    finally:
-                        pool.settle()
-            finally:
-                session.close()
-                self.progress.at(board.name, None, "")
-
-    def _is_built(self, entry: Entry) -> bool:
-        return entry.recipe is not None and self.builds.ready(entry.recipe)
-
-    def _open(self, session: Session) -> bool:
-        """Open the session, or take it up again, with three tries where the link is at fault."""
-        name = session.board.name
-        for attempt in range(1, OPEN_ATTEMPTS + 1):
-            if self.stop.is_set():
-                raise Interrupted("interrupted before it ran")
-            try:
-                session.open(lambda text: self.progress.at(name, None, text))
-                return True
-            except ConnectionFailed as error:
-                log.warning("%s: attempt %d of %d: %s", name, attempt, OPEN_ATTEMPTS, error)
-                if attempt == OPEN_ATTEMPTS:
-                    raise
-                self.stop.wait(2.0**attempt * random.uniform(0.5, 1.0))
-        return False
-
-    def _cell(self, session: Session, entry: Entry) -> bool:
-        """One cell to its one result; False when the session must be taken up again. The cell boundary of the fleet."""
-        cell, board, started = entry.cell, session.board, time.time()
-        usable = True
+    def _built(self, key: str, desk: Desk, boundary: Boundary) -> None:
+        """An artifact is there, or its cells have their result without a board; in the build's thread."""
         try:
-            result = self._measured(session, entry, started)
-        except OrchestratorError as error:
-            log.error("%s on %s: %s", cell.id, board.name, error, exc_info=not isinstance(error, Interrupted))
-            result = self._given_up(cell, board, error, started)
-            usable = not isinstance(error, BoardError)
+            self.builds.get(key)
+        except Interrupted:
+            return  # the lanes end, and answer for what they leave
         except Exception as error:
-            log.exception("%s on %s", cell.id, board.name)
-            result, usable = failed(self.sweep, cell, board, error, started), False
-        self._record(result)
-        return usable
-
-    def _measured(self, session: Session, entry: Entry, started: float) -> Result:
-        """Build, deploy, run, measure. Raises whatever goes wrong."""
-        cell, board = entry.cell, session.board
-
-        def say(text: str) -> None:
-            log.info("%s: %s: %s", board.name, cell.short, text)
-            self.progress.at(board.name, cell, text)
-
-        if self.stop.is_set() or entry.recipe is None:
-            raise Interrupted("interrupted before it ran")
-        if not self.builds.ready(entry.recipe):
-            say("waiting for the build")
-        artifact = self.builds.get(entry.recipe)
-        run_id = f"{self.sweep.id}-{cell.number}-{secrets.token_hex(3)}"
-        if board.machine == CONTROLLER:
-            session.deploy(cell, artifact, say)
-            with self.turns.measuring():
-                outcome = session.run(cell, artifact, run_id, say)
+            log.error("build: %s", error, exc_info=error)
+            for entry in desk.withdraw(key):
+                self.record(boundary.given_up(entry.cell, None, error))
         else:
-            # Packing and encrypting megabytes is work on this machine too.
-            with self.turns.background() if session.lacks(cell, artifact) else nullcontext():
-                session.deploy(cell, artifact, say)
-            outcome = session.run(cell, artifact, run_id, say)
-        return finished(self.sweep, cell, board, session.facts, artifact, outcome, started)
+            desk.built(key)
 
-    def _given_up(self, cell: Cell, board: Board, error: Exception, started: float | None = None) -> Result:
-        """No number: because the sweep ends, or for a reason."""
-        began = time.time() if started is None else started
-        if isinstance(error, Interrupted) or self.stop.is_set():
-            return interrupted(self.sweep, cell, board, str(error), began)
-        return failed(self.sweep, cell, board, error, began)
 
-    def _record(self, result: Result) -> None:
-        self.journal(result)
-        self.progress.done(result)
+class _Lane:
+    """The boards of one machine, one at a time. Nothing that goes wrong here goes any further."""
+
+    def __init__(self, fleet: Fleet, desk: Desk, boundary: Boundary, berths: Sequence[Berth]) -> None:
+        self._fleet, self._desk, self._boundary, self._berths = fleet, desk, boundary, berths
+        self._open: tuple[Berth, Session] | None = None
+        self._sessions = {berth: Session(berth.board, fleet.workshop, berth.stop) for berth in berths}
+
+    def work(self) -> None:
+        """From the first cell to the last; the thread of the lane."""
+        own = self._berths[0].board.machine == CONTROLLER
+        error: Exception = Interrupted(UNFINISHED)
+        try:
+            if own:  # before the machine is taken: a build would wait for its turn, and the turn for the build
+                self._say(self._berths[0], "waiting for the builds")
+                self._fleet.builds.settle()
+            with self._fleet.turns.occupying() if own else nullcontext():
+                self._serve()
+        except Exception as bug:
+            log.exception("%s", self._berths[0].board.name)
+            error = bug
+        finally:
+            for berth in self._berths:
+                self._leave(berth, error)
+
+    def _serve(self) -> None:
+        try:
+            while (move := self._desk.next(self._berths, self._idle)) is not None:
+                berth, entry = move
+                if entry is None:
+                    if self._open is not None and self._open[0] is not berth:
+                        self._close()
+                    self._come(berth)
+                else:
+                    self._run(berth, entry)
+        finally:
+            self._close()
+
+    def _come(self, berth: Berth) -> None:
+        """Open the board's session; tried again later where the link is at fault, else the board is given up."""
+        session, name = self._sessions[berth], berth.board.name
+        try:
+            session.open(lambda text: self._say(berth, text))
+        except ConnectionFailed as error:
+            berth.attempts += 1
+            log.warning("%s: attempt %d of %d: %s", name, berth.attempts, OPEN_ATTEMPTS, error)
+            if berth.attempts == OPEN_ATTEMPTS:
+                self._leave(berth, error)
+            else:
+                self._desk.closed(berth, RETRY_S * 2.0**berth.attempts * random.uniform(0.5, 1.0))
+        except Interrupted:
+            self._desk.closed(berth)  # the sweep ends, or its sisters had run everything before it came
+            self._say(berth, "")
+        except OrchestratorError as error:
+            self._leave(berth, error)
+        else:
+            self._open = berth, session
+            self._desk.opened(berth)
+
+    def _run(self, berth: Berth, entry: Entry) -> None:
+        result, usable = self._boundary.cross(self._sessions[berth], entry)
+        self._fleet.record(result)
+        if usable:
+            self._desk.settle(berth)
+        else:
+            self._desk.closed(berth)  # to be taken up again; what is open is kept for that
+
+    def _close(self) -> None:
+        """Let the board go whose session is open."""
+        if self._open is not None:
+            berth, session = self._open
+            self._open = None
+            session.close()
+            self._desk.closed(berth)
+            self._say(berth, "")
+
+    def _leave(self, berth: Berth, error: Exception) -> None:
+        """A board is done (nothing is left then) or given up."""
+        if berth.state == GONE:
+            return
+        left = self._desk.leave(berth)
+        if not isinstance(error, Interrupted):
+            log.error("%s is given up: %s", berth.board.name, error)
+        for entry in left:
+            self._fleet.record(self._boundary.given_up(entry.cell, berth.board, error))
+        self._say(berth, "")
+
+    def _idle(self) -> None:
+        if self._open is not None:
+            self._say(self._open[0], "waiting for a build")
+
+    def _say(self, berth: Berth, text: str) -> None:
+        self._fleet.progress.at(berth.board.name, None, text)

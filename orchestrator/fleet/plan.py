@@ -1,26 +1,33 @@
-"""All cells of one batch: what can run, what cannot and why, what was asked for twice."""
+"""All cells of one batch: what can run, what cannot and why, what was asked for twice, how long it will take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.builder import Recipe
 from orchestrator.cell import Cell, Scenario
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
+from orchestrator.fleet.impossible import impossible
+from orchestrator.history import Estimate, History
 
 PROCESS_START_S = 0.4
 """Start of one process, import and load, for the estimate only (x86; a Raspberry Pi takes some seconds)."""
 
+NO_TIME = Estimate(0.0)
+"""Of what does not run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cell with its recipe, or with the reason it has none."""
+    """A cell that can run has a recipe (``key`` is the recipe's); the others have a reason."""
 
     cell: Cell
     recipe: Recipe | None = None
-    skipped: UnsupportedOptimization | None = None
-    failed: BuildError | None = None
+    key: str = ""
+    skipped: str | None = None  # an impossible combination
+    failed: BuildError | None = None  # bound to fail
+    estimate: Estimate = NO_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +36,19 @@ class Plan:
 
     entries: tuple[Entry, ...]
     duplicates: dict[int, int]
+    history: History = field(default_factory=History)
 
     @property
     def runnable(self) -> list[Entry]:
         return [entry for entry in self.entries if entry.recipe is not None]
 
+    def seconds(self, entry: Entry, board: str) -> float:
+        """What is expected of an entry on one board of its device."""
+        known = self.history.estimate(entry.cell.id, board)
+        return known.seconds if known else entry.estimate.seconds
 
-def plan(cells: Sequence[Cell]) -> Plan:
+
+def plan(cells: Sequence[Cell], history: History | None = None) -> Plan:
     """Sort out a batch; touches neither a board nor TensorFlow.
 
     Raises:
@@ -43,30 +56,52 @@ def plan(cells: Sequence[Cell]) -> Plan:
     """
     if not cells:
         raise ConfigError("the matrix is empty", hint="a sweep such as glob() that matches nothing gives no cell")
+    history = history or History()
+    recipes: dict[str, Recipe | UnsupportedOptimization | BuildError] = {}
+    first: dict[str, Cell] = {}
     entries: list[Entry] = []
     duplicates: dict[int, int] = {}
     for cell in cells:
-        twin = next((e.cell for e in entries if e.cell.settings == cell.settings), None)
-        if twin is not None:
+        twin = first.setdefault(repr(cell.settings), cell)  # plain data: equal where its repr is
+        if twin is not cell:
             duplicates[cell.number] = twin.number
-        else:
-            entries.append(entry_of(cell))
-    return Plan(tuple(entries), duplicates)
+            continue
+        s = cell.settings
+        content = repr((s.model, s.optimization, s.batch_size, s.input_size, s.seed))
+        if content not in recipes:  # cells that differ in the board alone read a model file once
+            recipes[content] = recipe_of(cell)
+        entries.append(entry_of(cell, recipes[content], history))
+    return Plan(tuple(entries), duplicates, history)
 
 
-def entry_of(cell: Cell) -> Entry:
-    """A cell with its recipe, or why there is none."""
+def recipe_of(cell: Cell) -> Recipe | UnsupportedOptimization | BuildError:
+    """What is to be built, or why it cannot."""
     s = cell.settings
     try:
-        recipe = Recipe.of(s.model, s.optimization, batch_size=s.batch_size, input_size=s.input_size, seed=s.seed)
-        return Entry(cell, recipe)
-    except UnsupportedOptimization as error:
-        return Entry(cell, skipped=error)
-    except BuildError as error:
-        return Entry(cell, failed=error)
+        return Recipe.of(s.model, s.optimization, batch_size=s.batch_size, input_size=s.input_size, seed=s.seed)
+    except (UnsupportedOptimization, BuildError) as error:
+        return error
+
+
+def entry_of(cell: Cell, recipe: Recipe | UnsupportedOptimization | BuildError, history: History) -> Entry:
+    """A cell with its recipe, or why it does not run."""
+    if isinstance(recipe, UnsupportedOptimization):
+        return Entry(cell, skipped=recipe.message)
+    if isinstance(recipe, BuildError):
+        return Entry(cell, failed=recipe)
+    reason = impossible(cell, recipe)
+    if reason is not None:
+        return Entry(cell, skipped=reason)
+    estimate = history.estimate(cell.id) or Estimate(seconds(cell.settings.scenario))
+    return Entry(cell, recipe, recipe.key, estimate=estimate)
 
 
 def seconds(scenario: Scenario) -> float:
     """What one cell takes on the board, without its energy pass, which depends on what the board has."""
     per_process = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + PROCESS_START_S
     return scenario.processes * per_process
+
+
+def energy_seconds(scenario: Scenario) -> float:
+    """What the energy pass adds on a board with a sensor."""
+    return scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0

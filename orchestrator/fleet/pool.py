@@ -1,62 +1,111 @@
-"""The cells of one device, shared out among its boards so that none is lost when a board gives up."""
+"""Boards, and the cells they share: the data that runs and forecasts are made of. No locks, no clocks."""
 
 from __future__ import annotations
 
+import heapq
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from orchestrator.device import Board
 from orchestrator.fleet.plan import Entry
+
+AWAY, COMING, HERE, BUSY, GONE = "away", "coming", "here", "busy", "gone"
 
 
 class Pool:
-    """A queue with a memory of what is in hand: a board may still bring back what it took."""
+    """The waiting cells of one device: the longest first, then the order of the matrix.
 
-    def __init__(self, boards: int) -> None:
-        self._changed = threading.Condition()
-        self._entries: deque[Entry] = deque()
-        self._in_hand = 0
-        self._boards = boards
+    Nobody takes a cell before it can be run, so none is ever brought back.
+    """
+
+    def __init__(self) -> None:
+        self.berths: list[Berth] = []
+        self._built: list[tuple[float, int, Entry]] = []  # a heap
+        self._unbuilt: dict[str, list[Entry]] = {}
+        self.waiting = 0
 
     def add(self, entry: Entry) -> None:
-        """Before any board takes."""
-        self._entries.append(entry)
+        """A cell whose artifact is not there yet."""
+        self._unbuilt.setdefault(entry.key, []).append(entry)
+        self.waiting += 1
 
-    def take(self, ready: Callable[[Entry], bool]) -> Entry | None:
-        """The first entry whose artifact is there, else the first. Waits while a sister board has one in hand.
+    def built(self, key: str) -> None:
+        """An artifact is there: its cells may be taken."""
+        for entry in self._unbuilt.pop(key, []):
+            heapq.heappush(self._built, (-entry.estimate.seconds, entry.cell.number, entry))
 
-        None once nothing is left and nothing can come back. Every entry taken is ended by :meth:`settle` or
-        :meth:`give_back`.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._entries or not self._in_hand)
-            if not self._entries:
-                return None
-            chosen = next((entry for entry in self._entries if ready(entry)), self._entries[0])
-            self._entries.remove(chosen)
-            self._in_hand += 1
-            return chosen
+    def withdraw(self, key: str) -> list[Entry]:
+        """The cells of an artifact that will never be there."""
+        entries = self._unbuilt.pop(key, [])
+        self.waiting -= len(entries)
+        return entries
 
-    def settle(self) -> None:
-        """An entry has its result."""
-        with self._changed:
-            self._in_hand -= 1
-            self._changed.notify_all()
+    @property
+    def longest_s(self) -> float | None:
+        """Of the cells that may be taken; None where there is none."""
+        return -self._built[0][0] if self._built else None
 
-    def give_back(self, entry: Entry) -> None:
-        """A board could not even begin with it."""
-        with self._changed:
-            self._entries.appendleft(entry)
-            self._in_hand -= 1
-            self._changed.notify_all()
+    def take(self) -> Entry:
+        """The longest cell that may be taken."""
+        self.waiting -= 1
+        return heapq.heappop(self._built)[2]
 
-    def leave(self) -> list[Entry]:
+    def entries(self) -> list[Entry]:
+        """All that wait, in the order in which they would be taken if everything were built."""
+        unbuilt = [entry for entries in self._unbuilt.values() for entry in entries]
+        waiting = [*(entry for _, _, entry in self._built), *unbuilt]
+        return sorted(waiting, key=lambda entry: (-entry.estimate.seconds, entry.cell.number))
+
+    def leave(self, berth: Berth) -> list[Entry]:
         """A board is done or gives up. The last one takes with it what is left, and answers for it."""
-        with self._changed:
-            self._boards -= 1
-            if self._boards > 0:
-                return []
-            rest = list(self._entries)
-            self._entries.clear()
-            self._changed.notify_all()
-            return rest
+        berth.state = GONE
+        if any(sister.state != GONE for sister in self.berths):
+            return []
+        rest = self.entries()
+        self._built, self._unbuilt, self.waiting = [], {}, 0
+        return rest
+
+
+@dataclass(eq=False, slots=True)
+class Berth:
+    """One board's place: in a lane, with the other boards of its machine, and in a pool."""
+
+    board: Board
+    pool: Pool
+    state: str = AWAY
+    since: float = 0.0  # when it began to come
+    not_before: float = 0.0  # when to try again to open it
+    attempts: int = 0  # that failed, in a row
+    stop: threading.Event = field(default_factory=threading.Event)  # its session is not wanted any more
+
+
+def berths_of(entries: Sequence[Entry]) -> dict[str, list[Berth]]:
+    """The boards by physical machine, each with the pool of its device that holds the entries."""
+    pools: dict[str, Pool] = {}
+    machines: dict[str, list[Berth]] = {}
+    for entry in entries:
+        device = entry.cell.settings.device
+        key = repr(device)
+        if key not in pools:
+            pools[key] = Pool()
+            for board in device.boards:
+                berth = Berth(board, pools[key])
+                pools[key].berths.append(berth)
+                machines.setdefault(board.machine, []).append(berth)
+        pools[key].add(entry)
+    return machines
+
+
+def pools_of(machines: dict[str, list[Berth]]) -> list[Pool]:
+    """Each pool once, in the order of the matrix."""
+    return list({id(berth.pool): berth.pool for berths in machines.values() for berth in berths}.values())
+
+
+def by_preference(berths: Sequence[Berth]) -> list[Berth]:
+    """Of one machine, those with a cell that may be taken.
+
+    The board whose session is open first, since opening another one costs seconds; then the longest cell.
+    """
+    able = [berth for berth in berths if berth.state != GONE and berth.pool.longest_s is not None]
+    return sorted(able, key=lambda berth: (berth.state != HERE, -(berth.pool.longest_s or 0.0)))

@@ -2,8 +2,19 @@
 
 from orchestrator.provisioning import deploy
 from orchestrator.provisioning.deploy import Program
-from orchestrator.provisioning.runtimes import RuntimeChoice, choose
+from orchestrator.provisioning.runtimes import RuntimeChoice, choose, package
 from orchestrator.provisioning.survey import Facts, facts
-from orchestrator.provisioning.wheels import Environment, prepare
+from orchestrator.provisioning.wheels import Environment, packed_bytes, prepare
 
-__all__ = ["Environment", "Facts", "Program", "RuntimeChoice", "choose", "deploy", "facts", "prepare"]
+__all__ = [
+    "Environment",
+    "Facts",
+    "Program",
+    "RuntimeChoice",
+    "choose",
+    "deploy",
+    "facts",
+    "package",
+    "packed_bytes",
+    "prepare",
+]

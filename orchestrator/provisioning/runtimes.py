@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -47,6 +48,12 @@ def choose(runtime: Runtime, facts: Facts) -> RuntimeChoice:
         f"no runtime serves this board ({facts.userland}, Python {facts.python_text}): {listed}",
         hint="another Python (device.python) or runtime.install=system may help",
     )
+
+
+def package(name: str) -> str:
+    """The package that a runtime is called after, the first of its requirements."""
+    entry = _table()["runtimes"].get(name, {"requirements": [name]})
+    return re.split(r"[^A-Za-z0-9._-]", entry["requirements"][0])[0]
 
 
 def refusal(name: str, facts: Facts) -> str | None:

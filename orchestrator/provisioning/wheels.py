@@ -71,6 +71,19 @@ def prepare(choice: RuntimeChoice, cache: Path, cancelled: Callable[[], bool] = 
     return Environment(digest=digest, tar_path=folder / "env.tar.gz", **manifest)
 
 
+def packed_bytes(requirement: str, cache: Path) -> list[int]:
+    """Sizes of the environments with a package that were made before, for whatever platforms."""
+    sizes = []
+    for path in (cache / "wheels").glob("*/manifest.json"):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            if any(pinned.startswith(f"{requirement}==") for pinned in manifest["requirements"]):
+                sizes.append(int(manifest["size_bytes"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return sorted(sizes)
+
+
 def _digest(data: object) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -177,13 +177,13 @@ def test_a_signal_ends_everything_cleanly(lab: Lab, start_sshd: StartSshd, numbe
 
 def test_results_survive_a_signal_later_on(lab: Lab) -> None:
     process = lab.start(
-        *("-m", "model=digits", "scenario.processes=1", "scenario.energy_s=0", "scenario.window_s=0.1,60"),
+        *("-m", "model=digits", "threads=1,2", "scenario.processes=1", "scenario.energy_s=0", "scenario.window_s=6"),
     )
     lab.wait_for("measuring")
     end = time.monotonic() + 60
     while not list(lab.root.glob("multirun/*/*/0/result.json")) and time.monotonic() < end:
         time.sleep(0.1)
-    time.sleep(2)
+    time.sleep(1)
     process.terminate()
     done = lab.finish(process, timeout_s=40)
     assert done.status == 130, done.text

@@ -1,0 +1,140 @@
+"""Hands cells to lanes: no board idles while a cell of its pool could run on it. One lock, no polling."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from orchestrator.fleet.plan import Entry
+from orchestrator.fleet.pool import AWAY, BUSY, COMING, GONE, HERE, Berth, Pool, by_preference
+
+OPENING_S = 5.0
+"""A board that comes within this time is counted on. After it (no answer, somebody else's hold) a sister comes too."""
+
+Move = tuple[Berth, Entry | None]
+"""Run this cell on this open board; without a cell: open this board."""
+
+
+class Desk:
+    """The pools of a run and who works on them. A board takes a cell only once its session is open.
+
+    So a cell never waits for a board that does not come, and lanes of other machines can go on with it.
+    """
+
+    def __init__(self, machines: dict[str, list[Berth]]) -> None:
+        self._changed = threading.Condition()
+        self._berths = [berth for berths in machines.values() for berth in berths]
+        self._stopped = False
+
+    def next(self, lane: Sequence[Berth], idle: Callable[[], None] = lambda: None) -> Move | None:
+        """What the lane of these boards does next; waits for it, after a call of ``idle``.
+
+        None: nothing is left that could come to them, or the sweep ends.
+        """
+        with self._changed:
+            move = self._move(lane)
+            over = self._over(lane)
+        if move is not None or over:
+            return move
+        idle()
+        with self._changed:
+            while (move := self._move(lane)) is None and not self._over(lane):
+                self._changed.wait(self._until(lane))
+            return move
+
+    def opened(self, berth: Berth) -> None:
+        """Its session is open."""
+        self._turn(berth, HERE)
+        berth.attempts = 0
+
+    def closed(self, berth: Berth, wait_s: float = 0.0) -> None:
+        """Its session is not open, or of no use any more; it may be opened again after ``wait_s``."""
+        berth.not_before = time.monotonic() + wait_s
+        self._turn(berth, AWAY)
+
+    def settle(self, berth: Berth) -> None:
+        """The cell it had has its result."""
+        self._turn(berth, HERE)
+
+    def leave(self, berth: Berth) -> list[Entry]:
+        """A board is done or gives up; the last one of a pool gets what is left, and answers for it."""
+        with self._changed:
+            left = berth.pool.leave(berth) if berth.state != GONE else []
+            self._changed.notify_all()
+            return left
+
+    def built(self, key: str) -> None:
+        """An artifact is there."""
+        with self._changed:
+            for berth in self._berths:
+                berth.pool.built(key)
+            self._changed.notify_all()
+
+    def withdraw(self, key: str) -> list[Entry]:
+        """The waiting cells of an artifact that could not be built; whoever asks answers for them."""
+        with self._changed:
+            entries = [entry for berth in self._berths for entry in berth.pool.withdraw(key)]
+            for berth in self._berths:
+                self._spare(berth.pool)
+            self._changed.notify_all()
+            return entries
+
+    def stop(self) -> None:
+        """Nobody gets another cell, and open sessions come to their end."""
+        with self._changed:
+            self._stopped = True
+            for berth in self._berths:
+                berth.stop.set()
+            self._changed.notify_all()
+
+    def _turn(self, berth: Berth, state: str) -> None:
+        with self._changed:
+            if berth.state != GONE:
+                berth.state = state
+            self._changed.notify_all()
+
+    def _over(self, lane: Sequence[Berth]) -> bool:
+        return self._stopped or not any(berth.pool.waiting for berth in lane if berth.state != GONE)
+
+    def _move(self, lane: Sequence[Berth]) -> Move | None:
+        if self._stopped:
+            return None
+        able = by_preference(lane)
+        if able and able[0].state == HERE:
+            return self._take(able[0])
+        # Without anything to run, a board is opened ahead of its first artifact; but no session is closed for that.
+        early = [] if any(berth.state == HERE for berth in lane) else [berth for berth in lane if berth.state == AWAY]
+        now = time.monotonic()
+        for berth in [*able, *early]:
+            if now >= berth.not_before and berth.pool.waiting > counted_on(berth.pool, now):
+                berth.state, berth.since = COMING, now
+                self._changed.notify_all()  # who waits may have to look again when this one does not come
+                return berth, None
+        return None
+
+    def _take(self, berth: Berth) -> Move:
+        entry = berth.pool.take()
+        berth.state = BUSY
+        self._spare(berth.pool)
+        self._changed.notify_all()  # it may have been the last one
+        return berth, entry
+
+    def _spare(self, pool: Pool) -> None:
+        """Boards that still come to a pool without cells need not: one may wait for somebody else's hold for hours."""
+        if not pool.waiting:
+            for berth in pool.berths:
+                if berth.state == COMING:
+                    berth.stop.set()
+
+    def _until(self, lane: Sequence[Berth]) -> float | None:
+        """Seconds until a lane may do something though nothing has changed."""
+        now = time.monotonic()
+        times = [berth.not_before for berth in lane if berth.state == AWAY]
+        times += [s.since + OPENING_S for b in lane if b.state == AWAY for s in b.pool.berths if s.state == COMING]
+        return min((at - now for at in times if at > now), default=None)
+
+
+def counted_on(pool: Pool, now: float) -> int:
+    """Boards that will take a cell of the pool as soon as they can: more need not be opened for as many cells."""
+    return sum(b.state == HERE or (b.state == COMING and now < b.since + OPENING_S) for b in pool.berths)

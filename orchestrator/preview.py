@@ -1,0 +1,170 @@
+"""What a run will do, before it does it: the page of ``dry_run=true``, and one line of it at the start of every run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.builder import Builder
+from orchestrator.console import Part, say
+from orchestrator.fleet import Entry, Forecast, Plan, energy_seconds, forecast
+from orchestrator.provisioning import package, packed_bytes
+from orchestrator.stock import Stock
+from orchestrator.words import counted, duration, megabytes, numbers
+from remote import bundle
+
+MANY = 200
+"""Cells in the table; more scroll away unread, and what follows the table is what is read then."""
+FEW = 3
+"""Repetitions that are told one by one."""
+AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
+ALWAYS = ("device", "model", "optimization")
+
+
+def summary(plan: Plan, cast: Forecast, stock: Stock) -> str:
+    """The plan in one line."""
+    words = [f"{counted(len(plan.runnable), 'cell')} to run on {counted(len(used(cast)), 'board')}"]
+    if plan.runnable:
+        words.append(f"about {duration(cast.seconds)} ({ground(plan.runnable)})")
+        words.append(f"{counted(len(stock.missing), 'artifact')} to build")
+    if skipped := [entry for entry in plan.entries if entry.skipped]:
+        words.append(f"{len(skipped)} skipped")
+    if failed := [entry for entry in plan.entries if entry.failed]:
+        words.append(f"{len(failed)} bound to fail")
+    return ", ".join(words)
+
+
+def print_plan(console: Console, plan: Plan, builder: Builder, cache: Path, excluded: Mapping[str, int]) -> None:
+    """Cells, what does not run and why, boards, builds, uploads, how long. ``excluded``: how many cells by rule."""
+    stock, cast = Stock.of(plan, builder), forecast(plan)
+    say(console, (summary(plan, cast, stock), "bold"))
+    for line in (*cells(plan, stock), *left_out(plan, excluded)):
+        say(console, *line)
+    if plan.runnable:
+        for line in (*boards(plan, cast, stock), *totals(plan, cast, stock, cache)):
+            say(console, *line)
+
+
+def cells(plan: Plan, stock: Stock) -> Iterator[list[Part]]:
+    """A row each; what is the same in all of them is said once."""
+    shown = plan.runnable[:MANY]
+    rows = [entry.cell.axes | {"also": " ".join(entry.cell.extras)} for entry in shown]
+    same = [axis for axis in (*AXES, "also") if axis not in ALWAYS and len({row[axis] for row in rows}) == 1]
+    if common := [f"{axis} {rows[0][axis]}".removeprefix("also ") for axis in same if rows[0][axis]]:
+        yield [(f"all with {', '.join(common)}", "dim")]
+    if not shown:
+        return
+    axes = [axis for axis in (*AXES, "also") if axis not in same]
+    head = ["#", *axes, "about", "by", "artifact"]
+    lines = [
+        [str(e.cell.number), *(row[a] for a in axes), duration(e.estimate.seconds), e.estimate.ground, stock.words(e)]
+        for e, row in zip(shown, rows, strict=True)
+    ]
+    yield from columns(head, lines, right=("#", "about"))
+    if more := plan.runnable[MANY:]:
+        yield [(f"and {counted(len(more), 'cell')} more ({numbers(e.cell.number for e in more)})", "dim")]
+
+
+def left_out(plan: Plan, excluded: Mapping[str, int]) -> Iterator[list[Part]]:
+    """What does not run, each reason once."""
+    for what, style, reasons in (
+        ("skipped", "yellow", [(e, e.skipped) for e in plan.entries if e.skipped]),
+        ("bound to fail", "red", [(e, str(e.failed)) for e in plan.entries if e.failed]),
+    ):
+        by_reason: dict[str, list[int]] = defaultdict(list)
+        for entry, reason in reasons:
+            by_reason[reason].append(entry.cell.number)
+        for reason, those in by_reason.items():
+            yield [(what, style), f" {cells_word(those)}: {reason}"]
+    for rule, count in excluded.items():
+        yield [("excluded", "yellow"), f" {counted(count, 'cell')} by the rule {rule}"]
+    by_twin: dict[int, list[int]] = defaultdict(list)
+    for number, twin in plan.duplicates.items():
+        by_twin[twin].append(number)
+    if len(by_twin) > FEW:
+        yield [("repeated", "yellow"), f" {cells_word(list(plan.duplicates))}: each the same as an earlier cell"]
+        return
+    for twin, those in by_twin.items():
+        yield [("repeated", "yellow"), f" {cells_word(those)}: the same as cell {twin}, which counts for both"]
+
+
+def boards(plan: Plan, cast: Forecast, stock: Stock) -> Iterator[list[Part]]:
+    """Who will do how much. In a pool nobody is bound to it: each board takes what is next."""
+    wanted: dict[str, list[Entry]] = defaultdict(list)
+    pools: Counter[str] = Counter(repr(share.board.device) for share in cast.shares)
+    for entry in plan.runnable:
+        wanted[repr(entry.cell.settings.device)].append(entry)
+    sent = {device: stock.upload(entries) for device, entries in wanted.items()}
+    rows = []
+    for share in cast.shares:
+        device = repr(share.board.device)
+        name = share.board.device.name + (f" (pool of {pools[device]})" if pools[device] > 1 else "")
+        by = f"history {share.known}/{share.cells}" if share.known else "scenario" if share.cells else ""
+        row = [name, share.board.name, str(share.cells), duration(share.seconds), by]
+        rows.append([*row, sent[device] if share.cells else "nothing"])
+    yield []
+    yield from columns(["device", "board", "cells", "busy", "by", "models to send, at most"], rows, ("cells", "busy"))
+
+
+def totals(plan: Plan, cast: Forecast, stock: Stock, cache: Path) -> Iterator[list[Part]]:
+    """Builds, what else is sent, energy, how long in all."""
+    yield []
+    yield [("builds   ", "bold"), stock.builds()]
+    yield [
+        ("uploads  ", "bold"),
+        f"once a board: benchmark program {megabytes(len(bundle.build()))}, {runtimes(plan, cache)}",
+    ]
+    energy_s = max((energy_seconds(e.cell.settings.scenario) for e in plan.runnable if not e.estimate.runs), default=0)
+    if energy_s:
+        yield [("energy   ", "bold"), f"on a board with a sensor up to {duration(energy_s)} more for a cell"]
+    waits = ", and what boards wait for builds" if stock.missing else ""
+    order = "the longest cells first" if len(plan.runnable) > 1 else ""
+    rest = ", ".join(
+        filter(None, (order, f"{counted(len(used(cast)), 'board')} at once" if len(used(cast)) > 1 else ""))
+    )
+    yield [("in all   ", "bold"), f"about {duration(cast.seconds)}{waits}" + (f" ({rest})" if rest else "")]
+
+
+def runtimes(plan: Plan, cache: Path) -> str:
+    """The wheels of the runtimes that boards may get; which one, they tell when they are connected."""
+    pushed = [e.cell.settings.runtime for e in plan.runnable if e.cell.settings.runtime.install == "push"]
+    names = {name for r in pushed for name in (r.candidates if r.name == "auto" else [r.name])}
+    if not names:
+        return "no runtime (the boards' own)"
+    sizes = sorted(size for name in names for size in packed_bytes(package(name), cache))
+    if not sizes:
+        return "runtime wheels"
+    span = megabytes(sizes[0]) if sizes[0] == sizes[-1] else f"{megabytes(sizes[0])} to {megabytes(sizes[-1])}"
+    return f"runtime wheels ({span} where they were packed before)"
+
+
+def used(cast: Forecast) -> list[str]:
+    """The boards that have something to do; entries that are one machine take turns, but are boards of their own."""
+    return [share.board.name for share in cast.shares if share.cells]
+
+
+def ground(entries: Sequence[Entry]) -> str:
+    """What the estimates of many cells rest on."""
+    known = sum(entry.estimate.runs > 0 for entry in entries)
+    if known in (0, len(entries)):
+        return "history" if known else "scenario"
+    return f"history {known}/{len(entries)}"
+
+
+def cells_word(those: Sequence[int]) -> str:
+    """``cell 3`` or ``4 cells (3, 7-9)``."""
+    return f"cell {those[0]}" if len(those) == 1 else f"{len(those)} cells ({numbers(those)})"
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> Iterator[list[Part]]:
+    """Rows under their heads, aligned; for a terminal and for a pipe alike."""
+    widths = [max(len(text) for text in column) for column in zip(head, *rows, strict=True)]
+    for number, row in enumerate([head, *rows]):
+        aligned = [
+            f"{text:>{width}}" if name in right else f"{text:<{width}}"
+            for text, width, name in zip(row, widths, head, strict=True)
+        ]
+        yield [("  ".join(aligned).rstrip(), "" if number else "bold")]

@@ -1,0 +1,39 @@
+"""Counts, durations and sizes as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LISTED = 8
+"""Runs of numbers that are spelled out."""
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """To two figures or so: it is an estimate."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.1f} min" if minutes < 10 else f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def megabytes(size_bytes: int) -> str:
+    """Megabytes, small ones with their first figure."""
+    mb = size_bytes / 1e6
+    return f"{mb:.1f} MB" if mb >= 0.1 else f"{size_bytes / 1e3:.0f} kB"
+
+
+def numbers(those: Iterable[int]) -> str:
+    """``3, 7-9``; after some, only that there are more."""
+    runs: list[list[int]] = []
+    for number in sorted(those):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    texts = ["-".join(map(str, run)) for run in runs]
+    return ", ".join(texts[:LISTED]) + (", ..." if len(texts) > LISTED else "")

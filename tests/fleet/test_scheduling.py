@@ -1,0 +1,198 @@
+"""A model of scheduling: sessions and builds that take no time and fail at random. Boards themselves are tested on
+real servers (tests/sweeps); here thousands of courses of events are tried, and every cell comes to one result."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.artifact import Artifact
+from orchestrator.builder import Recipe
+from orchestrator.device import Board
+from orchestrator.errors import BoardBusy, BoardNotReady, BuildError, ConnectionFailed, Interrupted
+from orchestrator.fleet import Builds, Fleet, Turns
+from orchestrator.fleet.plan import Entry, Plan
+from orchestrator.result import Result
+from orchestrator.session.session import Outcome
+from tests.fleet.test_pool import cell, entries
+from tests.measurement.records import make_sweep
+
+RAN = {"type": "Ran", "message": "to its end", "phase": "measure", "traceback": ""}
+
+
+class World:
+    """What happens, by chance; and what must never happen."""
+
+    def __init__(self, seed: int, reliable: bool = False) -> None:
+        self.chance = random.Random(seed)
+        self.reliable = reliable
+        self.lock = threading.Lock()
+        self.busy: Counter[str] = Counter()  # sessions by machine
+        self.wrong: list[str] = []
+
+    def happens(self, probability: float) -> bool:
+        with self.lock:
+            return not self.reliable and self.chance.random() < probability
+
+    def passes(self) -> None:
+        with self.lock:
+            wait_s = self.chance.random() * 0.004
+        time.sleep(wait_s)
+
+
+class ModelBuilder:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def has(self, recipe: Recipe) -> bool:
+        return self.cached(recipe) is not None
+
+    def cached(self, recipe: Recipe) -> Artifact | None:
+        return artifact(recipe) if int(recipe.key[:2], 16) < 100 else None
+
+    def build(self, recipe: Recipe, cancelled: Any) -> Artifact:
+        self.world.passes()
+        if self.world.happens(0.1):
+            raise BuildError("it cannot be built")
+        return artifact(recipe)
+
+    def close(self) -> None:
+        pass
+
+
+def artifact(recipe: Recipe) -> Artifact:
+    return Artifact(recipe.key, Path("/nonexistent"), recipe.key, 1, {})
+
+
+def session_class(world: World, away: set[str]) -> type:
+    class ModelSession:
+        facts = None
+
+        def __init__(self, board: Board, workshop: object, stop: threading.Event) -> None:
+            self.board, self.stop, self.opened = board, stop, False
+
+        def open(self, progress: object) -> None:
+            world.passes()
+            if not self.opened:
+                with world.lock:
+                    world.busy[self.board.machine] += 1
+                    if world.busy[self.board.machine] > 1:
+                        world.wrong.append(f"two sessions on {self.board.machine}")
+            try:
+                if self.board.name in away or world.happens(0.2):
+                    raise ConnectionFailed("no answer")
+                if world.happens(0.05):
+                    raise BoardBusy("somebody else's")
+                if world.happens(0.1):  # somebody else's for long
+                    if self.stop.wait(0.15):
+                        raise Interrupted("not wanted any more")
+                    raise BoardBusy("still somebody else's")
+            except BaseException:
+                self.gone()
+                raise
+            self.opened = True
+
+        def gone(self) -> None:
+            with world.lock:
+                world.busy[self.board.machine] -= 1
+            self.opened = False
+
+        def close(self) -> None:
+            if self.opened:
+                self.gone()
+
+        def lacks(self, *_: object) -> bool:
+            return False
+
+        def provision(self, *_: object) -> None:
+            pass
+
+        def deploy(self, *_: object) -> None:
+            if world.happens(0.05):
+                raise BoardNotReady("its disk is full")
+
+        def run(self, *_: object) -> Outcome:
+            if not self.opened:
+                world.wrong.append(f"a cell on {self.board.name}, which is not open")
+            world.passes()
+            if world.happens(0.05):
+                raise ConnectionFailed("the link is gone")
+            if world.happens(0.03):
+                raise KeyError("a bug")
+            return Outcome({"error": RAN}, "", "litert", None)
+
+    return ModelSession
+
+
+class Quiet:
+    def at(self, *_: object) -> None: ...
+
+    def done(self, *_: object) -> None: ...
+
+
+def run(
+    world: World, plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch, *, away: set[str], stop_s: float | None
+) -> list[Result]:
+    monkeypatch.setattr("orchestrator.fleet.lanes.Session", session_class(world, away))
+    monkeypatch.setattr("orchestrator.fleet.desk.OPENING_S", 0.05)
+    monkeypatch.setattr("orchestrator.fleet.lanes.RETRY_S", 0.002)
+    stop, turns, results = threading.Event(), Turns(0.01), []
+    builds = Builds(ModelBuilder(world), turns, stop)  # type: ignore[arg-type]
+    sweep = make_sweep(folder)
+    fleet = Fleet(sweep, None, builds, turns, Quiet(), results.append, stop)  # type: ignore[arg-type]
+    if stop_s is not None:
+        threading.Timer(stop_s, stop.set).start()
+    fleet.run(plan)
+    builds.close()
+    return results
+
+
+def matrix(folder: Path, chance: random.Random) -> Plan:
+    """Pools, single boards, two devices of one machine, and the controller's own."""
+    devices: list[tuple[tuple[str, ...], str | None]] = [
+        (("p1", "p2", "p3"), None),
+        (("s",), None),
+        (("x", "y"), "shared"),
+        (("z",), "shared"),
+        (("me",), "controller"),
+    ]
+    cells = []
+    for number in range(24):
+        hosts, machine = chance.choice(devices)
+        cells.append(cell(number, *hosts, machine=machine))
+    made: list[Entry] = entries(*cells, seconds=[chance.choice([1.0, 2.0, 3.0]) for _ in cells])
+    return Plan(tuple(replace(e, cell=replace(e.cell, directory=folder / str(e.cell.number))) for e in made), {})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_cell_comes_to_exactly_one_result(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(seed)
+    plan = matrix(tmp_path, world.chance)
+    stop_s = world.chance.random() * 0.1 if seed % 4 == 0 else None
+    away = {"p1", "z"} if seed % 3 == 0 else set()
+    results = run(world, plan, tmp_path, monkeypatch, away=away, stop_s=stop_s)
+    assert sorted(r.number for r in results) == [e.cell.number for e in plan.entries]
+    assert not world.wrong
+    assert not any(world.busy.values()), "a session was left open"
+    if stop_s is None:
+        assert {r.status for r in results} == {"failed"}, [r.why for r in results if r.status != "failed"]
+
+
+def test_all_boards_of_a_pool_work_at_once_and_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(0, reliable=True)
+    hosts = [f"r{n}" for n in range(8)]
+    made = [
+        replace(e, cell=replace(e.cell, directory=tmp_path / str(e.cell.number)))
+        for e in entries(*(cell(n, *hosts) for n in range(64)))
+    ]
+    results = run(world, Plan(tuple(made), {}), tmp_path, monkeypatch, away=set(), stop_s=None)
+    shares = Counter(r.board for r in results)
+    assert {r.error.type for r in results if r.error} == {"Ran"}
+    assert set(shares) == set(hosts) and min(shares.values()) >= 3, shares

@@ -1,0 +1,98 @@
+"""The page of a dry run: within 100 columns, and everything that a user must know before boards are busy."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.builder import Builder
+from orchestrator.cell import Cell
+from orchestrator.fleet import forecast, plan
+from orchestrator.history import History
+from orchestrator.preview import print_plan, summary
+from orchestrator.stock import Stock
+from orchestrator.words import counted, duration, megabytes, numbers
+from tests.fleet.test_pool import cell
+
+
+def page(cells: list[Cell], cache: Path, *, history: History | None = None, excluded: Mapping[str, int] = {}) -> str:
+    where = Console(file=io.StringIO(), width=100)
+    with Builder(cache) as builder:
+        print_plan(where, plan(cells, history), builder, cache, excluded)
+    assert isinstance(where.file, io.StringIO)
+    text = where.file.getvalue()
+    assert max(map(len, text.splitlines())) <= 100, text
+    return text
+
+
+def with_settings(made: Cell, **settings: Any) -> Cell:
+    return replace(made, settings=replace(made.settings, **settings))
+
+
+def test_a_mixed_matrix(tmp_path: Path) -> None:
+    pool = [cell(n, "10.0.0.1", "10.0.0.2", "10.0.0.3", quantization=("none", "int8")[n % 2]) for n in range(4)]
+    pool = [replace(c, settings=replace(c.settings, seed=0, threads=1 + c.number // 2)) for c in pool]
+    far = replace(pool[0].settings.device, name="pi4", hosts=["pi4"], cores=4)
+    single = [with_settings(replace(pool[0], number=4 + n), device=far, threads=t) for n, t in enumerate((1, 4, 8))]
+    twin = replace(pool[0], number=7)
+    history = History({(single[0].id, None): [33.0]})
+    text = page([*pool, *single, twin], tmp_path, history=history, excluded={"device=pi4 optimization=int8": 3})
+    lines = text.splitlines()
+    assert lines[0] == "6 cells to run on 4 boards, about 43 s (history 1/6), 2 artifacts to build, 1 skipped"
+    assert "skipped cell 6: threads 8 is more than the 4 cores of pi4 (device.cores)" in lines
+    assert "excluded 3 cells by the rule device=pi4 optimization=int8" in lines
+    assert "repeated cell 7: the same as cell 0, which counts for both" in lines
+    assert [line.split() for line in lines if line.startswith("10.0.0.1 (pool of 3)")] == [
+        ["10.0.0.1", "(pool", "of", "3)", "10.0.0.1", "2", "20", "s", "scenario", "2", "not", "built", "yet"],
+        ["10.0.0.1", "(pool", "of", "3)", "10.0.0.2", "1", "10", "s", "scenario", "2", "not", "built", "yet"],
+        ["10.0.0.1", "(pool", "of", "3)", "10.0.0.3", "1", "10", "s", "scenario", "2", "not", "built", "yet"],
+    ]
+    assert any(line.split()[:6] == ["pi4", "pi4", "2", "43", "s", "history"] for line in lines), text
+    assert "0 cached, 2 to build (time unknown)" in text
+    assert "about 43 s, and what boards wait for builds (the longest cells first, 4 boards at once)" in text
+
+
+def test_one_cell_and_many(tmp_path: Path) -> None:
+    one = page([cell(0, "a")], tmp_path)
+    assert one.startswith("1 cell to run on 1 board, about 10 s (scenario), 1 artifact to build\n")
+    many = page([with_settings(cell(n, "a"), seed=0, threads=1 + n) for n in range(250)], tmp_path)
+    assert "and 50 cells more (200-249)" in many
+    assert len(many.splitlines()) < 220
+
+
+def test_a_plan_without_a_cell_to_run(tmp_path: Path) -> None:
+    made = cell(0, "a")
+    text = page([with_settings(made, device=replace(made.settings.device, cores=1), threads=2)], tmp_path)
+    assert text.splitlines()[0] == "0 cells to run on 0 boards, 1 skipped"
+
+
+def test_what_is_cached_is_known(tmp_path: Path) -> None:
+    made = plan([replace(cell(0, "a", quantization=q), number=n) for n, q in enumerate(("none", "int8"))])
+    entry = made.entries[0]
+    stock = Stock(
+        {e.key: e.recipe for e in made.entries if e.recipe}, {entry.key: {"size_bytes": 14_000_000, "build_s": 9.2}}
+    )
+    assert stock.words(entry) == "cached 14.0 MB" and stock.words(made.entries[1]) == "to build"
+    assert stock.upload(made.entries) == "14.0 MB + 1 not built yet"
+    assert stock.builds() == "1 cached, 1 to build (1 about 9 s each, going by a variant of the model)"
+    assert summary(made, forecast(made), stock).endswith("1 artifact to build")
+
+
+def test_words() -> None:
+    assert (counted(1, "cell"), counted(0, "cell")) == ("1 cell", "0 cells")
+    assert [duration(s) for s in (0.4, 99, 100, 599, 3000, 7200)] == [
+        "0 s",
+        "99 s",
+        "1.7 min",
+        "10.0 min",
+        "50 min",
+        "2.0 h",
+    ]
+    assert (megabytes(31_000), megabytes(3_512_000)) == ("31 kB", "3.5 MB")
+    assert numbers([3, 1, 2, 9, 5]) == "1-3, 5, 9"
+    assert numbers(range(0, 40, 2)).endswith("14, ...")
