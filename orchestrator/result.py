@@ -104,7 +104,7 @@ class Sweep:
     """One invocation. ``facts`` are about the controller (versions, git commit, user, command).
 
     ``tracking`` says where it belongs (see ``tracking.remembered``), ``controller`` which process runs it (see
-    ``alive``). Both are empty in what older versions have written.
+    ``alive``), ``excluded`` how many cells each rule dropped. All are empty in what older versions have written.
     """
 
     id: str
@@ -117,13 +117,14 @@ class Sweep:
     facts: dict[str, str] = field(default_factory=dict)
     tracking: dict[str, str] = field(default_factory=dict)
     controller: dict[str, str] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
-        later = {"tracking": {}, "controller": {}, **data}
+        later = {"tracking": {}, "controller": {}, "excluded": {}, **data}
         return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.compare.front import candidates
 from orchestrator.plain import plain
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
@@ -28,12 +29,25 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What is left to show: columns that hold something, rows with numbers, what all rows share, the others."""
+    """What is left to show: columns that hold something, rows with numbers, what all rows share, the others.
+
+    ``remarks`` are about the whole; ``along`` is the axis of the baseline.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     common: dict[str, str]
     others: tuple[Row, ...]
+    remarks: tuple[str, ...] = ()
+    along: str = "optimization"
+
+    @property
+    def every(self) -> tuple[Row, ...]:
+        return (*self.rows, *self.others)
+
+    def group(self, row: Row) -> tuple[Any, ...]:
+        """What rows share that stand together in the table."""
+        return tuple(row[key] for key in ("sweep", "device", "model") if key != self.along)
 
 
 def has(row: Row, key: str) -> bool:
@@ -64,14 +78,23 @@ def latency(row: Row) -> str:
 
 
 def change(row: Row) -> str:
-    """``1.92× faster``, ``~`` where it cannot be told from none, a dash where there is nothing to compare with."""
+    """``1.92× faster``, ``~`` where it cannot be told from none, a dash where there is nothing to compare with.
+
+    ``*``: under other conditions than the baseline.
+    """
     if row["is_baseline"]:
         return "baseline"
     if not has(row, "change_ratio"):
         return "–"
-    if not row["change_significant"]:
-        return "~"
-    return factor(row["change_ratio"])
+    star = "*" if has(row, "change_differs") else ""
+    return (factor(row["change_ratio"]) if row["change_significant"] else "~") + star
+
+
+def direction(row: Row) -> str:
+    """``faster`` or ``slower`` than the baseline, ``same`` where that is not known."""
+    if not has(row, "change_ratio") or not row["change_significant"]:
+        return "same"
+    return "faster" if row["change_ratio"] < 1 else "slower"
 
 
 def factor(ratio: float) -> str:
@@ -88,6 +111,10 @@ def estimate(row: Row) -> str:
     return _between(row["energy_estimate_low_mj"], row["energy_estimate_high_mj"], row["energy_estimate_mj"])
 
 
+def on_front(row: Row) -> str:
+    return "●" if row["front"] else "○" if row["front_of_model"] else ""
+
+
 def _of(key: str, scale: float = 1.0) -> Callable[[Row], str]:
     return lambda row: number(row[key] / scale) if has(row, key) else ""
 
@@ -97,8 +124,8 @@ def _word(key: str) -> Callable[[Row], str]:
 
 
 def columns(baseline: str) -> tuple[Column, ...]:
-    axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario")
-    heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario")
+    axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario", "overrides")
+    heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario", "Overrides")
     shared = {key: Column(key, head, _word(key), axis=True) for key, head in zip(axes, heads, strict=True)}
     return (
         Column("sweep", "Sweep", _word("sweep"), axis=True),
@@ -110,6 +137,7 @@ def columns(baseline: str) -> tuple[Column, ...]:
         Column("latency_ms", "Latency ms", latency, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("verdict", "Verdict", _word("verdict")),
+        Column("front", "Front", on_front, 4),
         Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),
         Column("load_ms", "Load ms", _of("load_ms"), 1, True),
         Column("peak_rss_mb", "RSS MB", _of("peak_rss_mb"), 2, True),
@@ -134,12 +162,22 @@ def sheet(comparison: Comparison) -> Sheet:
         texts = [column.text(row) for row in rows]
         if not any(texts) or (column.key == "board" and _paired(rows)):
             continue
+        if (column.key == "change" and set(texts) == {"–"}) or (column.key == "front" and len(rows) < 3):
+            continue  # nothing to compare with; nothing to choose from
         if column.axis and len(set(texts)) == 1:
             if column.key != "sweep":  # a single one is the title
                 common[column.head] = texts[0]
         else:
             kept.append(column)
-    return Sheet(tuple(kept), tuple(rows), common, others)
+    return Sheet(tuple(kept), tuple(rows), common, others, tuple(_remarks(comparison)), comparison.baseline_axis)
+
+
+def _remarks(comparison: Comparison) -> Iterator[str]:
+    for sweep in comparison.sweeps:
+        where = f" in {sweep.id}" if len(comparison.sweeps) > 1 else ""
+        for rule, n in sweep.excluded.items():
+            yield plain(f"{n} cell{'s' if n != 1 else ''} excluded{where} by {rule}.")
+    yield from map(plain, comparison.notes)
 
 
 def _paired(rows: Sequence[Row]) -> bool:
@@ -150,6 +188,19 @@ def _paired(rows: Sequence[Row]) -> bool:
 
 def cell_name(row: Row) -> str:
     return plain("/".join(str(row.get(key) or "?") for key in ("device", "model", "optimization")))
+
+
+NO_LABEL = ("sweep", "device", "board", "processor", "delegate", "energy_scope")
+
+
+def differing(shown: Sheet, row: Row) -> list[str]:
+    """``threads 4``: what differs between cells besides device, model and optimization."""
+    axes = [column for column in shown.columns if column.axis and column.key not in NO_LABEL]
+    return [f"{column.head.lower()} {text}" for column in axes if (text := column.text(row))]
+
+
+def full_name(shown: Sheet, row: Row) -> str:
+    return " · ".join([cell_name(row), *differing(shown, row)])
 
 
 def doubts(rows: tuple[Row, ...]) -> list[tuple[Row, str]]:
@@ -173,13 +224,34 @@ LATENCY_NOTE = (
     "~ is no significant difference (Welch test on process medians at 5 %, and at least 2 %)."
 )
 
+FRONT_NOTE = (
+    "Front: ● no other cell of the device, ○ no other one of the same model on it, is at least as good in {what} "
+    "and better in one. Overlapping intervals, and latencies less than 2 % apart, are a tie. "
+    "How well the model answers is not part of it."
+)
+
 
 def notes(shown: Sheet, kept: Sequence[Column] | None = None) -> list[str]:
     """What must be said about the columns that are shown."""
     keys = {column.key for column in (shown.columns if kept is None else kept)}
     lines = [LATENCY_NOTE] if shown.rows else []
+    if conditions := sorted({name for row in shown.rows for name in plain(row["change_differs"]).split(", ") if name}):
+        lines.append(f"* under other conditions than the baseline: {', '.join(conditions)}.")
+    if "front" in keys:
+        lines.append(front_note(shown))
     lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
     return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])
+
+
+def front_note(shown: Sheet) -> str:
+    """What the front is about, and where energy is no part of it."""
+    groups = candidates(shown.rows)
+    what = "latency, measured energy and size" if any(group.energy for group in groups) else "latency and size"
+    without = dict.fromkeys(f"{plain(group.device)}: {group.without}" for group in groups if group.without)
+    some = (
+        f" Energy does not count on {'; '.join(without)}." if any(group.energy for group in groups) and without else ""
+    )
+    return FRONT_NOTE.format(what=what) + some
 
 
 def _no_energy(shown: Sheet) -> list[str]:

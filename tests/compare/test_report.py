@@ -76,12 +76,12 @@ def shown(comparison: Comparison, *, width: int = 100, terminal: bool = False) -
 GOLDEN = """\
 Device pi4  Board pi4-01  Runtime litert  Threads 1  Batch 1  Input 224  Scenario quick  \
 Accelerator CPU  Delegate XNNPACK 66/66
-Model        Optimization   Latency ms       vs none  Verdict  p90 ms  RSS MB  Size MB    Est. mJ
------------  -------------  ----------  ------------  -------  ------  ------  -------  ---------
-mobilenetv2  none           41.2 ±0.4%      baseline  valid      41.6    96.4     14.0    147–176
-mobilenetv2  float16        41.3 ±0.4%             –  invalid    41.7    96.4     14.0    147–176
-mobilenetv2  dynamic_range  33.0 ±0.4%  1.25× faster  valid      33.4    96.4     14.0    117–141
-mobilenetv2  int8           19.0 ±0.4%  2.17× faster  valid      19.2    96.4     14.0  67.4–80.8
+Model        Optimization   Latency ms       vs none  Verdict  Front  p90 ms  Size MB    Est. mJ
+-----------  -------------  ----------  ------------  -------  -----  ------  -------  ---------
+mobilenetv2  none           41.2 ±0.4%      baseline  valid             41.6     14.0    147–176
+mobilenetv2  float16        41.3 ±0.4%             –  invalid           41.7     14.0    147–176
+mobilenetv2  dynamic_range  33.0 ±0.4%  1.25× faster  valid             33.4     14.0    117–141
+mobilenetv2  int8           19.0 ±0.4%  2.17× faster  valid    ●        19.2     14.0  67.4–80.8
 invalid  pi4/mobilenetv2/float16: processes gave 2 different outputs for the same input
 failed   pi4/mine/int8 on pi4-01: ConnectionFailed: pi4-01 does not answer on port 22 (is it switched on?)  log: log.txt
 skipped  zero/mobilenetv2/none: no wheels for armv6l
@@ -91,7 +91,7 @@ skipped  zero/mobilenetv2/none: no wheels for armv6l
 def test_the_table_as_plain_text(comparison: Comparison) -> None:
     lines = shown(comparison).splitlines()
     assert lines[:10] == GOLDEN.splitlines()
-    assert lines[10] == "Without room here, in comparison.html: Load ms"
+    assert lines[10] == "Without room here, in comparison.html: Load ms, RSS MB"
     assert any(line.startswith("Est. mJ is no measurement") for line in lines)
 
 
@@ -148,7 +148,9 @@ class Checker(HTMLParser):
 
 def test_the_files_of_a_report(comparison: Comparison, tmp_path: Path) -> None:
     files = write_report(comparison, tmp_path / "out")
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"comparison.{e}" for e in ("html", "png", "md", "csv")}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        f"comparison.{e}" for e in ("html", "png", "md", "csv", "parquet")
+    }
     page = Checker()
     page.feed(files["html"].read_text())
     assert page.open == [] and page.sources == [] and "script" not in page.tags
@@ -156,10 +158,13 @@ def test_the_files_of_a_report(comparison: Comparison, tmp_path: Path) -> None:
         assert word in page.text
     assert "Energy measured" not in page.text
     markdown = files["md"].read_text()
-    assert "**failed** pi4/mine/int8" in markdown and markdown.count("\n| ") == 6
+    assert "**failed** pi4/mine/int8" in markdown and markdown.split("**Latency")[0].count("\n| ") == 6
     back = pd.read_csv(files["csv"])
     assert list(back.columns) == list(comparison.frame.columns) and len(back) == 6
     assert back["latency_ms"][0] == pytest.approx(comparison.frame["latency_ms"][0])
+    typed = pd.read_parquet(files["parquet"])
+    pd.testing.assert_frame_equal(typed, comparison.frame, check_dtype=True)
+    assert {typed[x].dtype.kind for x in ("latency_ms", "front", "number", "energy_scope")} == {"f", "b", "i", "O"}
     picture = image.imread(files["png"])
     assert picture.shape[0] > 200 and picture.shape[1] > 600 and np.std(picture) > 0.05
 
