@@ -67,7 +67,9 @@ class Comparison:
             return self
         kept = admitted(self.frame, filters)
         note = f"Only cells with {' '.join(map(str, filters))}: {len(kept)} of {len(self.frame)}."
-        if (self.frame["is_baseline"].sum()) > self.frame["is_baseline"].iloc[kept].sum():
+        keys = [self.baselines[r.sweep_id].others(r) for r in self.results]
+        compared = {keys[i] for i in kept if self.frame["change_ratio"].notna().iat[i]}
+        if compared - {keys[i] for i in kept if self.frame["is_baseline"].iat[i]}:
             note += " Baselines that are not among them still count."
         frame = _with_fronts(self.frame.iloc[kept].reset_index(drop=True))
         results = tuple(self.results[i] for i in kept)

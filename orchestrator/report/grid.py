@@ -76,7 +76,7 @@ def legend(found: list[Pivot], value: Value) -> str:
         said.append(", ".join(doubts))
     if value.name == "speedup":
         said.append("× as fast as the baseline, ~ no significant difference")
-    if any(row["status"] == "done" and value.of(row) is None for row in rows):
+    if any(row["status"] == "done" and bare(row, value) == "–" for row in rows):
         said.append("– no such number")
     if any(row["status"] != "done" for row in rows):
         said.append("letters: the reasons below")

@@ -39,3 +39,24 @@ def test_compare_uses_the_baseline_of_the_sweep(tmp_path: Path, capsys: pytest.C
     assert f"written: {tmp_path}/[out]/comparison.html" in out
     assert verbs.compare(["--root", str(tmp_path), "--baseline", "none"]) == 0
     assert "vs none" in capsys.readouterr().out
+
+
+def test_compare_filters_and_pivots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = tmp_path / "multirun" / "a" / "b"
+    Sweep("s", at, 1.0, status="finished").write()
+    for n, (device, name) in enumerate((d, o) for d in ("pi4", "pi5") for o in ("none", "int8")):
+        make_result(at, n, 40.0 if name == "none" else 20.0, sweep_id="s", device=device, optimization=name)
+    root = ["--root", str(tmp_path)]
+    assert verbs.compare(["s", "--pivot", "optimization", "device", "--value", "speedup", "device=pi5", *root]) == 0
+    out = capsys.readouterr().out
+    assert "int8                      2.00×" in out and "\nOnly cells with device=pi5: 2 of 4.\n" in out
+    assert verbs.compare(["device=pi4", "--baseline", "optimization:int8", *root]) == 0
+    assert "vs int8" in capsys.readouterr().out
+    for bad, says in (
+        (["--baseline", "device:pi9"], "device is pi4, pi5"),
+        (["--pivot", "device", "colour"], "no axis 'colour'"),
+        (["--value", "speed"], "did you mean 'speedup'"),
+        (["device=pi9"], "device is pi4, pi5"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            verbs.compare([*bad, *root])
