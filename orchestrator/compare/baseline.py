@@ -63,17 +63,21 @@ class Baseline:
 
     def of(self, result: Result) -> str:
         """The result's own value on the axis."""
-        return result.sweep_id if self.axis == "sweep" else result.axes.get(self.axis, "")
+        return result.sweep_id if self.axis == "sweep" else asked(result).get(self.axis, "")
 
     def others(self, result: Result) -> tuple[str, ...]:
         """Everything that a cell shares with its baseline."""
         sweep = "" if self.axis == "sweep" else result.sweep_id
-        return (self.axis, sweep, overrides(result), *(result.axes.get(a, "") for a in AXES if a != self.axis))
+        overrides = "/".join(result.cell_id.split("/")[len(AXES) :])  # those that are no axis end the cell's id
+        axes = asked(result)
+        return (self.axis, sweep, overrides, *(axes.get(axis, "") for axis in AXES if axis != self.axis))
 
 
-def overrides(result: Result) -> str:
-    """Overrides that are no axis; they stand at the end of the cell's id."""
-    return "/".join(result.cell_id.split("/")[len(AXES) :])
+def asked(result: Result) -> dict[str, str]:
+    """The axes as they were asked for: 'auto' rather than the runtime that a board got, which a failed cell has not."""
+    words = result.cell_id.split("/")
+    own = {axis: words[AXES.index(axis)] for axis in ("runtime", "scenario")} if len(words) >= len(AXES) else {}
+    return {**result.axes, **own}
 
 
 def change(result: Result, base: Result | None, baseline: Baseline) -> dict[str, Any]:

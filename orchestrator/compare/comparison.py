@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cell import AXES
-from orchestrator.compare.baseline import Baseline
+from orchestrator.compare.baseline import Baseline, asked
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
@@ -167,8 +167,8 @@ def _missing(baselines: Mapping[str, Baseline], results: Sequence[Result]) -> li
         there = list(dict.fromkeys(baseline.of(result) for result in done))
         if len(done) > 1 and baseline.value not in there:
             where = f" in {sweep}" if len(baselines) > 1 else ""
-            varies = [a for a in AXES if len({r.axes.get(a) for r in done}) > 1]
-            other = f"{varies[0]}:{done[0].axes.get(varies[0])}" if varies else ""
+            axes = [asked(result) for result in done]
+            other = next((f"{axis}:{axes[0].get(axis)}" for axis in AXES if len({a.get(axis) for a in axes}) > 1), "")
             tip = f" Another can be chosen: compare --baseline {other}" if other else ""
             notes.append(f"No cell{where} has the baseline {baseline} and a result.{tip}")
     return list(dict.fromkeys(notes))
@@ -184,18 +184,19 @@ def _order(
 ) -> Callable[[Result], tuple[Any, ...]]:
     """Cells to be compared stand together, the baseline first; words in the order asked for, numbers by size."""
     position = {sweep.id: i for i, sweep in enumerate(sweeps)}
-    asked = sorted(results, key=lambda r: (position.get(r.sweep_id, 0), r.number))
-    seen = {axis: {r.axes.get(axis, ""): i for i, r in reversed(list(enumerate(asked)))} for axis in AXES}
+    by_number = sorted(results, key=lambda r: (position.get(r.sweep_id, 0), r.number))
+    seen = {axis: {asked(r).get(axis, ""): i for i, r in reversed(list(enumerate(by_number)))} for axis in AXES}
     along = _axis(baselines)
 
     def place(axis: str, value: str) -> tuple[int, int]:
         return (0, int(value)) if value.isdecimal() else (1, seen[axis][value])
 
     def key(result: Result) -> tuple[Any, ...]:
-        axes = [place(axis, result.axes.get(axis, "")) for axis in AXES if axis != along]
+        axes = asked(result)
+        shared = [place(axis, axes.get(axis, "")) for axis in AXES if axis != along]
         at = position.get(result.sweep_id, 0)
         other = not baselines[result.sweep_id].is_in(result)
-        last = place(along, result.axes.get(along, "")) if along != "sweep" else (0, at)
-        return (ORDER[result.status], axes, 0 if along == "sweep" else at, other, last, result.number)
+        last = place(along, axes.get(along, "")) if along != "sweep" else (0, at)
+        return (ORDER[result.status], shared, 0 if along == "sweep" else at, other, last, result.number)
 
     return key

@@ -94,7 +94,7 @@ def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Piv
     if axes[0] == axes[1]:
         raise ConfigError(f"rows and columns are both {axes[0]!r}", hint="name two axes")
     asked = sorted(rows, key=lambda row: (row["sweep"], row["number"]))
-    split = [axis for axis in PIVOT_AXES if axis not in axes and len({_at(row, axis) for row in rows}) > 1]
+    split = [axis for axis in differing(rows) if axis not in axes]
     places: Counter[tuple[str, ...]] = Counter()
     found: dict[tuple[tuple[str, str], ...], dict[tuple[str, str], Row]] = {}
     for row in asked:
@@ -114,7 +114,7 @@ def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Piv
 def usual_axes(rows: Sequence[Row]) -> tuple[str, str] | None:
     """The two axes with most values, in display order; the device only where it takes that to have two."""
     counts = {axis: len({_at(row, axis) for row in rows}) for axis in PIVOT_AXES}
-    differ = sorted((axis for axis, n in counts.items() if n > 1), key=lambda axis: -counts[axis])
+    differ = sorted(differing(rows), key=lambda axis: -counts[axis])
     if not differ:
         return None
     inner = [axis for axis in differ if axis != "device"]
@@ -125,8 +125,16 @@ def usual_axes(rows: Sequence[Row]) -> tuple[str, str] | None:
     return (chosen[1], chosen[0]) if wide else (chosen[0], chosen[1])
 
 
+def differing(rows: Sequence[Row]) -> list[str]:
+    """The axes that rows differ in; not the input size, where each model has its own."""
+    sizes = {(_at(row, "model"), _at(row, "input_size")) for row in rows}
+    implied = len(sizes) == len({model for model, _ in sizes})
+    found = [axis for axis in PIVOT_AXES if len({_at(row, axis) for row in rows}) > 1]
+    return [axis for axis in found if not (axis == "input_size" and implied and "model" in found)]
+
+
 def _at(row: Row, axis: str) -> str:
-    return str(row.get(axis) or "")
+    return str(row.get("runtime_asked" if axis == "runtime" else axis) or "")
 
 
 def _values(cells: Mapping[tuple[str, str], Row], side: int) -> tuple[str, ...]:

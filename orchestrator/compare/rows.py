@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.cell import AXES
-from orchestrator.compare.baseline import Baseline, change, overrides
+from orchestrator.compare.baseline import Baseline, asked, change
 from orchestrator.result import DONE, Result
 
 METRIC_COLUMNS: Mapping[str, str] = {
@@ -47,10 +47,20 @@ TAG_COLUMNS: Mapping[str, str] = {
     "board_kernel": "board.kernel",
     "governor": "state.governor",
 }
-IDENTITY = ("sweep", "number", "status", "device", "board", "model", "optimization", "runtime", "runtime_name")
 COLUMNS: tuple[str, ...] = (
-    *IDENTITY,
-    *("accelerator", "processor", "delegate", "threads", "batch_size", "input_size", "scenario", "overrides"),
+    *("sweep", "number", "status", "device", "board", "model", "optimization"),
+    *(
+        "runtime",
+        "runtime_asked",
+        "runtime_name",
+        "accelerator",
+        "processor",
+        "delegate",
+        "threads",
+        "batch_size",
+        "input_size",
+        "scenario",
+    ),
     *METRIC_COLUMNS,
     *TAG_COLUMNS,
     *("verdict", "verdict_reasons", "warnings", "processes", "front", "front_of_model", "is_baseline"),
@@ -63,15 +73,15 @@ TRUTHS = ("front", "front_of_model", "is_baseline", "change_significant")
 WHOLE = ("number",)
 """Columns that hold floats (NaN: not known), booleans and integers; all others hold text (None: not known)."""
 
-PIVOT_AXES = ("sweep", *AXES, "overrides")
-"""What tells rows apart; an axis of the matrix, the sweep, or overrides on its command line."""
+PIVOT_AXES = ("sweep", *AXES)
+"""What tells rows apart: an axis of the matrix (the scenario with its overrides), or the sweep."""
 
 
 def row_of(result: Result, base: Result | None, baseline: Baseline, alone: bool) -> dict[str, Any]:
     """``alone``: there is no other cell that could be compared with the same baseline."""
     row: dict[str, Any] = {
         **result.axes,
-        "overrides": overrides(result) or None,
+        "runtime_asked": asked(result)["runtime"],
         "sweep": result.sweep_id,
         "number": result.number,
         "status": result.status,

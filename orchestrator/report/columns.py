@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.compare.front import candidates
+from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
@@ -31,7 +32,7 @@ class Column:
 class Sheet:
     """What is left to show: columns that hold something, rows with numbers, what all rows share, the others.
 
-    ``remarks`` are about the whole; ``along`` is the axis of the baseline.
+    ``remarks`` are about the whole; ``along`` is the axis of the baseline, ``implied`` axes follow from the model.
     """
 
     columns: tuple[Column, ...]
@@ -40,6 +41,7 @@ class Sheet:
     others: tuple[Row, ...]
     remarks: tuple[str, ...] = ()
     along: str = "optimization"
+    implied: tuple[str, ...] = ()
 
     @property
     def every(self) -> tuple[Row, ...]:
@@ -124,8 +126,8 @@ def _word(key: str) -> Callable[[Row], str]:
 
 
 def columns(baseline: str) -> tuple[Column, ...]:
-    axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario", "overrides")
-    heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario", "Overrides")
+    axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario")
+    heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario")
     shared = {key: Column(key, head, _word(key), axis=True) for key, head in zip(axes, heads, strict=True)}
     return (
         Column("sweep", "Sweep", _word("sweep"), axis=True),
@@ -157,6 +159,7 @@ def sheet(comparison: Comparison) -> Sheet:
     ]
     rows = [row for row in records if row["status"] == DONE]
     others = tuple(row for row in records if row["status"] != DONE)
+    implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
     for column in columns(comparison.baseline):
         texts = [column.text(row) for row in rows]
@@ -169,7 +172,9 @@ def sheet(comparison: Comparison) -> Sheet:
                 common[column.head] = texts[0]
         else:
             kept.append(column)
-    return Sheet(tuple(kept), tuple(rows), common, others, tuple(_remarks(comparison)), comparison.baseline_axis)
+    return Sheet(
+        tuple(kept), tuple(rows), common, others, tuple(_remarks(comparison)), comparison.baseline_axis, implied
+    )
 
 
 def _remarks(comparison: Comparison) -> Iterator[str]:
@@ -195,7 +200,7 @@ NO_LABEL = ("sweep", "device", "board", "processor", "delegate", "energy_scope")
 
 def differing(shown: Sheet, row: Row) -> list[str]:
     """``threads 4``: what differs between cells besides device, model and optimization."""
-    axes = [column for column in shown.columns if column.axis and column.key not in NO_LABEL]
+    axes = [column for column in shown.columns if column.axis and column.key not in (*NO_LABEL, *shown.implied)]
     return [f"{column.head.lower()} {text}" for column in axes if (text := column.text(row))]
 
 
@@ -219,10 +224,8 @@ ESTIMATE_NOTE = (
     "Use it to rank variants on one board, not as an absolute."
 )
 ENERGY_NOTE = "Energy mJ is measured per inference, ± standard uncertainty; compare within one scope only."
-LATENCY_NOTE = (
-    "Latency: median of the medians of the processes, ± half its 95 % interval between processes. "
-    "~ is no significant difference (Welch test on process medians at 5 %, and at least 2 %)."
-)
+LATENCY_NOTE = "Latency: median of the medians of the processes, ± half its 95 % interval between processes."
+CHANGE_NOTE = "~ is no significant difference (Welch test on process medians at 5 %, and at least 2 %)."
 
 FRONT_NOTE = (
     "Front: ● no other cell of the device, ○ no other one of the same model on it, is at least as good in {what} "
@@ -235,6 +238,7 @@ def notes(shown: Sheet, kept: Sequence[Column] | None = None) -> list[str]:
     """What must be said about the columns that are shown."""
     keys = {column.key for column in (shown.columns if kept is None else kept)}
     lines = [LATENCY_NOTE] if shown.rows else []
+    lines += [CHANGE_NOTE] if "change" in keys else []
     if conditions := sorted({name for row in shown.rows for name in plain(row["change_differs"]).split(", ") if name}):
         lines.append(f"* under other conditions than the baseline: {', '.join(conditions)}.")
     if "front" in keys:

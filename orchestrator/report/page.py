@@ -205,11 +205,12 @@ def _conditions(shown: c.Sheet) -> str:
 def _methods(shown: c.Sheet, comparison: Comparison) -> str:
     counts = sorted({int(row["processes"]) for row in shown.rows})
     processes = f" Processes per cell: {', '.join(map(str, counts))}." if counts else ""
+    axis = f" ({comparison.baseline_axis})" if comparison.baseline_axis == "optimization" else ""
+    base = f"The baseline is the cell with {comparison.baseline}{axis} that is the same in all other axes."
     lines = [
         *c.notes(shown),
         f"Each cell ran in fresh processes, one after the other.{processes}",
-        f"The baseline is the cell with {comparison.baseline} ({comparison.baseline_axis.replace('_', ' ')}) that is "
-        "the same in all other axes.",
+        *([base] if any(column.key == "change" for column in shown.columns) else []),
         "valid: nothing spoke against it. suspect: something was unsteady, see its reasons. "
         "invalid: not the numbers of this model in this configuration.",
     ]

@@ -66,7 +66,7 @@ def test_another_runtime_blocks_unless_it_is_the_axis(tmp_path: Path) -> None:
     frame = compare(make_sweep(tmp_path), [base, other], "runtime:litert").frame.set_index("number")
     assert frame.loc[1, "change_ratio"] == pytest.approx(0.5, rel=0.02)
     assert frame.loc[1, "change_differs"] == ""  # a runtime has its own version
-    moved = replace(other, axes={**base.axes, "device": "pi5"})
+    moved = replace(other, axes={**base.axes, "device": "pi5"}, cell_id=base.cell_id)
     frame = compare(make_sweep(tmp_path), [base, moved], "device:pi4").frame.set_index("number")
     assert frame.isna().loc[1, "change_ratio"] and "another runtime" in frame.loc[1, "change_note"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,24 @@ def test_bad_filters(matrix: Comparison, words: list[str], says: str) -> None:
 def test_a_path_is_no_filter() -> None:
     assert is_filter("device=pi4") and is_filter("sweep=a*")
     assert not any(map(is_filter, ("last", "./a=b", "20261124-1", "/x/device=pi4")))
+
+
+def test_an_input_size_of_the_models_own_is_no_axis_to_split_by(tmp_path: Path) -> None:
+    sizes = {"mobilenetv2": "224", "digits": "8"}
+    results = [
+        make_result(tmp_path, 2 * n + k, write=False, model=model, optimization=name, input_size=size)
+        for n, (model, size) in enumerate(sizes.items())
+        for k, name in enumerate(("none", "int8"))
+    ]
+    (one,) = pivots(rows(compare(make_sweep(tmp_path), results)))
+    assert (one.rows, one.columns, len(one.cells)) == ("model", "optimization", 4)
+    results.append(make_result(tmp_path, 4, write=False, input_size="96"))
+    assert len(pivots(rows(compare(make_sweep(tmp_path), results)), ("model", "optimization"))) == 3
+
+
+def test_a_failed_cell_stands_beside_those_that_got_their_runtime(tmp_path: Path) -> None:
+    done = make_result(tmp_path, 0, write=False)
+    results = [replace(done, axes={**done.axes, "runtime": "litert"}), make_failed(tmp_path, 1, optimization="int8")]
+    made = compare(make_sweep(tmp_path), results)
+    (one,) = pivots(rows(made))
+    assert len(one.cells) == 2 and made.frame["is_baseline"][0]
