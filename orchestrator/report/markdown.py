@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.compare import Pivot, Value
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
-from orchestrator.report import grid
+from orchestrator.report import grid, remarks
 from orchestrator.report.grid import View
 from orchestrator.report.troubles import marks, troubles
 
@@ -33,7 +33,7 @@ def markdown(shown: c.Sheet, title: str, view: View) -> str:
         lines.append(f"- {letter}**{trouble.status}** {_text(trouble.cells)}: {_text(trouble.reason)}{hint}")
     lines += [f"- {_text(remark)}" for remark in shown.remarks]
     lines += _pivots(pivots, view.shown, marks(found))
-    return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in c.notes(shown))]) + "\n"
+    return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in remarks.notes(shown))]) + "\n"
 
 
 def _pivots(pivots: list[Pivot], value: Value, letters: Mapping[int, str]) -> Iterator[str]:

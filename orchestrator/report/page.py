@@ -9,7 +9,7 @@ from importlib import resources
 
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
-from orchestrator.report import grid, heat, scatter
+from orchestrator.report import grid, heat, remarks, scatter
 from orchestrator.report.figure import CHARTS, Chart, ends, groups, label
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
@@ -161,7 +161,7 @@ def _chart(chart: Chart, shown: c.Sheet) -> str:
     panels = [(name, rows) for name, rows in groups(shown) if any(c.has(row, chart.key) for row in rows)]
     if not panels:
         return ""
-    note = f'<p class="note">{_e(c.ESTIMATE_NOTE)}</p>' if chart.estimated else ""
+    note = f'<p class="note">{_e(remarks.ESTIMATE_NOTE)}</p>' if chart.estimated else ""
     inner = "".join(_panel(chart, name, rows, shown) for name, rows in panels)
     kind = "chart estimated" if chart.estimated else "chart"
     count = sum(len(rows) for _, rows in panels)
@@ -208,7 +208,7 @@ def _methods(shown: c.Sheet, comparison: Comparison) -> str:
     axis = f" ({comparison.baseline_axis})" if comparison.baseline_axis == "optimization" else ""
     base = f"The baseline is the cell with {comparison.baseline}{axis} that is the same in all other axes."
     lines = [
-        *c.notes(shown),
+        *remarks.notes(shown),
         f"Each cell ran in fresh processes, one after the other.{processes}",
         *([base] if any(column.key == "change" for column in shown.columns) else []),
         "valid: nothing spoke against it. suspect: something was unsteady, see its reasons. "
@@ -223,5 +223,9 @@ def _align(column: c.Column) -> str:
 
 
 def _title(column: c.Column) -> str:
-    titles = {"energy_estimate_mj": c.ESTIMATE_NOTE, "energy_mj": c.ENERGY_NOTE, "latency_ms": c.LATENCY_NOTE}
+    titles = {
+        "energy_estimate_mj": remarks.ESTIMATE_NOTE,
+        "energy_mj": remarks.ENERGY_NOTE,
+        "latency_ms": remarks.LATENCY_NOTE,
+    }
     return f' title="{_e(titles[column.key])}"' if column.key in titles else ""

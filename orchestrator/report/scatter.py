@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orchestrator.compare.front import Candidates, candidates
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
+from orchestrator.report import remarks
 from orchestrator.report.figure import label
 from orchestrator.report.scale import Scale
 from orchestrator.report.words import escaped
@@ -45,7 +46,7 @@ def section(shown: c.Sheet) -> str:
         f' r="5"/></svg> {escaped(m)}</span>'
         for m in models
     )
-    note = f'<p class="note">{escaped(c.front_note(shown))}</p><p class="keys">{keys}</p>'
+    note = f'<p class="note">{escaped(remarks.front_note(shown))}</p><p class="keys">{keys}</p>'
     return f'<section class="fronts"><h2>Pareto front</h2>{note}<div class="panels broad">{figures}</div></section>'
 
 

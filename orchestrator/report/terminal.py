@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
-from orchestrator.report import grid
+from orchestrator.report import grid, remarks
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
 from orchestrator.report.troubles import Trouble, marks, troubles
@@ -45,7 +45,7 @@ def table(console: Console, comparison: Comparison, view: View | None = None) ->
         _say(console, Text(remark, "yellow"))
     if left := [column.head for column in shown.columns if column not in kept]:
         _say(console, Text(f"Without room here, in comparison.html: {', '.join(left)}", "dim"))
-    for note in [] if view.asked else c.notes(shown, kept):
+    for note in [] if view.asked else remarks.notes(shown, kept):
         _say(console, Text(note, "dim"))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from orchestrator.compare import compare
 from orchestrator.compare.front import candidates, front
-from orchestrator.report.columns import front_note, sheet
+from orchestrator.report.columns import sheet
+from orchestrator.report.remarks import front_note
 from orchestrator.result import Result
 from orchestrator.verdict import Verdict
 from tests.measurement.records import make_result, make_sweep
