@@ -204,7 +204,8 @@ def differing(shown: Sheet, row: Row) -> list[str]:
 
 
 def full_name(shown: Sheet, row: Row) -> str:
-    return " · ".join([cell_name(row), *differing(shown, row)])
+    sweep = [plain(row["sweep"])] if any(column.key == "sweep" for column in shown.columns) else []
+    return " · ".join([cell_name(row), *differing(shown, row), *sweep])
 
 
 def doubts(rows: tuple[Row, ...]) -> list[tuple[Row, str]]:

@@ -92,6 +92,8 @@ def test_what_stands_in_a_place(matrix: Comparison) -> None:
     latency, speedup, energy = (value_called(word) for word in ("latency", "speedup", "energy"))
     assert grid.text(by_number[0], latency, {}) == "40.2"
     assert [grid.text(by_number[n], speedup, {}) for n in (0, 1)] == ["baseline", "2.00×"]
+    same = {**by_number[1], "change_significant": False, "change_differs": "kernel"}
+    assert grid.text(same, speedup, {}) == "~*"
     assert grid.text(by_number[7], latency, letters) == "failed a"
     assert grid.text({**by_number[0], "verdict": "suspect"}, latency, {}) == "40.2 ?"
     assert grid.text(by_number[0], energy, {}) == "–" and grid.text(None, energy, {}) == ""
