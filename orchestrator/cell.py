@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from orchestrator.device import Device
-from orchestrator.limits import NAME, Between, NameOrNames, OneOf
+from orchestrator.limits import NAME, Between, Matching, NameOrNames, OneOf
 
 QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
 MODEL_KINDS = ("keras_application", "digits", "file")
 RUNTIMES = ("litert", "tflite_runtime")
 RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",)}
 """Which artifact formats each runtime executes."""
+
+AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
+"""The coordinates of a cell in the matrix, in display order."""
+
+BASELINE = Matching(
+    rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}|({'|'.join((*AXES, 'sweep'))}):.+", "an optimization, or axis:value"
+)
 
 
 @dataclass(slots=True)
@@ -90,7 +97,7 @@ class Settings:
     batch_size: Annotated[int, Between(1, 1024)] = 1
     input_size: Annotated[int | None, Between(1, 4096)] = None  # None: the model's own
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
-    baseline: str = "none"  # the optimization that the others are compared with
+    baseline: Annotated[str, BASELINE] = "none"  # what the others are compared with: an optimization, or axis:value
     objective: Annotated[Any, NameOrNames()] = "latency/median_ms"  # what an adaptive sweeper is told
     exclude: list[Any] = field(default_factory=list)  # rules; see config/rules.py, which checks them
     include: list[Any] = field(default_factory=list)

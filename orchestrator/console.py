@@ -26,7 +26,20 @@ log = logging.getLogger(__name__)
 MARKS = {DONE: ("✓", "green"), FAILED: ("✗", "red"), SKIPPED: ("–", "yellow")}
 VERDICT_STYLE = {"valid": "green", "suspect": "yellow", "invalid": "red"}
 
-SIMPLER = {"✓": "+", "✗": "x", "–": "-", "—": "-", "…": "...", "×": "x", "±": "+-", "·": "-", "µ": "u"}
+SIMPLER = {
+    "✓": "+",
+    "✗": "x",
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "×": "x",
+    "±": "+-",
+    "·": "-",
+    "µ": "u",
+    "●": "@",
+    "○": "o",
+    "°": "",
+}
 """What our own marks become where the output's encoding has no place for them."""
 
 Part = str | tuple[str, str]

@@ -14,7 +14,7 @@ from orchestrator.compare import compare
 from orchestrator.console import say, unbroken
 from orchestrator.redact import redacted
 from orchestrator.report import table, write_report
-from orchestrator.result import FAILED, Result, Sweep
+from orchestrator.result import Result, Sweep
 from orchestrator.tracking import TrackingWriter
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,6 @@ def conclude(
     _report(console, sweep, results)
     writer.finish(sweep)
     undelivered = writer.close(DELIVERY_S, stop)
-    for failure in (result for result in results if result.status == FAILED and result.error):
-        if failure.error is not None and failure.error.log:
-            say(console, (f"log of {failure.short}: {failure.error.log}", "dim"))
     page = sweep.directory / "comparison.html"
     if page.is_file():
         say(console, f"report    {shown(page)}")

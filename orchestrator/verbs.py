@@ -35,23 +35,29 @@ class Parser(argparse.ArgumentParser):
 
 
 def compare(arguments: list[str]) -> int:
-    """``compare [SWEEP...]``: stored sweeps side by side."""
+    """``compare [SWEEP...] [KEY=VALUE...]``: stored sweeps side by side."""
     parser = Parser("compare", "Stored sweeps side by side.")
-    parser.add_argument("sweeps", nargs="*", default=["last"], metavar="SWEEP", help="id, path or 'last'")
-    parser.add_argument("--baseline", default=None, help="optimization to compare with (default: the sweep's own)")
-    parser.add_argument("--root", type=Path, default=root_directory(), help="where multirun/ lies")
-    parser.add_argument(
-        "--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV"
+    add = parser.add_argument
+    add(
+        "words", nargs="*", metavar="SWEEP|KEY=VALUE", help="id, path or 'last'; which cells: device=pi4, model=mobile*"
     )
-    chosen = parser.parse_args(arguments)
-    from orchestrator.compare import compare_sweeps
-    from orchestrator.report import table, write_report
+    add("--baseline", default=None, help="an optimization, or axis:value such as device:pi4 (default: the sweep's own)")
+    add("--pivot", nargs=2, default=None, metavar=("ROWS", "COLUMNS"), help="a table over two axes instead of a list")
+    add("--value", default=None, help="what it shows: latency, speedup, energy, size, p90, ... (default: latency)")
+    add("--root", type=Path, default=root_directory(), help="where multirun/ lies")
+    add("--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV, Parquet")
+    chosen = parser.parse_intermixed_args(arguments)
+    from orchestrator.compare import Filter, compare_sweeps, is_filter, value_called
+    from orchestrator.report import View, table, write_report
 
-    comparison = compare_sweeps(chosen.root.resolve(), chosen.sweeps, chosen.baseline)
+    filters = [Filter.parse(word) for word in chosen.words if is_filter(word)]
+    names = [word for word in chosen.words if not is_filter(word)]
+    view = View(chosen.pivot and (chosen.pivot[0], chosen.pivot[1]), chosen.value and value_called(chosen.value))
+    comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters)
     console = terminal()
-    table(console, comparison)
+    table(console, comparison, view)
     if chosen.output is not None:
-        for path in write_report(comparison, chosen.output).values():
+        for path in write_report(comparison, chosen.output, view).values():
             say(console, f"written: {path}")
     return 0
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
@@ -28,12 +29,26 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What is left to show: columns that hold something, rows with numbers, what all rows share, the others."""
+    """What is left to show: columns that hold something, rows with numbers, what all rows share, the others.
+
+    ``remarks`` are about the whole; ``along`` is the axis of the baseline, ``implied`` axes follow from the model.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     common: dict[str, str]
     others: tuple[Row, ...]
+    remarks: tuple[str, ...] = ()
+    along: str = "optimization"
+    implied: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[Row, ...]:
+        return (*self.rows, *self.others)
+
+    def group(self, row: Row) -> tuple[Any, ...]:
+        """What rows share that stand together in the table."""
+        return tuple(row[key] for key in ("sweep", "device", "model") if key != self.along)
 
 
 def has(row: Row, key: str) -> bool:
@@ -64,14 +79,23 @@ def latency(row: Row) -> str:
 
 
 def change(row: Row) -> str:
-    """``1.92× faster``, ``~`` where it cannot be told from none, a dash where there is nothing to compare with."""
+    """``1.92× faster``, ``~`` where it cannot be told from none, a dash where there is nothing to compare with.
+
+    ``*``: under other conditions than the baseline.
+    """
     if row["is_baseline"]:
         return "baseline"
     if not has(row, "change_ratio"):
         return "–"
-    if not row["change_significant"]:
-        return "~"
-    return factor(row["change_ratio"])
+    star = "*" if has(row, "change_differs") else ""
+    return (factor(row["change_ratio"]) if row["change_significant"] else "~") + star
+
+
+def direction(row: Row) -> str:
+    """``faster`` or ``slower`` than the baseline, ``same`` where that is not known."""
+    if not has(row, "change_ratio") or not row["change_significant"]:
+        return "same"
+    return "faster" if row["change_ratio"] < 1 else "slower"
 
 
 def factor(ratio: float) -> str:
@@ -86,6 +110,10 @@ def estimate(row: Row) -> str:
     if not has(row, "energy_estimate_mj"):
         return ""
     return _between(row["energy_estimate_low_mj"], row["energy_estimate_high_mj"], row["energy_estimate_mj"])
+
+
+def on_front(row: Row) -> str:
+    return "●" if row["front"] else "○" if row["front_of_model"] else ""
 
 
 def _of(key: str, scale: float = 1.0) -> Callable[[Row], str]:
@@ -110,6 +138,7 @@ def columns(baseline: str) -> tuple[Column, ...]:
         Column("latency_ms", "Latency ms", latency, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("verdict", "Verdict", _word("verdict")),
+        Column("front", "Front", on_front, 4),
         Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),
         Column("load_ms", "Load ms", _of("load_ms"), 1, True),
         Column("peak_rss_mb", "RSS MB", _of("peak_rss_mb"), 2, True),
@@ -129,17 +158,30 @@ def sheet(comparison: Comparison) -> Sheet:
     ]
     rows = [row for row in records if row["status"] == DONE]
     others = tuple(row for row in records if row["status"] != DONE)
+    implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
     for column in columns(comparison.baseline):
         texts = [column.text(row) for row in rows]
         if not any(texts) or (column.key == "board" and _paired(rows)):
             continue
+        if (column.key == "change" and set(texts) == {"–"}) or (column.key == "front" and len(rows) < 3):
+            continue  # nothing to compare with; nothing to choose from
         if column.axis and len(set(texts)) == 1:
             if column.key != "sweep":  # a single one is the title
                 common[column.head] = texts[0]
         else:
             kept.append(column)
-    return Sheet(tuple(kept), tuple(rows), common, others)
+    return Sheet(
+        tuple(kept), tuple(rows), common, others, tuple(_remarks(comparison)), comparison.baseline_axis, implied
+    )
+
+
+def _remarks(comparison: Comparison) -> Iterator[str]:
+    for sweep in comparison.sweeps:
+        where = f" in {sweep.id}" if len(comparison.sweeps) > 1 else ""
+        for rule, n in sweep.excluded.items():
+            yield plain(f"{n} cell{'s' if n != 1 else ''} excluded{where} by {rule}.")
+    yield from map(plain, comparison.notes)
 
 
 def _paired(rows: Sequence[Row]) -> bool:
@@ -152,6 +194,20 @@ def cell_name(row: Row) -> str:
     return plain("/".join(str(row.get(key) or "?") for key in ("device", "model", "optimization")))
 
 
+NO_LABEL = ("sweep", "device", "board", "processor", "delegate", "energy_scope")
+
+
+def differing(shown: Sheet, row: Row) -> list[str]:
+    """``threads 4``: what differs between cells besides device, model and optimization."""
+    axes = [column for column in shown.columns if column.axis and column.key not in (*NO_LABEL, *shown.implied)]
+    return [f"{column.head.lower()} {text}" for column in axes if (text := column.text(row))]
+
+
+def full_name(shown: Sheet, row: Row) -> str:
+    sweep = [plain(row["sweep"])] if any(column.key == "sweep" for column in shown.columns) else []
+    return " · ".join([cell_name(row), *differing(shown, row), *sweep])
+
+
 def doubts(rows: tuple[Row, ...]) -> list[tuple[Row, str]]:
     """The cells that are not valid, each with its reasons, and warnings of any cell."""
     found = []
@@ -161,30 +217,3 @@ def doubts(rows: tuple[Row, ...]) -> list[tuple[Row, str]]:
         if text := "; ".join(filter(None, reasons)):
             found.append((row, text))
     return found
-
-
-ESTIMATE_NOTE = (
-    "Est. mJ is no measurement: published idle and load power of the board × CPU use × time, as a range. "
-    "Use it to rank variants on one board, not as an absolute."
-)
-ENERGY_NOTE = "Energy mJ is measured per inference, ± standard uncertainty; compare within one scope only."
-LATENCY_NOTE = (
-    "Latency: median of the medians of the processes, ± half its 95 % interval between processes. "
-    "~ is no significant difference (Welch test on process medians at 5 %, and at least 2 %)."
-)
-
-
-def notes(shown: Sheet, kept: Sequence[Column] | None = None) -> list[str]:
-    """What must be said about the columns that are shown."""
-    keys = {column.key for column in (shown.columns if kept is None else kept)}
-    lines = [LATENCY_NOTE] if shown.rows else []
-    lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
-    return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])
-
-
-def _no_energy(shown: Sheet) -> list[str]:
-    """Why there is no such column; nothing where it only had no room."""
-    if any(has(row, "energy_mj") for row in shown.rows):
-        return []
-    reasons = dict.fromkeys(plain(row["energy_reason"]) for row in shown.rows if has(row, "energy_reason"))
-    return [f"Energy was not measured: {'; '.join(reasons)}."] if reasons else []

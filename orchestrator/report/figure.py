@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 BLUE, GREEN, GREY, INK, LINE = "#2f6fde", "#1a8a5a", "#9aa3b2", "#1c2430", "#d8dde6"
 VERDICT_COLORS = {"valid": BLUE, "suspect": "#d99a1c", "invalid": "#c8423b"}
-MOST_PANELS = 12
+MOST_PANELS, MOST_BARS = 12, 120
+"""What a picture of a readable size has room for, and matplotlib draws in about two seconds."""
+
 _SMALL: dict[str, Any] = {"fontsize": 8, "color": GREY, "style": "italic"}
-NO_LABEL = ("sweep", "device", "board", "processor", "delegate", "energy_scope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,7 @@ def ends(chart: Chart, row: c.Row) -> tuple[float, float]:
 
 def label(shown: c.Sheet, row: c.Row) -> str:
     """The optimization and whatever else differs between the cells."""
-    axes = [x for x in shown.columns if x.axis and x.key not in NO_LABEL]
-    more = [f"{x.head.lower()} {x.text(row)}" for x in axes]
-    return plain(" · ".join([str(row["optimization"]), *more]))
+    return plain(" · ".join([str(row["optimization"]), *c.differing(shown, row)]))
 
 
 def draw(shown: c.Sheet, title: str, path: Path) -> None:
@@ -75,7 +74,7 @@ def draw(shown: c.Sheet, title: str, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = groups(shown)[:MOST_PANELS]
+    panels = _fitting(groups(shown))
     charts = [x for x in CHARTS if any(c.has(row, x.key) for _, rows in panels for row in rows)] or list(CHARTS[:1])
     heights = [len(rows) * 0.34 + 0.75 for _, rows in panels] or [1.0]
     figure = Figure(
@@ -97,6 +96,16 @@ def draw(shown: c.Sheet, title: str, path: Path) -> None:
             "ignore", message="Glyph"
         )  # a model named in a script that the font lacks: boxes will do
         figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def _fitting(panels: list[tuple[str, list[c.Row]]]) -> list[tuple[str, list[c.Row]]]:
+    kept: list[tuple[str, list[c.Row]]] = []
+    for name, rows in panels[:MOST_PANELS]:
+        room = MOST_BARS - sum(len(some) for _, some in kept)
+        if kept and len(rows) > room:
+            break
+        kept.append((name, rows[:room]))
+    return kept
 
 
 def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: Sequence[str]) -> None:

@@ -9,8 +9,12 @@ from importlib import resources
 
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
+from orchestrator.report import grid, heat, remarks, scatter
 from orchestrator.report.figure import CHARTS, Chart, ends, groups, label
+from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
+from orchestrator.report.troubles import Trouble, marks, troubles
+from orchestrator.report.words import escaped as _e
 
 # Nothing is fetched and nothing runs, whatever a board managed to get into a text.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -33,9 +37,13 @@ CONDITIONS = {
 }
 
 
-def page(comparison: Comparison, shown: c.Sheet) -> str:
+LONG = 60
+"""Rows from which the long parts of the page are closed at first."""
+
+
+def page(comparison: Comparison, shown: c.Sheet, view: View) -> str:
     style = resources.files("orchestrator.report").joinpath("report.css").read_text(encoding="utf-8")
-    body = "\n".join(_body(comparison, shown))
+    body = "\n".join(_body(comparison, shown, view))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
@@ -44,16 +52,28 @@ def page(comparison: Comparison, shown: c.Sheet) -> str:
     )
 
 
-def _body(comparison: Comparison, shown: c.Sheet) -> Iterator[str]:
+def _body(comparison: Comparison, shown: c.Sheet, view: View) -> Iterator[str]:
+    found, pivots = troubles(shown.others), grid.tables(shown, view)
     yield f"<header><h1>{_e(comparison.title)}</h1>{_summary(comparison, shown)}</header>"
+    yield "".join(f'<p class="remark">{_e(remark)}</p>' for remark in shown.remarks)
     yield _common(shown)
-    yield _table(shown)
-    yield from _doubts(shown)
-    yield from _others(shown)
+    yield heat.section(pivots, view.shown, marks(found), comparison.baseline)
+    yield _others(found, lettered=bool(pivots))
+    yield _folded("All cells", _table(shown), len(shown.rows))
+    yield _doubts(shown)
+    yield scatter.section(shown)
     for chart in CHARTS:
-        yield from _chart(chart, shown)
+        yield _chart(chart, shown)
     yield _conditions(shown)
-    yield _methods(shown, comparison.baseline)
+    yield _methods(shown, comparison)
+
+
+def _folded(head: str, inner: str, rows: int, kind: str = "", note: str = "") -> str:
+    """A section that can be folded away, and is where it is long."""
+    opened = "" if rows > LONG else " open"
+    count = f" <span>{rows}</span>" if rows > LONG else ""
+    summary = f"<summary><h2>{_e(head)}{count}</h2></summary>"
+    return f'<section class="{kind}"><details{opened}>{summary}{note}{inner}</details></section>'
 
 
 def _summary(comparison: Comparison, shown: c.Sheet) -> str:
@@ -80,11 +100,11 @@ def _table(shown: c.Sheet) -> str:
     heads = "".join(f"<th{_align(x)}{_title(x)}>{_e(x.head)}</th>" for x in shown.columns)
     rows, before = [], None
     for row in shown.rows:
-        group = (row["sweep"], row["device"], row["model"])
+        group = shown.group(row)
         first = ' class="first"' if before not in (None, group) else ""
         before = group
         rows.append(f"<tr{first}>" + "".join(f"<td{_align(x)}>{_cell(x, row)}</td>" for x in shown.columns) + "</tr>")
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _cell(column: c.Column, row: c.Row) -> str:
@@ -92,8 +112,7 @@ def _cell(column: c.Column, row: c.Row) -> str:
     if column.key == "verdict":
         return _badge(text, row["verdict_reasons"])
     if column.key == "change" and c.has(row, "change_ratio"):
-        kind = "faster" if text.endswith("faster") else "slower" if text.endswith("slower") else "same"
-        return f'<span class="{kind}" title="{_e(_interval(row))}">{_e(text)}</span>'
+        return f'<span class="{c.direction(row)}" title="{_e(_interval(row))}">{_e(text)}</span>'
     if column.key == "latency_ms" and c.has(row, "latency_low_ms"):
         exact = f"95 % interval {c.number(row['latency_low_ms'], 4)} to {c.number(row['latency_high_ms'], 4)} ms"
         return f'<span title="{_e(exact)}">{_e(text)}</span>'
@@ -117,36 +136,36 @@ def _badge(level: str, why: object = "") -> str:
     return f'<span class="badge {_e(level)}" title="{_e(plain(why))}">{_e(level)}</span>'
 
 
-def _doubts(shown: c.Sheet) -> Iterator[str]:
+def _doubts(shown: c.Sheet) -> str:
     found = c.doubts(shown.rows)
-    if found:
-        items = "".join(
-            f"<li>{_badge(row['verdict'])} <b>{_e(c.cell_name(row))}</b> {_e(text)}</li>" for row, text in found
-        )
-        yield f'<section><h2>Doubts</h2><ul class="reasons">{items}</ul></section>'
+    items = "".join(
+        f"<li>{_badge(row['verdict'])} <b>{_e(c.full_name(shown, row))}</b> {_e(text)}</li>" for row, text in found
+    )
+    return _folded("Doubts", f'<ul class="reasons">{items}</ul>', len(found)) if found else ""
 
 
-def _others(shown: c.Sheet) -> Iterator[str]:
-    if not shown.others:
-        return
+def _others(found: Sequence[Trouble], lettered: bool) -> str:
     items = []
-    for row in shown.others:
-        where = f" on {_e(plain(row['board']))}" if c.has(row, "board") else ""
-        hint = f' <span class="hint">{_e(plain(row["hint"]))}</span>' if c.has(row, "hint") else ""
-        log = f" <code>{_e(plain(row['log']))}</code>" if c.has(row, "log") else ""
-        reason = _e(plain(row["reason"]))
-        items.append(f"<li>{_badge(row['status'])} <b>{_e(c.cell_name(row))}</b>{where} {reason}{hint}{log}</li>")
-    yield f'<section><h2>Without a result</h2><ul class="reasons">{"".join(items)}</ul></section>'
+    for trouble in found:
+        letter = f'<span class="letter">{trouble.mark}</span> ' if lettered else ""
+        where = f" on {_e(trouble.board)}" if trouble.board else ""
+        hint = f' <span class="hint">{_e(trouble.hint)}</span>' if trouble.hint else ""
+        log = f" <code>{_e(trouble.log)}</code>" if trouble.log else ""
+        head = f"{letter}{_badge(trouble.status)} <b>{_e(trouble.cells)}</b>{where}"
+        items.append(f"<li>{head} {_e(trouble.reason)}{hint}{log}</li>")
+    inner = f'<ul class="reasons">{"".join(items)}</ul>'
+    return _folded("Without a result", inner, len(found)) if found else ""
 
 
-def _chart(chart: Chart, shown: c.Sheet) -> Iterator[str]:
+def _chart(chart: Chart, shown: c.Sheet) -> str:
     panels = [(name, rows) for name, rows in groups(shown) if any(c.has(row, chart.key) for row in rows)]
-    if panels:
-        kind = " estimated" if chart.estimated else ""
-        note = f'<p class="note">{_e(c.ESTIMATE_NOTE)}</p>' if chart.estimated else ""
-        inner = "".join(_panel(chart, name, rows, shown) for name, rows in panels)
-        head = f"<h2>{_e(chart.title)}</h2>{note}"
-        yield f'<section class="chart{kind}">{head}<div class="panels">{inner}</div></section>'
+    if not panels:
+        return ""
+    note = f'<p class="note">{_e(remarks.ESTIMATE_NOTE)}</p>' if chart.estimated else ""
+    inner = "".join(_panel(chart, name, rows, shown) for name, rows in panels)
+    kind = "chart estimated" if chart.estimated else "chart"
+    count = sum(len(rows) for _, rows in panels)
+    return _folded(chart.title, f'<div class="panels">{inner}</div>', count, kind, note)
 
 
 def _panel(chart: Chart, name: str, rows: Sequence[c.Row], shown: c.Sheet) -> str:
@@ -179,16 +198,19 @@ def _conditions(shown: c.Sheet) -> str:
             lines.append(f"<tr><th>{_e(head)}</th>{cells}</tr>")
     heads = "".join(f"<th>{_e(d)}</th>" for d in devices)
     table = f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f'<section class="conditions"><h2>Conditions</h2>{table}</section>' if lines else ""
+    inner = f'<div class="wide">{table}</div>'
+    return f'<section class="conditions"><h2>Conditions</h2>{inner}</section>' if lines else ""
 
 
-def _methods(shown: c.Sheet, baseline: str) -> str:
+def _methods(shown: c.Sheet, comparison: Comparison) -> str:
     counts = sorted({int(row["processes"]) for row in shown.rows})
     processes = f" Processes per cell: {', '.join(map(str, counts))}." if counts else ""
+    axis = f" ({comparison.baseline_axis})" if comparison.baseline_axis == "optimization" else ""
+    base = f"The baseline is the cell with {comparison.baseline}{axis} that is the same in all other axes."
     lines = [
-        *c.notes(shown),
+        *remarks.notes(shown),
         f"Each cell ran in fresh processes, one after the other.{processes}",
-        f"The baseline is the optimization '{baseline}' with the same device, model and other axes.",
+        *([base] if any(column.key == "change" for column in shown.columns) else []),
         "valid: nothing spoke against it. suspect: something was unsteady, see its reasons. "
         "invalid: not the numbers of this model in this configuration.",
     ]
@@ -201,9 +223,9 @@ def _align(column: c.Column) -> str:
 
 
 def _title(column: c.Column) -> str:
-    titles = {"energy_estimate_mj": c.ESTIMATE_NOTE, "energy_mj": c.ENERGY_NOTE, "latency_ms": c.LATENCY_NOTE}
+    titles = {
+        "energy_estimate_mj": remarks.ESTIMATE_NOTE,
+        "energy_mj": remarks.ENERGY_NOTE,
+        "latency_ms": remarks.LATENCY_NOTE,
+    }
     return f' title="{_e(titles[column.key])}"' if column.key in titles else ""
-
-
-def _e(value: object) -> str:
-    return escape(plain(value), quote=True)

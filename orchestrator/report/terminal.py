@@ -11,36 +11,75 @@ from rich.text import Text
 
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
+from orchestrator.report import grid, remarks
+from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
+from orchestrator.report.troubles import Trouble, marks, troubles
 
 PLAIN_WIDTH = 100
 VERDICT_STYLES = {"valid": "green", "suspect": "yellow", "invalid": "bold red"}
 STATUS_STYLES = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
 
 
-def table(console: Console, comparison: Comparison) -> None:
-    """Print the cells side by side, then what is doubtful, failed or skipped, with the reasons."""
-    terminal = console.is_terminal
-    shown = c.sheet(comparison)
+def table(console: Console, comparison: Comparison, view: View | None = None) -> None:
+    """Print the cells side by side, then what is doubtful, failed or skipped, with the reasons.
+
+    ``view``: pivots instead of the list of cells, where somebody asked for them.
+    """
+    shown, view = c.sheet(comparison), view or View()
+    found = troubles(shown.others)
     if shown.common:
         _say(console, Text("  ".join(f"{head} {text}" for head, text in shown.common.items()), "dim"))
-    kept: list[c.Column] = []
-    if shown.rows:
-        kept = _fitting(shown, console.width if terminal else max(PLAIN_WIDTH, console.width))
-        if terminal:
-            console.print(_table(shown, kept))
-        else:
-            for line in _lines(shown, kept):
-                _say(console, Text(line))
+    kept = list(shown.columns)
+    if view.asked:
+        print_pivots(console, shown, view, found)
+    elif shown.rows:
+        kept = _fitting(shown, width(console))
+        _print_rows(console, shown, kept)
     for row, reasons in c.doubts(shown.rows):
         style = VERDICT_STYLES.get(row["verdict"], "")
-        _say(console, Text.assemble((f"{row['verdict']:<8} ", style), f"{c.cell_name(row)}: {reasons}"))
-    for row in shown.others:
-        _say(console, _without(row))
+        _say(console, Text.assemble((f"{row['verdict']:<8} ", style), f"{c.full_name(shown, row)}: {reasons}"))
+    for trouble in found:
+        _say(console, _without(trouble, view.asked))
+    for remark in shown.remarks:
+        _say(console, Text(remark, "yellow"))
     if left := [column.head for column in shown.columns if column not in kept]:
         _say(console, Text(f"Without room here, in comparison.html: {', '.join(left)}", "dim"))
-    for note in c.notes(shown, kept):
+    for note in [] if view.asked else remarks.notes(shown, kept):
         _say(console, Text(note, "dim"))
+
+
+def width(console: Console) -> int:
+    return console.width if console.is_terminal else max(PLAIN_WIDTH, console.width)
+
+
+def print_pivots(console: Console, shown: c.Sheet, view: View, found: list[Trouble]) -> None:
+    """A small table per pivot; as plain lines where the output is no terminal."""
+    value, pivots, letters = view.shown, grid.tables(shown, view), marks(found)
+    for pivot in pivots:
+        heads = [grid.corner(pivot), *map(plain, pivot.column_values)]
+        lines = [
+            [plain(r), *(grid.text(pivot.cells.get((r, x)), value, letters) for x in pivot.column_values)]
+            for r in pivot.row_values
+        ]
+        _say(console, Text(grid.title(pivot, value), "bold"))
+        widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+        for number, line in enumerate([heads, *lines]):
+            first, *rest = (
+                f"{x:>{w}}" if at else f"{x:<{w}}" for at, (x, w) in enumerate(zip(line, widths, strict=True))
+            )
+            _say(console, Text("  ".join([first, *rest]).rstrip(), "dim" if number == 0 else ""))
+        _say(console, Text(""))
+    if said := grid.legend(pivots, value):
+        _say(console, Text(said, "dim"))
+
+
+def _print_rows(console: Console, shown: c.Sheet, kept: list[c.Column]) -> None:
+    if console.is_terminal:
+        console.print(_table(shown, kept))
+        return
+    for line in _lines(shown, kept):
+        _say(console, Text(line))
 
 
 def _say(console: Console, text: Text) -> None:
@@ -48,14 +87,15 @@ def _say(console: Console, text: Text) -> None:
     console.print(text, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def _without(row: c.Row) -> Text:
-    where = f" on {plain(row['board'])}" if c.has(row, "board") else ""
-    head = (f"{row['status']:<8} ", STATUS_STYLES.get(row["status"], ""))
-    text = Text.assemble(head, f"{c.cell_name(row)}{where}: {plain(row['reason'])}")
-    if c.has(row, "hint"):
-        text.append(f" ({plain(row['hint'])})")
-    if c.has(row, "log"):
-        text.append(f"  log: {plain(row['log'])}", "dim")
+def _without(trouble: Trouble, lettered: bool) -> Text:
+    where = f" on {trouble.board}" if trouble.board else ""
+    letter = f"{trouble.mark:<2} " if lettered else ""
+    head = (f"{trouble.status:<8} ", STATUS_STYLES.get(trouble.status, ""))
+    text = Text.assemble(letter, head, f"{trouble.cells}{where}: {trouble.reason}")
+    if trouble.hint:
+        text.append(f" ({trouble.hint})")
+    if trouble.log:
+        text.append(f"  log: {trouble.log}", "dim")
     return text
 
 
@@ -65,7 +105,7 @@ def _table(shown: c.Sheet, kept: list[c.Column]) -> Table:
         made.add_column(column.head, justify="right" if column.right else "left", overflow="fold")
     before = None
     for row in shown.rows:
-        group = (row["sweep"], row["device"], row["model"])
+        group = shown.group(row)
         if before not in (None, group):
             made.add_section()
         before = group
@@ -104,5 +144,5 @@ def _styled(column: c.Column, row: c.Row) -> Text:
     text = column.text(row)
     style = VERDICT_STYLES.get(text, "") if column.key == "verdict" else ""
     if column.key == "change":
-        style = "green" if text.endswith("faster") else "red" if text.endswith("slower") else "dim"
+        style = {"faster": "green", "slower": "red"}.get(c.direction(row), "dim")
     return Text(text, style)

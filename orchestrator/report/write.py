@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.report.columns import sheet
 from orchestrator.report.figure import draw
+from orchestrator.report.grid import View
 from orchestrator.report.markdown import markdown
 from orchestrator.report.page import page
 from orchestrator.report.seen import Comparison
@@ -18,17 +19,18 @@ if TYPE_CHECKING:
 NAME = "comparison"
 
 
-def write_report(comparison: Comparison, directory: Path) -> dict[str, Path]:
-    """Write comparison.{html,png,md,csv} into ``directory``; their paths by ending.
+def write_report(comparison: Comparison, directory: Path, view: View | None = None) -> dict[str, Path]:
+    """Write comparison.{html,png,md,csv,parquet} into ``directory``; their paths by ending.
 
     Raises OSError where that is not possible.
     """
-    shown = sheet(comparison)
+    shown, view = sheet(comparison), view or View()
     directory.mkdir(parents=True, exist_ok=True)
     writers: dict[str, Callable[[Path], object]] = {
-        "html": lambda path: path.write_text(page(comparison, shown), encoding="utf-8"),
-        "md": lambda path: path.write_text(markdown(shown, comparison.title), encoding="utf-8"),
+        "html": lambda path: path.write_text(page(comparison, shown, view), encoding="utf-8"),
+        "md": lambda path: path.write_text(markdown(shown, comparison.title, view), encoding="utf-8"),
         "csv": lambda path: _harmless(comparison.frame).to_csv(path, index=False),
+        "parquet": lambda path: _parquet(comparison.frame, path),
         "png": lambda path: draw(shown, comparison.title, path),
     }
     written = {}
@@ -37,6 +39,16 @@ def write_report(comparison: Comparison, directory: Path) -> dict[str, Path]:
         write(part)
         written[ending] = part.replace(path)
     return written
+
+
+def _parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Every column keeps its type, also one that holds nothing."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    types = {"f": pa.float64(), "b": pa.bool_(), "i": pa.int64(), "O": pa.string()}
+    schema = pa.schema([(str(name), types[dtype.kind]) for name, dtype in frame.dtypes.items()])
+    parquet.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), path)
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:

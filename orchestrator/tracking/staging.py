@@ -13,7 +13,7 @@ from orchestrator.result import RESULT_FILE, Result
 
 GZIP_FROM_BYTES = 256 * 1024
 COPIED = ("config.yaml", "log.txt", RESULT_FILE)
-COMPARISON = ("comparison.html", "comparison.png", "comparison.md", "comparison.csv")
+COMPARISON = ("comparison.html", "comparison.png", "comparison.md", "comparison.csv", "comparison.parquet")
 
 
 def stage(result: Result, folder: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,13 +15,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import image
+from pyarrow import parquet
 from rich.console import Console
 
-from orchestrator.compare import compare
+from orchestrator.compare import COLUMNS, compare, value_called
 from orchestrator.compare.comparison import Comparison
+from orchestrator.compare.rows import NUMBERS, TRUTHS
 from orchestrator.measurement import measure
-from orchestrator.report import table, write_report
-from orchestrator.report.columns import factor, number
+from orchestrator.report import View, table, write_report
+from orchestrator.report.columns import factor, number, sheet
+from orchestrator.report.page import page
+from orchestrator.report.scale import Scale
 from orchestrator.result import Result
 from tests.measurement.records import (
     MANIFEST,
@@ -76,12 +82,12 @@ def shown(comparison: Comparison, *, width: int = 100, terminal: bool = False) -
 GOLDEN = """\
 Device pi4  Board pi4-01  Runtime litert  Threads 1  Batch 1  Input 224  Scenario quick  \
 Accelerator CPU  Delegate XNNPACK 66/66
-Model        Optimization   Latency ms       vs none  Verdict  p90 ms  RSS MB  Size MB    Est. mJ
------------  -------------  ----------  ------------  -------  ------  ------  -------  ---------
-mobilenetv2  none           41.2 ±0.4%      baseline  valid      41.6    96.4     14.0    147–176
-mobilenetv2  float16        41.3 ±0.4%             –  invalid    41.7    96.4     14.0    147–176
-mobilenetv2  dynamic_range  33.0 ±0.4%  1.25× faster  valid      33.4    96.4     14.0    117–141
-mobilenetv2  int8           19.0 ±0.4%  2.17× faster  valid      19.2    96.4     14.0  67.4–80.8
+Model        Optimization   Latency ms       vs none  Verdict  Front  p90 ms  Size MB    Est. mJ
+-----------  -------------  ----------  ------------  -------  -----  ------  -------  ---------
+mobilenetv2  none           41.2 ±0.4%      baseline  valid             41.6     14.0    147–176
+mobilenetv2  float16        41.3 ±0.4%             –  invalid           41.7     14.0    147–176
+mobilenetv2  dynamic_range  33.0 ±0.4%  1.25× faster  valid             33.4     14.0    117–141
+mobilenetv2  int8           19.0 ±0.4%  2.17× faster  valid    ●        19.2     14.0  67.4–80.8
 invalid  pi4/mobilenetv2/float16: processes gave 2 different outputs for the same input
 failed   pi4/mine/int8 on pi4-01: ConnectionFailed: pi4-01 does not answer on port 22 (is it switched on?)  log: log.txt
 skipped  zero/mobilenetv2/none: no wheels for armv6l
@@ -91,7 +97,7 @@ skipped  zero/mobilenetv2/none: no wheels for armv6l
 def test_the_table_as_plain_text(comparison: Comparison) -> None:
     lines = shown(comparison).splitlines()
     assert lines[:10] == GOLDEN.splitlines()
-    assert lines[10] == "Without room here, in comparison.html: Load ms"
+    assert lines[10] == "Without room here, in comparison.html: Load ms, RSS MB"
     assert any(line.startswith("Est. mJ is no measurement") for line in lines)
 
 
@@ -148,7 +154,9 @@ class Checker(HTMLParser):
 
 def test_the_files_of_a_report(comparison: Comparison, tmp_path: Path) -> None:
     files = write_report(comparison, tmp_path / "out")
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"comparison.{e}" for e in ("html", "png", "md", "csv")}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        f"comparison.{e}" for e in ("html", "png", "md", "csv", "parquet")
+    }
     page = Checker()
     page.feed(files["html"].read_text())
     assert page.open == [] and page.sources == [] and "script" not in page.tags
@@ -156,12 +164,23 @@ def test_the_files_of_a_report(comparison: Comparison, tmp_path: Path) -> None:
         assert word in page.text
     assert "Energy measured" not in page.text
     markdown = files["md"].read_text()
-    assert "**failed** pi4/mine/int8" in markdown and markdown.count("\n| ") == 6
+    assert "**failed** pi4/mine/int8" in markdown and markdown.split("**Latency")[0].count("\n| ") == 6
     back = pd.read_csv(files["csv"])
     assert list(back.columns) == list(comparison.frame.columns) and len(back) == 6
     assert back["latency_ms"][0] == pytest.approx(comparison.frame["latency_ms"][0])
     picture = image.imread(files["png"])
     assert picture.shape[0] > 200 and picture.shape[1] > 600 and np.std(picture) > 0.05
+
+
+def test_parquet_keeps_types_and_what_is_missing(comparison: Comparison, tmp_path: Path) -> None:
+    read = parquet.read_table(write_report(comparison, tmp_path / "out")["parquet"])
+    assert read.column_names == list(COLUMNS)
+    types = {name: str(read.schema.field(name).type) for name in COLUMNS}
+    assert {types[name] for name in NUMBERS} == {"double"} and {types[name] for name in TRUTHS} == {"bool"}
+    assert types["number"] == "int64" and types["energy_scope"] == types["threads"] == "string"  # the first is empty
+    for name in COLUMNS:
+        written = [None if value != value else value for value in comparison.frame[name].tolist()]
+        assert read[name].to_pylist() == written, name
 
 
 HOSTILE = "模型 <script>alert(1)</script> | ![x](http://evil/) \"' $x_{1}$ \x1b[31m\x07 =HYPERLINK(1)"
@@ -194,6 +213,90 @@ def test_nothing_measured_is_a_report_too(tmp_path: Path) -> None:
     files = write_report(made, tmp_path / "out")
     assert "No cell has a result." in files["html"].read_text()
     assert files["png"].stat().st_size > 1000
+
+
+def test_equal_failures_are_one_line_and_pivots_point_to_it(tmp_path: Path) -> None:
+    results = [make_result(tmp_path, 0, write=False)]
+    for model in ("mobilenetv2", "digits"):
+        results += [make_failed(tmp_path, len(results) + n, model=model, optimization=o) for n, o in enumerate("ab")]
+    made = compare(replace(make_sweep(tmp_path), excluded={"{device: pi4, optimization: c}": 3}), results)
+    line = "failed   4 cells pi4/{mobilenetv2,digits}/{a,b} on pi4-01: ConnectionFailed: pi4-01 does not answer"
+    text = shown(made)
+    assert text.count("ConnectionFailed") == 1 and line in text and text.count("log: log.txt") == 1
+    remark = "3 cells excluded by {device: pi4, optimization: c}."
+    assert remark in text
+    out = io.StringIO()
+    table(Console(file=out, width=100), made, View(("model", "optimization"), value_called("size")))
+    lines = out.getvalue().splitlines()
+    assert lines[1:5] == [
+        "Size MB",
+        "model \\ optimization  none         a         b",
+        "mobilenetv2           14.0  failed a  failed a",
+        "digits                      failed a  failed a",
+    ]
+    assert f"a  {line}" in out.getvalue()
+    files = write_report(made, tmp_path / "out")
+    page = Checker()
+    page.feed(files["html"].read_text())
+    assert page.open == [] and remark in page.text and page.text.count("ConnectionFailed") == 1
+    assert files["html"].read_text().count('class="heat failed"') == 4
+    assert "| digits |  | failed a | failed a |" in files["md"].read_text()
+
+
+def test_a_table_of_one_cell_has_no_baseline(tmp_path: Path) -> None:
+    alone = compare(make_sweep(tmp_path), [make_result(tmp_path, 0, write=False)])
+    page = write_report(alone, tmp_path / "out")["html"].read_text()
+    assert "vs none" not in shown(alone) and "baseline" not in shown(alone)
+    assert "vs none" not in page and "Overview" not in page and "Pareto" not in page
+
+
+def test_heat_and_scatter(mixed: Comparison, tmp_path: Path) -> None:
+    text = write_report(mixed, tmp_path / "out")["html"].read_text()
+    page = Checker()
+    page.feed(text)
+    assert page.open == [] and {"svg", "details"} <= page.tags and page.sources == []
+    shades = [float(x) for x in re.findall(r'<td class="heat faster" style="--s:([0-9.]+)"', text)]
+    assert len(shades) == 8 and min(shades) < 0.2 < max(shades) < 0.6  # dynamic_range and int8, of four times two
+    assert text.count('<svg class="scatter"') == 3  # energy is known of one device
+    assert "latency and measured energy" in page.text and "Energy does not count on pi4" in page.text
+    assert text.count('class="m0 beaten"') + text.count('class="m0 good"') + text.count('class="m0 best"') == 12
+
+
+def test_other_conditions_have_a_star_and_a_note(tmp_path: Path) -> None:
+    base, other = make_result(tmp_path, 0, 40, write=False), make_result(tmp_path, 1, 20, write=False, threads="4")
+    text = shown(compare(make_sweep(tmp_path), [base, replace(other, board="pi4-02")], "threads:1"))
+    assert "vs threads 1" in text and "2.00× faster*" in text
+    assert "* under other conditions than the baseline: board." in text
+
+
+def test_a_big_matrix_is_a_page_that_opens_folded(tmp_path: Path) -> None:
+    proto = make_result(tmp_path, 0, 41.0, write=False)
+    results = []
+    for n in range(500):
+        axes = {**proto.axes, "device": f"d{n % 2}", "model": f"m{n // 2 % 50}", "optimization": f"o{n // 100}"}
+        results.append(replace(proto, number=n, axes=axes, cell_id="/".join(axes.values())))
+    made = compare(make_sweep(tmp_path), results, "o0")
+    seen = sheet(made)
+    began = time.process_time()
+    text = page(made, seen, View())
+    assert time.process_time() - began < 2
+    assert text.count("<details>") == 3 and text.count("<tr") > 500
+    assert "<details open>" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "logarithmic", "ticks"),
+    [
+        ([10.0, 20.0], False, [10, 15, 20]),
+        ([1.0, 100.0], True, [1, 2, 5, 10, 20, 50, 100]),
+        ([5.0], False, [4.6, 4.8, 5.0, 5.2, 5.4]),
+    ],
+)
+def test_axes_of_charts(values: list[float], logarithmic: bool, ticks: list[float]) -> None:
+    scale = Scale.over(values, 100, 0)
+    assert scale.logarithmic == logarithmic and scale.ticks() == pytest.approx(ticks)
+    assert [scale.at(scale.low), scale.at(scale.high)] == [100, 0]
+    assert all(0 < scale.at(value) < 100 for value in values)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_a_matrix_on_the_local_board(lab: Lab) -> None:
     assert "vs none" in done.text and "int8" in done.text and "XNNPACK" in done.text
     assert done.sweep is not None
     assert {p.name for p in done.sweep.glob("comparison.*")} == {
-        f"comparison.{e}" for e in ("html", "png", "md", "csv")
+        f"comparison.{e}" for e in ("html", "png", "md", "csv", "parquet")
     }
     files = {"config.yaml", "record.json", "log.txt", "result.json", "manifest.json", "delivered.json", ".hydra"}
     assert files <= {p.name for p in (done.sweep / "0").iterdir()}

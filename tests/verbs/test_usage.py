@@ -58,3 +58,24 @@ def test_flags_come_first_and_a_preset_gets_its_plus() -> None:
     words = ["device=pi4", "-m", "experiment=nightly", "--cfg", "job", "+experiment=x", "~model"]
     expected = ["-m", "--cfg", "job", "~model", "device=pi4", "+experiment=nightly", "+experiment=x"]
     assert app.in_hydras_words(words) == expected
+
+
+def test_compare_filters_and_pivots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = tmp_path / "multirun" / "a" / "b"
+    Sweep("s", at, 1.0, status="finished").write()
+    for n, (device, name) in enumerate((d, o) for d in ("pi4", "pi5") for o in ("none", "int8")):
+        make_result(at, n, 40.0 if name == "none" else 20.0, sweep_id="s", device=device, optimization=name)
+    root = ["--root", str(tmp_path)]
+    assert verbs.compare(["s", "--pivot", "optimization", "device", "--value", "speedup", "device=pi5", *root]) == 0
+    out = capsys.readouterr().out
+    assert "int8                      2.00×" in out and "\nOnly cells with device=pi5: 2 of 4.\n" in out
+    assert verbs.compare(["device=pi4", "--baseline", "optimization:int8", *root]) == 0
+    assert "vs int8" in capsys.readouterr().out
+    for bad, says in (
+        (["--baseline", "device:pi9"], "device is pi4, pi5"),
+        (["--pivot", "device", "colour"], "no axis 'colour'"),
+        (["--value", "speed"], "did you mean 'speedup'"),
+        (["device=pi9"], "device is pi4, pi5"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            verbs.compare([*bad, *root])

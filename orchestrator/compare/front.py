@@ -1,0 +1,82 @@
+"""The Pareto front: cells that no other cell of the device beats in latency, energy and size at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator import stats
+from orchestrator.result import DONE
+from orchestrator.verdict import INVALID
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Cells that can be held against each other: of one sweep, device and batch size, none of them invalid.
+
+    ``energy``: every one of them has energy measured in the same scope; else ``without`` says why it does not count.
+    """
+
+    sweep: str
+    device: str
+    batch_size: str
+    rows: tuple[Row, ...]
+    energy: bool
+    without: str = ""
+
+
+def candidates(rows: Sequence[Row]) -> list[Candidates]:
+    """The groups within which a front is looked for, in the order of the rows."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        if row["status"] == DONE and row["verdict"] != INVALID and _known(row, "size_bytes"):
+            found.setdefault((row["sweep"], row["device"], row["batch_size"]), []).append(row)
+    return [Candidates(*key, tuple(some), not (why := _no_energy(some)), why) for key, some in found.items()]
+
+
+def front(rows: Sequence[Row], energy: bool) -> list[Row]:
+    """Those that no other one dominates. O(n^2)."""
+    spans = [(row, _spans(row, energy)) for row in rows]
+    return [row for row, own in spans if not any(_dominates(other, own) for _, other in spans)]
+
+
+def _dominates(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> bool:
+    """At least as good in everything and better in something; overlapping ranges are a tie."""
+    pairs = list(zip(one, other, strict=True))
+    return all(low <= its_high for (low, _), (_, its_high) in pairs) and any(
+        high < low for (_, high), (low, _) in pairs
+    )
+
+
+def _spans(row: Row, energy: bool) -> list[tuple[float, float]]:
+    """Latency, size (and energy) as ranges of what they may truly be; less is better.
+
+    Latency's is its 95 % interval, and at least what a change must have to be called one; energy's is 2 u.
+    """
+    value, half = row["latency_ms"], math.sqrt(1 + stats.MINIMUM_EFFECT)
+    low, high = (row[k] if _known(row, k) else value for k in ("latency_low_ms", "latency_high_ms"))
+    spans = [(min(low, value / half), max(high, value * half)), (row["size_bytes"], row["size_bytes"])]
+    if energy:
+        joule, u = row["energy_mj"], row["energy_uncertainty_mj"]
+        spans.append((joule - 2 * u, joule + 2 * u))
+    return spans
+
+
+def _no_energy(rows: Sequence[Row]) -> str:
+    """Why energy does not count among these; empty where it does."""
+    lacking = sum(not _known(row, "energy_mj") or not _known(row, "energy_uncertainty_mj") for row in rows)
+    if lacking:
+        return (
+            "energy was not measured" if lacking == len(rows) else f"{lacking} of {len(rows)} have no measured energy"
+        )
+    scopes = sorted({str(row["energy_scope"]) for row in rows})
+    return "" if len(scopes) == 1 else f"energy was measured in different scopes ({', '.join(scopes)})"
+
+
+def _known(row: Row, key: str) -> bool:
+    value = row.get(key)
+    return value is not None and not math.isnan(value)

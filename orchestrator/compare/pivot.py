@@ -1,0 +1,143 @@
+"""One value of the cells as tables over two axes; nothing is averaged: other axes that differ make more tables."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.compare.rows import NUMBERS, PIVOT_AXES
+from orchestrator.errors import ConfigError
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a pivot shows: a column, divided by ``scale``."""
+
+    name: str
+    column: str
+    head: str
+    scale: float = 1.0
+    more_is_better: bool = False
+
+    def of(self, row: Row) -> float | None:
+        """None where there is no number."""
+        value = row.get(self.column)
+        if value is None or math.isnan(value):
+            return None
+        return float(1 / value if self.name == "speedup" else value / self.scale)
+
+
+VALUES = {
+    value.name: value
+    for value in (
+        Value("latency", "latency_ms", "Latency ms"),
+        Value("speedup", "change_ratio", "Speed-up", more_is_better=True),
+        Value("p90", "latency_p90_ms", "p90 ms"),
+        Value("p99", "latency_p99_ms", "p99 ms"),
+        Value("first", "first_ms", "First inference ms"),
+        Value("throughput", "throughput_per_s", "Inferences per s", more_is_better=True),
+        Value("load", "load_ms", "Load ms"),
+        Value("memory", "peak_rss_mb", "RSS MB"),
+        Value("size", "size_bytes", "Size MB", 1e6),
+        Value("energy", "energy_mj", "Energy measured mJ"),
+        Value("estimate", "energy_estimate_mj", "Energy ESTIMATED mJ"),
+        Value("power", "power_w", "Power W"),
+        Value("temperature", "temperature_max_c", "Highest temperature °C"),
+    )
+}
+
+
+def value_called(name: str) -> Value:
+    """One of VALUES, or any column that holds numbers. Raises ConfigError for any other word."""
+    if name in VALUES:
+        return VALUES[name]
+    if name in NUMBERS:
+        return Value(name, name, name)
+    known = (*VALUES, *NUMBERS)
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+    raise ConfigError(f"no value {name!r} to show", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Pivot:
+    """``cells`` holds at most one row of the comparison for each pair; ``fixed`` is what its cells have in common.
+
+    Only axes that differ somewhere in the comparison are named in ``fixed``; ``repeat`` counts cells that are
+    equal in all axes.
+    """
+
+    rows: str
+    columns: str
+    row_values: tuple[str, ...]
+    column_values: tuple[str, ...]
+    fixed: Mapping[str, str]
+    cells: Mapping[tuple[str, str], Row]
+
+
+def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Pivot]:
+    """As many tables as it takes for every cell to have a place of its own; none where nothing differs.
+
+    ``axes``: rows and columns; None: those that differ most, each device for itself.
+    Raises ConfigError for an axis that does not exist.
+    """
+    if axes is None and (axes := usual_axes(rows)) is None:
+        return []
+    if unknown := [axis for axis in axes if axis not in PIVOT_AXES]:
+        raise ConfigError(f"no axis {unknown[0]!r} to pivot by", hint=f"one of {', '.join(PIVOT_AXES)}")
+    if axes[0] == axes[1]:
+        raise ConfigError(f"rows and columns are both {axes[0]!r}", hint="name two axes")
+    asked = sorted(rows, key=lambda row: (row["sweep"], row["number"]))
+    split = [axis for axis in differing(rows) if axis not in axes]
+    places: Counter[tuple[str, ...]] = Counter()
+    found: dict[tuple[tuple[str, str], ...], dict[tuple[str, str], Row]] = {}
+    for row in asked:
+        fixed = [(axis, _at(row, axis)) for axis in split]
+        place = (_at(row, axes[0]), _at(row, axes[1]))
+        key = (*(value for _, value in fixed), *place)
+        places[key] += 1
+        if places[key] > 1:
+            fixed.append(("repeat", str(places[key])))
+        found.setdefault(tuple(fixed), {})[place] = row
+    return [
+        Pivot(*axes, _values(cells, 0), _values(cells, 1), dict(fixed), cells)
+        for fixed, cells in sorted(found.items(), key=lambda item: len(item[0]))
+    ]
+
+
+def usual_axes(rows: Sequence[Row]) -> tuple[str, str] | None:
+    """The two axes with most values, in display order; the device only where it takes that to have two."""
+    counts = {axis: len({_at(row, axis) for row in rows}) for axis in PIVOT_AXES}
+    differ = sorted(differing(rows), key=lambda axis: -counts[axis])
+    if not differ:
+        return None
+    inner = [axis for axis in differ if axis != "device"]
+    chosen = sorted((inner if len(inner) > 1 else differ)[:2], key=PIVOT_AXES.index)
+    if len(chosen) == 1:
+        chosen = ["model", *chosen] if chosen != ["model"] else ["model", "optimization"]
+    wide = counts[chosen[1]] > 12 > counts[chosen[0]]
+    return (chosen[1], chosen[0]) if wide else (chosen[0], chosen[1])
+
+
+def differing(rows: Sequence[Row]) -> list[str]:
+    """The axes that rows differ in; not the input size, where each model has its own."""
+    sizes = {(_at(row, "model"), _at(row, "input_size")) for row in rows}
+    implied = len(sizes) == len({model for model, _ in sizes})
+    found = [axis for axis in PIVOT_AXES if len({_at(row, axis) for row in rows}) > 1]
+    return [axis for axis in found if not (axis == "input_size" and implied and "model" in found)]
+
+
+def _at(row: Row, axis: str) -> str:
+    return str(row.get("runtime_asked" if axis == "runtime" else axis) or "")
+
+
+def _values(cells: Mapping[tuple[str, str], Row], side: int) -> tuple[str, ...]:
+    """In the order asked for; numbers by size."""
+    values = list(dict.fromkeys(place[side] for place in cells))
+    return tuple(sorted(values, key=int) if all(value.isdecimal() for value in values) else values)

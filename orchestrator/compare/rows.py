@@ -1,0 +1,120 @@
+"""One table row per cell: its columns, and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.cell import AXES
+from orchestrator.compare.baseline import Baseline, asked, change
+from orchestrator.result import DONE, Result
+
+METRIC_COLUMNS: Mapping[str, str] = {
+    "latency_ms": "latency/median_ms",
+    "latency_low_ms": "latency/median_low_ms",
+    "latency_high_ms": "latency/median_high_ms",
+    "latency_p90_ms": "latency/p90_ms",
+    "latency_p99_ms": "latency/p99_ms",
+    "first_ms": "latency/first_ms",
+    "end_to_end_ms": "latency/end_to_end_median_ms",
+    "throughput_per_s": "throughput/inferences_per_s",
+    "load_ms": "load/total_ms",
+    "peak_rss_mb": "memory/peak_rss_mb",
+    "size_bytes": "model/size_bytes",
+    "energy_mj": "energy/per_inference_mj",
+    "energy_uncertainty_mj": "energy/uncertainty_mj",
+    "energy_net_mj": "energy/net_per_inference_mj",
+    "power_w": "energy/mean_power_w",
+    "energy_estimate_mj": "energy_estimate/per_inference_mj",
+    "energy_estimate_low_mj": "energy_estimate/per_inference_mj_low",
+    "energy_estimate_high_mj": "energy_estimate/per_inference_mj_high",
+    "temperature_max_c": "state/temperature_max_c",
+}
+TAG_COLUMNS: Mapping[str, str] = {
+    "energy_scope": "energy.scope",
+    "energy_kind": "energy.kind",
+    "energy_source": "energy.source",
+    "energy_estimate_scope": "energy_estimate.scope",
+    "energy_estimate_source": "energy_estimate.source",
+    "weights": "weights",
+    "artifact_sha256": "artifact.sha256",
+    "runtime_version": "runtime.version",
+    "python": "runtime.python",
+    "numpy": "runtime.numpy",
+    "board_model": "board.device_tree_model",
+    "board_cpu": "board.cpu_model",
+    "board_os": "board.os",
+    "board_kernel": "board.kernel",
+    "governor": "state.governor",
+}
+COLUMNS: tuple[str, ...] = (
+    *("sweep", "number", "status", "device", "board", "model", "optimization"),
+    *(
+        "runtime",
+        "runtime_asked",
+        "runtime_name",
+        "accelerator",
+        "processor",
+        "delegate",
+        "threads",
+        "batch_size",
+        "input_size",
+        "scenario",
+    ),
+    *METRIC_COLUMNS,
+    *TAG_COLUMNS,
+    *("verdict", "verdict_reasons", "warnings", "processes", "front", "front_of_model", "is_baseline"),
+    *("change_ratio", "change_low", "change_high", "change_p", "change_significant", "change_note", "change_differs"),
+    *("energy_reason", "reason", "hint", "log", "cell_id"),
+)
+
+NUMBERS = (*METRIC_COLUMNS, "processes", "change_ratio", "change_low", "change_high", "change_p")
+TRUTHS = ("front", "front_of_model", "is_baseline", "change_significant")
+WHOLE = ("number",)
+"""Columns that hold floats (NaN: not known), booleans and integers; all others hold text (None: not known)."""
+
+PIVOT_AXES = ("sweep", *AXES)
+"""What tells rows apart: an axis of the matrix (the scenario with its overrides), or the sweep."""
+
+
+def row_of(result: Result, base: Result | None, baseline: Baseline, alone: bool) -> dict[str, Any]:
+    """``alone``: there is no other cell that could be compared with the same baseline."""
+    row: dict[str, Any] = {
+        **result.axes,
+        "runtime_asked": asked(result)["runtime"],
+        "sweep": result.sweep_id,
+        "number": result.number,
+        "status": result.status,
+        "board": result.board,
+        "warnings": "; ".join((*(result.measurement.warnings if result.measurement else ()), *result.warnings)),
+        "reason": result.reason or (f"{result.error.type}: {result.error.message}" if result.error else ""),
+        "hint": result.error.hint if result.error else None,
+        "log": result.error.log if result.error else None,
+        "cell_id": result.cell_id,
+        **dict.fromkeys(TRUTHS, False),
+    }
+    m = result.measurement
+    if m is None or result.status != DONE:
+        return row
+    row |= {column: m.metrics.get(metric) for column, metric in METRIC_COLUMNS.items()}
+    row |= {column: m.tags.get(tag) for column, tag in TAG_COLUMNS.items()}
+    row |= {
+        "runtime_name": m.tags.get("runtime.name"),
+        "accelerator": " · ".join(filter(None, (m.tags.get("accelerator"), delegate(m.tags)))),
+        "processor": m.tags.get("accelerator"),
+        "delegate": delegate(m.tags),
+        "verdict": m.verdict.level,
+        "verdict_reasons": "; ".join(m.verdict.reasons),
+        "processes": len(m.process_medians_ms),
+        "energy_reason": m.missing.get("energy/per_inference_mj"),
+        "is_baseline": result is base and not alone,
+    }
+    return row | ({"change_note": "nothing beside it"} if alone and result is base else change(result, base, baseline))
+
+
+def delegate(tags: Mapping[str, str]) -> str:
+    """What took the model over, as far as it is proven: ``XNNPACK 66/66``, ``XNNPACK unproven``, ``no delegate``."""
+    name = tags.get("delegate", "none")
+    if name == "none":
+        return "no delegate" if tags.get("delegate.state") == "absent" else "unproven"
+    return f"{name} {tags.get('delegate.nodes') or tags.get('delegate.state', 'unproven')}"

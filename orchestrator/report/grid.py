@@ -1,0 +1,89 @@
+"""What stands in a pivot's places, the same in terminal, Markdown and HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.compare import Pivot, Value, pivots, value_called
+from orchestrator.plain import plain
+from orchestrator.report import columns as c
+
+DOUBT_MARKS = {"suspect": "?", "invalid": "!"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a reader asked to see: ``axes`` (rows, columns) and the value of a pivot; None: the usual ones."""
+
+    axes: tuple[str, str] | None = None
+    value: Value | None = None
+
+    @property
+    def asked(self) -> bool:
+        return self.axes is not None or self.value is not None
+
+    @property
+    def shown(self) -> Value:
+        return self.value or value_called("latency")
+
+
+def tables(shown: c.Sheet, view: View) -> list[Pivot]:
+    """The pivots of a report; where nobody asked, only if there is more than one row of cells to look at."""
+    found = pivots(shown.every, view.axes)
+    if view.asked or sum(len(pivot.row_values) for pivot in found) > 1:
+        return found
+    return []
+
+
+def title(pivot: Pivot, value: Value) -> str:
+    """``Latency ms · device pi4 · threads 1``."""
+    fixed = [f"{_axis(axis)} {text or '–'}" for axis, text in pivot.fixed.items()]
+    return plain(" · ".join([value.head, *fixed]))
+
+
+def corner(pivot: Pivot) -> str:
+    return f"{_axis(pivot.rows)} \\ {_axis(pivot.columns)}"
+
+
+def text(row: c.Row | None, value: Value, letters: Mapping[int, str]) -> str:
+    """The value with its doubt; ``failed a`` with the letter of its reason; empty where no cell was asked for."""
+    if row is None:
+        return ""
+    if row["status"] != "done":
+        return plain(f"{row['status']} {letters.get(id(row), '')}").rstrip()
+    return f"{bare(row, value)} {DOUBT_MARKS.get(row['verdict'], '')}".rstrip()
+
+
+def bare(row: c.Row, value: Value) -> str:
+    """Of a cell that is done, without its doubt."""
+    if value.column == "change_ratio" and row["is_baseline"]:
+        return "baseline"
+    number = value.of(row)
+    if number is None:
+        return "–"
+    if value.name != "speedup":
+        return c.number(number)
+    star = "*" if c.has(row, "change_differs") else ""
+    return (f"{number:.2f}×" if row["change_significant"] else "~") + star
+
+
+def legend(found: list[Pivot], value: Value) -> str:
+    """What the marks mean that occur."""
+    rows = [row for pivot in found for row in pivot.cells.values()]
+    said = []
+    if doubts := [f"{mark} {level}" for level, mark in DOUBT_MARKS.items() if any(r["verdict"] == level for r in rows)]:
+        said.append(", ".join(doubts))
+    if value.name == "speedup":
+        said.append("× as fast as the baseline, ~ no significant difference")
+    if any(row["status"] == "done" and bare(row, value) == "–" for row in rows):
+        said.append("– no such number")
+    if any(row["status"] != "done" for row in rows):
+        said.append("letters: the reasons below")
+    if any(len(p.cells) < len(p.row_values) * len(p.column_values) for p in found):
+        said.append("empty: not asked for")
+    return "; ".join(said)
+
+
+def _axis(name: str) -> str:
+    return name.replace("_", " ")

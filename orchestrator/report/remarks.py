@@ -1,0 +1,55 @@
+"""What must be said about the numbers that are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.compare.front import candidates
+from orchestrator.plain import plain
+from orchestrator.report import columns as c
+
+ESTIMATE_NOTE = (
+    "Est. mJ is no measurement: published idle and load power of the board × CPU use × time, as a range. "
+    "Use it to rank variants on one board, not as an absolute."
+)
+ENERGY_NOTE = "Energy mJ is measured per inference, ± standard uncertainty; compare within one scope only."
+LATENCY_NOTE = "Latency: median of the medians of the processes, ± half its 95 % interval between processes."
+CHANGE_NOTE = "~ is no significant difference (Welch test on process medians at 5 %, and at least 2 %)."
+
+FRONT_NOTE = (
+    "Front: ● no other cell of the device, ○ no other one of the same model on it, is at least as good in {what} "
+    "and better in one. Overlapping intervals, and latencies less than 2 % apart, are a tie. "
+    "How well the model answers is not part of it."
+)
+
+
+def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
+    """What must be said about the columns that are shown."""
+    keys = {column.key for column in (shown.columns if kept is None else kept)}
+    lines = [LATENCY_NOTE] if shown.rows else []
+    lines += [CHANGE_NOTE] if "change" in keys else []
+    if conditions := sorted({name for row in shown.rows for name in plain(row["change_differs"]).split(", ") if name}):
+        lines.append(f"* under other conditions than the baseline: {', '.join(conditions)}.")
+    if "front" in keys:
+        lines.append(front_note(shown))
+    lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
+    return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])
+
+
+def front_note(shown: c.Sheet) -> str:
+    """What the front is about, and where energy is no part of it."""
+    groups = candidates(shown.rows)
+    what = "latency, measured energy and size" if any(group.energy for group in groups) else "latency and size"
+    without = dict.fromkeys(f"{plain(group.device)}: {group.without}" for group in groups if group.without)
+    some = (
+        f" Energy does not count on {'; '.join(without)}." if any(group.energy for group in groups) and without else ""
+    )
+    return FRONT_NOTE.format(what=what) + some
+
+
+def _no_energy(shown: c.Sheet) -> list[str]:
+    """Why there is no such column; nothing where it only had no room."""
+    if any(c.has(row, "energy_mj") for row in shown.rows):
+        return []
+    reasons = dict.fromkeys(plain(row["energy_reason"]) for row in shown.rows if c.has(row, "energy_reason"))
+    return [f"Energy was not measured: {'; '.join(reasons)}."] if reasons else []

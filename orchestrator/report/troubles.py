@@ -1,0 +1,80 @@
+"""Cells without a result, those that share a reason together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.plain import plain
+from orchestrator.report import columns as c
+
+LONGEST = 160
+"""Characters of a list of cells; what is beyond is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Cells of one board (or device, where there was none yet) with the same status, reason and hint.
+
+    ``mark`` is a letter of its own, for tables that have room for no more.
+    """
+
+    mark: str
+    status: str
+    board: str
+    reason: str
+    hint: str
+    rows: tuple[c.Row, ...]
+
+    @property
+    def cells(self) -> str:
+        """``pi4/mine/int8``, or ``3 cells pi4/mine/{none,int8,float16}``."""
+        return cell_names(self.rows) if len(self.rows) == 1 else f"{len(self.rows)} cells {cell_names(self.rows)}"
+
+    @property
+    def log(self) -> str:
+        """Where to look; the first of them where each cell has one of its own."""
+        logs = list(dict.fromkeys(plain(row["log"]) for row in self.rows if c.has(row, "log")))
+        return "" if not logs else logs[0] + (f" and {len(logs) - 1} more" if len(logs) > 1 else "")
+
+
+def troubles(rows: Sequence[c.Row]) -> list[Trouble]:
+    """In the order of the rows."""
+    found: dict[tuple[str, ...], list[c.Row]] = {}
+    for row in rows:
+        where = plain(row["board"]) or f"\n{row['device']}"  # no board is called that
+        key = (row["sweep"], row["status"], where, plain(row["reason"]), plain(row["hint"]))
+        found.setdefault(key, []).append(row)
+    return [
+        Trouble(_letter(n), status, "" if where.startswith("\n") else where, reason, hint, tuple(some))
+        for n, ((_, status, where, reason, hint), some) in enumerate(found.items())
+    ]
+
+
+def marks(some: Sequence[Trouble]) -> dict[int, str]:
+    """The letter of each row, by the row's ``id()``."""
+    return {id(row): trouble.mark for trouble in some for row in trouble.rows}
+
+
+def cell_names(rows: Sequence[c.Row]) -> str:
+    """``pi4/{a,b}/{none,int8}``: models with the same optimizations are named together."""
+    asked: dict[str, dict[str, dict[str, None]]] = {}
+    for row in rows:
+        device, model, optimization = (plain(row.get(k) or "?") for k in ("device", "model", "optimization"))
+        asked.setdefault(device, {}).setdefault(model, {})[optimization] = None
+    names = []
+    for device, models in asked.items():
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for model, optimizations in models.items():
+            alike.setdefault(tuple(optimizations), []).append(model)
+        names += [f"{device}/{_braced(some)}/{_braced(all_of_them)}" for all_of_them, some in alike.items()]
+    text = ", ".join(names)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _braced(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else "{" + ",".join(words) + "}"
+
+
+def _letter(n: int) -> str:
+    return (_letter(n // 26 - 1) if n >= 26 else "") + chr(ord("a") + n % 26)
