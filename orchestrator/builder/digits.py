@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from orchestrator.builder.images import Array
-from orchestrator.builder.recipe import DIGITS_SIZE
+from orchestrator.builder.kinds import DIGITS_SIZE
 
 _EPOCHS = 15
 _BRIGHTEST = 16.0

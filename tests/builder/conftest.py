@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,10 @@ DIGITS = Model("digits", "digits", input_size=8)
 Build = Callable[..., Artifact]
 
 
-def recipe(model: Model, quantization: str = "none", *, samples: int = 20, **rest: int) -> Recipe:
-    return Recipe.of(model, Optimization(quantization, quantization, calibration_samples=samples), **rest)
+def recipe(model: Model, steps: str = "none", *, samples: int = 20, sparsity: float = 0.5, **rest: int) -> Recipe:
+    """``steps``: words joined by ``+``, or none."""
+    chain = [] if steps == "none" else steps.split("+")
+    return Recipe.of(model, Optimization("any", chain, sparsity, samples), **rest)
 
 
 def own_file(path: Path) -> Model:
@@ -33,7 +36,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 
 @pytest.fixture(scope="session")
 def build(builder: Builder) -> Build:
-    def build(model: Model, quantization: str = "none", **rest: int) -> Artifact:
-        return builder.build(recipe(model, quantization, **rest))
+    def build(model: Model, steps: str = "none", **rest: Any) -> Artifact:
+        return builder.build(recipe(model, steps, **rest))
 
     return build

@@ -23,7 +23,7 @@ def model_file(tmp_path: Path) -> Path:
 def test_labels_do_not_make_another_artifact() -> None:
     renamed = replace(MOBILENET, name="other", description="words")
     assert recipe(renamed).key == recipe(MOBILENET).key
-    assert Recipe.of(MOBILENET, Optimization("fast", "none")).key == recipe(MOBILENET).key
+    assert Recipe.of(MOBILENET, Optimization("fast")).key == recipe(MOBILENET).key
 
 
 def test_calibration_counts_only_where_something_is_calibrated() -> None:
