@@ -29,18 +29,30 @@ def locate(factory: str) -> Code:
 
     Raises ConfigError where there is none.
     """
-    module = factory.partition(":")[0]
-    for root in _roots():
-        source = _source(module, root)
-        if source is not None:
-            try:
-                return Code(root, digest(source, "*.py"))
-            except OSError as error:
-                raise ConfigError(f"model.factory: cannot read {source}: {error.strerror or error}") from error
+    lab = os.environ.get(LAB_VARIABLE)
+    own = [str(Path.cwd()), *([str(Path(lab).expanduser().resolve())] if lab else [])]
+    for root in dict.fromkeys([*own, *(entry for entry in sys.path if entry)]):
+        found = code_in(root, factory)
+        if found is not None:
+            return found
     raise ConfigError(
-        f"model.factory={factory}: there is no module {module}",
-        hint=f"it is looked for in {', '.join(_roots()[:2])} and among what is installed",
+        f"model.factory={factory}: there is no module {factory.partition(':')[0]}",
+        hint=f"it is looked for in {', '.join(own)} and among what is installed",
     )
+
+
+def code_in(root: str, factory: str) -> Code | None:
+    """The factory's code as it is now; None where this folder has none."""
+    *packages, leaf = factory.partition(":")[0].split(".")
+    folder = Path(root, *packages)
+    is_package = (folder / leaf / "__init__.py").is_file()
+    if not is_package and not (folder / f"{leaf}.py").is_file():
+        return None
+    source = Path(root, [*packages, leaf][0]) if packages or is_package else folder / f"{leaf}.py"
+    try:
+        return Code(root, digest(source, "*.py"))
+    except OSError as error:
+        raise ConfigError(f"model.factory={factory}: cannot read {source}: {error.strerror or error}") from error
 
 
 def load(factory: str, code: Code) -> Callable[..., Any]:
@@ -49,20 +61,16 @@ def load(factory: str, code: Code) -> Callable[..., Any]:
     Raises BuildError naming the factory where that fails.
     """
     module, _, name = factory.partition(":")
-    top = module.partition(".")[0]
-    if _imported.get(top) not in (None, code):  # another one, or changed since
-        for known in [m for m in sys.modules if m == top or m.startswith(f"{top}.")]:
-            del sys.modules[known]
-    _imported[top] = code
-    if code.root not in sys.path:
-        sys.path.insert(0, code.root)
-    importlib.invalidate_caches()
+    _forget_unless(module.partition(".")[0], code)
+    sys.path.insert(0, code.root)
     try:
         found = getattr(importlib.import_module(module), name)
-    except AttributeError as error:
-        raise BuildError(f"model.factory={factory}: module {module} has no {name}") from error
     except Exception as error:
         raise BuildError(f"model.factory={factory} cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(code.root)  # only the module itself comes from there first: a lab may hold any name
+        if code.root not in sys.path:
+            sys.path.append(code.root)
     if not callable(found):
         raise BuildError(f"model.factory={factory} is no function but {type(found).__name__}")
     return found  # type: ignore[no-any-return]
@@ -71,19 +79,10 @@ def load(factory: str, code: Code) -> Callable[..., Any]:
 _imported: dict[str, Code] = {}
 
 
-def _roots() -> list[str]:
-    lab = os.environ.get(LAB_VARIABLE)
-    first = [str(Path.cwd()), *([str(Path(lab).expanduser().resolve())] if lab else [])]
-    return list(dict.fromkeys([*first, *(entry for entry in sys.path if entry)]))
-
-
-def _source(module: str, root: str) -> Path | None:
-    """The module's own file, or the folder of its top-level package; None where the dotted name does not lead there."""
-    *packages, leaf = module.split(".")
-    folder = Path(root, *packages)
-    is_package = (folder / leaf / "__init__.py").is_file()
-    if not is_package and not (folder / f"{leaf}.py").is_file():
-        return None
-    if packages or is_package:
-        return Path(root, module.partition(".")[0])
-    return folder / f"{leaf}.py"
+def _forget_unless(top: str, code: Code) -> None:
+    """A package that was imported before, from elsewhere or before it was edited, is imported anew."""
+    if _imported.get(top, code) != code:
+        for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+            del sys.modules[name]
+    _imported[top] = code
+    importlib.invalidate_caches()

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from orchestrator.builder.code import Code, load, locate
+from orchestrator.builder.code import Code, code_in, load
 from orchestrator.builder.digests import digest
 from orchestrator.builder.files import SAVED_MODEL
 from orchestrator.builder.images import invented
@@ -25,14 +25,22 @@ _SIGNATURE = "serving_default"
 def check_unchanged(recipe: Recipe) -> Path:
     """The key was made from this content; another one must not be stored under it. Returns the path."""
     path = Path(str(recipe.path))
-    try:
-        found = locate(recipe.factory).sha256 if recipe.factory else digest(path)
-    except OSError as error:
-        raise BuildError(f"cannot read {path}: {error.strerror or error}") from error
+    if recipe.factory:
+        code = code_in(str(path), recipe.factory)
+        found = code.sha256 if code else None
+    else:
+        found = _digest(path)
     if found != recipe.sha256:
         what = f"the code of {recipe.factory}" if recipe.factory else path
         raise BuildError(f"{what} changed after the plan was made", hint="start the sweep again")
     return path
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest(path)
+    except OSError as error:
+        raise BuildError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def keras_file(recipe: Recipe) -> Source:
