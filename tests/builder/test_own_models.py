@@ -73,6 +73,7 @@ def test_a_function_of_the_lab_with_arguments(build: Build, lab: Path) -> None:
 
 def test_an_edited_function_is_imported_anew(build: Build, lab: Path) -> None:
     first, module = recipe(net("tiny")), lab / "nets.py"
+    build(net("tiny", width=7))  # imports it
     module.write_text(module.read_text().replace("width: int = 8", "width: int = 6"))
     assert recipe(net("tiny")).key != first.key
     assert build(net("tiny")).manifest["outputs"][0]["shape"] == [1, 10]
