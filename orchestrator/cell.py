@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 from orchestrator.device import Device
 from orchestrator.limits import NAME, Between, Matching, NameOrNames, OneOf
+from remote import contract
 
-QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
-MODEL_KINDS = ("keras_application", "digits", "file")
-RUNTIMES = ("litert", "tflite_runtime")
-RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",)}
-"""Which artifact formats each runtime executes."""
+QUANTIZATIONS = ("float16", "dynamic_range", "int8", "int16x8")
+STEPS = ("prune", *QUANTIZATIONS)
+RUNTIMES = contract.RUNTIMES
+RUNTIME_FORMATS = contract.RUNTIME_FORMATS
+MODEL_KINDS = ("keras_application", "digits", "file", "factory")
 
 AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
 """The coordinates of a cell in the matrix, in display order."""
@@ -32,16 +33,19 @@ class Model:
     application: str | None = None  # a class of tf.keras.applications, for kind keras_application
     weights: str = "random"  # random | imagenet | path of a weights file
     path: str | None = None  # the user's own model, for kind file
+    factory: str | None = None  # package.module:function that returns a keras.Model, for kind factory
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the factory, by keyword
     input_size: Annotated[int | None, Between(1, 4096)] = None  # pixels; None: what the file says
     description: str = ""
 
 
 @dataclass(slots=True)
 class Optimization:
-    """A transformation of the model."""
+    """A transformation of the model: ``steps`` of STEPS in the order in which they are applied; none: as it comes."""
 
     name: Annotated[str, NAME]
-    quantization: Annotated[str, OneOf(QUANTIZATIONS)] = "none"
+    steps: list[str] = field(default_factory=list)
+    sparsity: Annotated[float, Between(0.01, 0.99)] = 0.5  # share of each kernel that step prune sets to 0
     calibration_samples: Annotated[int, Between(1, 100_000)] = 100
     description: str = ""
 

@@ -96,7 +96,7 @@ class Boundary:
         own = board.machine == CONTROLLER
         # Packing and encrypting megabytes is work on this machine too.
         with self.turns.background() if not own and session.lacks(cell, artifact) else nullcontext():
-            session.provision(cell.settings.runtime, say)  # made here, once: no time of the board's
+            session.provision(cell.settings.runtime, artifact.format, say)  # made here, once: no time of the board's
             with busy.running():
                 session.deploy(cell, artifact, say)
         with self.turns.measuring() if own else nullcontext():
