@@ -70,7 +70,8 @@ def missing(name: str, options: list[str]) -> str:
         return "adaptive sweeps are not installed: pip install 'edge-orchestrator[optuna]'"
     group, _, choice = name.rpartition("/")
     guess = did_you_mean(choice, options)
-    return f"there is no {group} '{choice}' ({name}.yaml). {guess}Known: {', '.join(options)}"
+    where = ", ".join(map(str, folders()))
+    return f"there is no {group} '{choice}' ({name}.yaml in {where}). {guess}Known: {', '.join(options)}"
 
 
 def first_lines(error: BaseException) -> str:
@@ -95,10 +96,15 @@ def known_keys(full_key: str) -> str:
     return f"key '{full_key}': {guess}known keys here: {', '.join(names)}"
 
 
+def folders() -> list[Path]:
+    """Where files are looked for: the lab's folder, then the shipped one."""
+    lab = os.environ.get(LAB_VARIABLE)
+    return [*([Path(lab)] if lab else []), conf_directory()]
+
+
 def file_of(config: str) -> str:
     """The file behind a config name such as ``device/pi4``, in the order Hydra searches."""
-    folders = [Path(os.environ[LAB_VARIABLE])] if os.environ.get(LAB_VARIABLE) else []
-    for folder in [*folders, conf_directory()]:
+    for folder in folders():
         path = folder / f"{config}.yaml"
         if path.is_file():
             return str(path)

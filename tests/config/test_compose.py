@@ -76,7 +76,7 @@ def test_arguments_of_a_factory_are_plain_data(tmp_path: Path) -> None:
         ("thread=3", ["thread", "did you mean 'threads'?"]),
         ("device.portt=3", ["device.portt", "did you mean 'port'?", "identity_file"]),
         ("exclude={device: pi4}", ["exclude", "a list is expected", "[{device: pi4, threads: 4}]"]),
-        ("model=digit", ["model/digit.yaml", "did you mean 'digits'?", "mobilenetv2"]),
+        ("model=digit", ["model/digit.yaml in", "did you mean 'digits'?", "mobilenetv2"]),
         ("threads=many", ["threads=many", "Integer"]),
         ("device=pi99", ["device/pi99", "pi4", "jetson"]),
         ("+device.power.colour=red", ["colour"]),
