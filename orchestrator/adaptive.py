@@ -17,13 +17,17 @@ from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean
 from orchestrator.measurement import Measurement
 
-BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+WHOLE = (
+    "hydra_plugins.edge_orchestrator.MatrixSweeper",
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+)
+"""Sweepers that know all cells beforehand."""
 OPTUNA = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 RESULTS_FILE = "optimization_results.yaml"
 
 
 def is_adaptive(master: DictConfig) -> bool:
-    return str(master.hydra.sweeper._target_) != BASIC
+    return str(master.hydra.sweeper._target_) not in WHOLE
 
 
 def is_optuna(master: DictConfig) -> bool:

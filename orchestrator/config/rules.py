@@ -122,4 +122,4 @@ def same(wanted: Any, value: Any) -> bool:
         return wanted == value
     if isinstance(wanted, list) or isinstance(value, list):
         return bool(wanted == value)
-    return fnmatch.fnmatchcase(str(value), str(wanted))
+    return str(value) == str(wanted) or fnmatch.fnmatchcase(str(value), str(wanted))
