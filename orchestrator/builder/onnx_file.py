@@ -46,6 +46,8 @@ def take(path: Path, recipe: Recipe) -> Taken:
         raise
     except Exception as error:
         raise BuildError(f"{path} is no ONNX model: {_said(error)}", hint="is the file whole?") from error
+    if recipe.input_size and not any(len(_shape(given)) == _IMAGE_RANK for given in _inputs(model)):
+        raise UnsupportedOptimization(f"{recipe.subject} cannot have an input_size: it takes no images")
     filled = [words for given in _inputs(model) if (words := _fill(model, given, recipe))]
     content = model.SerializeToString() if filled else path.read_bytes()
     notes = [f"open dimensions were fixed: {', '.join(filled)}"] if filled else []

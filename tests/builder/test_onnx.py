@@ -58,7 +58,10 @@ def test_closed_dimensions_stay(build: Build, tmp_path: Path) -> None:
 
 
 def test_whole_numbers_and_an_output_whose_size_is_open(build: Build, tmp_path: Path) -> None:
-    made = build(own_file(counting(tmp_path / "counting.onnx"))).manifest
+    path = counting(tmp_path / "counting.onnx")
+    made = build(own_file(path)).manifest
+    with pytest.raises(UnsupportedOptimization, match="takes no images"):
+        build(own_file(path), input_size=16)
     assert [port["dtype"] for port in made["inputs"]] == ["int64", "int64"]
     assert made["outputs"][0]["shape"] == [2, None]
 
