@@ -22,6 +22,11 @@ class Artifact:
     manifest: dict[str, Any]
 
     @property
+    def format(self) -> str:
+        """``tflite`` or ``onnx``: what a runtime must execute."""
+        return str(self.manifest["format"])
+
+    @property
     def weights(self) -> str:
-        """Where the numbers inside came from: ``random``, ``imagenet``, ``trained``, ``file``."""
+        """Where the numbers inside came from: ``random``, ``imagenet``, ``trained``, ``file``, ``factory``."""
         return str(self.manifest["weights"])

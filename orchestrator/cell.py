@@ -8,12 +8,12 @@ from typing import Annotated
 
 from orchestrator.device import Device
 from orchestrator.limits import NAME, Between, OneOf
+from remote import contract
 
 QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
 MODEL_KINDS = ("keras_application", "digits", "file")
-RUNTIMES = ("litert", "tflite_runtime")
-RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",)}
-"""Which artifact formats each runtime executes."""
+RUNTIMES = contract.RUNTIMES
+RUNTIME_FORMATS = contract.RUNTIME_FORMATS
 
 
 @dataclass(slots=True)

@@ -153,7 +153,7 @@ def _model(sheet: Sheet, manifest: Json) -> None:
     for metric, key in names.items():
         value = manifest.get(key)
         number = float(value) if isinstance(value, int | float) else None
-        sheet.put(metric, number, f"the artifact's manifest has no {key}")
+        sheet.put(metric, number, manifest.get(f"{key}_reason") or f"the artifact's manifest has no {key}")
 
 
 def _delegate(sheet: Sheet, runtime: Json) -> None:

@@ -36,7 +36,10 @@ MAX_SAMPLES = 200_000
 MAX_TENSORS = 256
 MAX_PROCESSES = 100
 
-RUNTIMES = ("litert", "tflite_runtime")
+RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",), "onnxruntime": ("onnx",)}
+"""Every runtime, and which artifact formats it executes."""
+RUNTIMES = tuple(RUNTIME_FORMATS)
+FORMATS = ("tflite", "onnx")
 XNNPACK = ("auto", "require", "off")
 DELEGATE_STATES = ("engaged", "absent", "unproven")
 SCOPES = ("cpu_package", "soc_rails", "module_in", "board_dc_in", "wall_ac")
@@ -73,7 +76,7 @@ _JOB = fields(
         "version": exactly(CONTRACT),
         "run_id": text(100, RUN_ID),
         "cell_id": text(1000),
-        "artifact": fields({"sha256": text(64, DIGEST), "format": one_of("tflite")}),
+        "artifact": fields({"sha256": text(64, DIGEST), "format": one_of(*FORMATS)}),
         "env": maybe(text(64, ENV_NAME)),
         "runtime": one_of(*RUNTIMES),
         "threads": integer(1, 256),
@@ -96,7 +99,7 @@ _JOB = fields(
 )
 
 _TENSORS = many(
-    fields({"name": text(500), "shape": many(integer(0, 2**40), 16), "dtype": text(40)}),
+    fields({"name": text(500), "shape": many(maybe(integer(0, 2**40)), 16), "dtype": text(40)}),
     MAX_TENSORS,
 )
 
@@ -222,6 +225,9 @@ _RECORD = fields(
 def check_job(data: object) -> dict[str, Any]:
     """The job, checked; raises :class:`ContractError` naming the path of what is wrong."""
     job: dict[str, Any] = _JOB(data, "job")
+    runtime, form = job["runtime"], job["artifact"]["format"]
+    if form not in RUNTIME_FORMATS[runtime]:
+        raise ContractError("job.runtime", "%s does not execute %s" % (runtime, form))
     return job
 
 

@@ -75,7 +75,8 @@ def test_starting_up_loads_nothing_heavy() -> None:
     """Planning never waits for TensorFlow, MLflow, pandas, SciPy or Matplotlib."""
     code = (
         "import sys, orchestrator.invocation, orchestrator.app\n"
-        "heavy = {'tensorflow', 'keras', 'mlflow', 'pandas', 'scipy', 'matplotlib', 'sklearn', 'asyncssh'}\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'pandas', 'scipy', 'matplotlib', 'sklearn', 'asyncssh', 'onnx'}\n"
+        "heavy |= {'onnxruntime'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.cell import Runtime
+from orchestrator.cell import RUNTIME_FORMATS, Runtime
 from orchestrator.errors import BoardNotReady
 from orchestrator.provisioning.survey import Facts
 
@@ -30,12 +30,16 @@ class RuntimeChoice:
     python: str = ""  # 3.11
 
 
-def choose(runtime: Runtime, facts: Facts) -> RuntimeChoice:
-    """The first candidate that serves the board.
+def choose(runtime: Runtime, facts: Facts, form: str = "tflite") -> RuntimeChoice:
+    """The first candidate that executes artifacts of the format ``form`` and serves the board.
 
     Raises BoardNotReady with the reason of every candidate.
     """
-    names = [runtime.name] if runtime.name != "auto" else runtime.candidates or list(_table()["runtimes"])
+    asked = [runtime.name] if runtime.name != "auto" else runtime.candidates or list(_table()["runtimes"])
+    names = [name for name in asked if form in RUNTIME_FORMATS.get(name, ())]
+    if not names:
+        able = ", ".join(name for name, forms in RUNTIME_FORMATS.items() if form in forms)
+        raise BoardNotReady(f"{', '.join(asked)}: none executes .{form}", hint=f"runtime=auto, or one of {able}")
     if runtime.install == "system":
         return RuntimeChoice(names[0], "system")
     reasons = {name: refusal(name, facts) for name in names}

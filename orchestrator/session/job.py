@@ -22,7 +22,7 @@ def job_of(
         "version": contract.CONTRACT,
         "run_id": run_id,
         "cell_id": plain(cell.id)[:1000],
-        "artifact": {"sha256": artifact.sha256, "format": "tflite"},
+        "artifact": {"sha256": artifact.sha256, "format": artifact.format},
         "env": environment.digest if environment else None,
         "runtime": runtime,
         "threads": s.threads,

@@ -161,7 +161,7 @@ class Session:
 
     def lacks(self, cell: Cell, artifact: Artifact) -> bool:
         """True if :meth:`deploy` would send something."""
-        known = self._environments.get(runtime_key(cell.settings.runtime))
+        known = self._environments.get(runtime_key(cell.settings.runtime, artifact.format))
         return known is None or artifact.sha256 not in self._known_facts().blobs
 
     def deploy(self, cell: Cell, artifact: Artifact, progress: Progress) -> None:
@@ -172,7 +172,7 @@ class Session:
             BoardError: as the class says.
             Interrupted: the sweep ends.
         """
-        _, environment = self.provision(cell.settings.runtime, progress)
+        _, environment = self.provision(cell.settings.runtime, artifact.format, progress)
         board_facts = self._known_facts()
         if environment is not None:
             self._patiently(
@@ -188,12 +188,12 @@ class Session:
             progress,
         )
 
-    def provision(self, runtime: Runtime, progress: Progress) -> tuple[str, Environment | None]:
-        """The runtime that this board gets: its name and its environment, made on the controller."""
-        key = runtime_key(runtime)
+    def provision(self, runtime: Runtime, form: str, progress: Progress) -> tuple[str, Environment | None]:
+        """The runtime that this board gets for artifacts of a format: its name and its environment, made here."""
+        key = runtime_key(runtime, form)
         if key not in self._environments:
             board_facts = self._known_facts()
-            choice = choose(runtime, board_facts)
+            choice = choose(runtime, board_facts, form)
             environment: Environment | None = None
             if runtime.install == "push":
                 progress(f"preparing {choice.name} for {board_facts.arch}")
@@ -209,7 +209,7 @@ class Session:
             Interrupted: the sweep was asked to end; the job was cancelled on the board.
             ConnectionFailed: the link did not come back in time; the record waits on the board.
         """
-        runtime, environment = self.provision(cell.settings.runtime, progress)
+        runtime, environment = self.provision(cell.settings.runtime, artifact.format, progress)
         job = contract.check_job(job_of(cell, artifact, run_id, runtime, environment))
         self._running = run_id
         self._patiently(lambda: self._talk().request("start", job=job), progress)
@@ -300,9 +300,9 @@ class Session:
         return content[-1]
 
 
-def runtime_key(runtime: Runtime) -> str:
+def runtime_key(runtime: Runtime, form: str) -> str:
     """Runtimes with the same key are the same environment."""
-    return json.dumps([runtime.name, runtime.candidates, runtime.install])
+    return json.dumps([runtime.name, runtime.candidates, runtime.install, form])
 
 
 def whole(value: object) -> int:

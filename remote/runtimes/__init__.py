@@ -42,7 +42,13 @@ def _tflite_runtime() -> Any:
     return tflite.Library("tflite_runtime", "tflite_runtime")
 
 
-_OPENERS = {"litert": _litert, "tflite_runtime": _tflite_runtime}
+def _onnxruntime() -> Any:
+    from remote.runtimes import onnx
+
+    return onnx.Library("onnxruntime")
+
+
+_OPENERS = {"litert": _litert, "tflite_runtime": _tflite_runtime, "onnxruntime": _onnxruntime}
 
 
 def library(name: str) -> Any:

@@ -210,7 +210,8 @@ def test_the_table_of_runtimes() -> None:
     told = [(name, arch, why) for name, arch, python, why in rows if python == "none"]
     assert [r[:2] for r in told] == [r[:2] for r in refused]
     assert all(whole[2].startswith(short[2]) for short, whole in zip(told, refused, strict=True))
-    for name, words in (("litert", "for LiteRT"), ("tflite_runtime", "for tflite_runtime")):
+    named = {"litert": "for LiteRT", "tflite_runtime": "for tflite_runtime", "onnxruntime": "for ONNX Runtime"}
+    for name, words in named.items():
         assert f"{table[name]['memory_mb']} MB {words}" in text_of("board.md")
 
 

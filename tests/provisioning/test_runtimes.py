@@ -58,6 +58,24 @@ def test_a_named_runtime_is_never_replaced() -> None:
         choose(Runtime("tflite_runtime", ["litert"]), replace(PI, python=(3, 12, 0)))
 
 
+def test_auto_takes_what_executes_the_artifact() -> None:
+    every = Runtime("auto", ["litert", "tflite_runtime", "onnxruntime"])
+    assert choose(every, PI).name == "litert"
+    assert choose(every, PI, "onnx").name == "onnxruntime"
+    assert choose(replace(every, install="system"), PI, "onnx").name == "onnxruntime"
+    with pytest.raises(BoardNotReady, match=r"onnxruntime: .*32-bit Arm") as caught:
+        choose(every, replace(PI, bits=32), "onnx")
+    assert "litert" not in caught.value.message
+
+
+def test_a_runtime_of_another_format_is_refused() -> None:
+    with pytest.raises(BoardNotReady, match=r"litert, tflite_runtime: none executes \.onnx") as caught:
+        choose(AUTO, PI, "onnx")
+    assert "onnxruntime" in str(caught.value.hint)
+    with pytest.raises(BoardNotReady, match=r"onnxruntime: none executes \.tflite"):
+        choose(Runtime("onnxruntime"), PI)
+
+
 def test_the_boards_own_runtime_is_left_alone() -> None:
     choice = choose(Runtime("tflite_runtime", install="system"), replace(PI, arch="armv7l", bits=32))
     assert (choice.name, choice.install, choice.requirements) == ("tflite_runtime", "system", ())

@@ -153,7 +153,10 @@ class Board:
             "version": 1,
             "run_id": f"run-{uuid.uuid4()}",
             "cell_id": "local/tiny/none",
-            "artifact": {"sha256": self.blob(data), "format": "tflite"},
+            "artifact": {
+                "sha256": self.blob(data),
+                "format": "onnx" if changes.get("runtime") == "onnxruntime" else "tflite",
+            },
             "env": env,
             "runtime": "litert",
             "threads": 1,

@@ -98,6 +98,7 @@ def test_a_raw_value_is_at_least_a_millisecond(ready: Board) -> None:
         ("tiny_int8", "auto", "engaged", 1, 5, 4),  # the last SOFTMAX is left to the built-in kernels
         ("tiny_partial", "auto", "engaged", 2, 9, 6),
         ("tiny_int32", "auto", "absent", 0, 1, 0),
+        ("tiny_int16", "auto", "absent", 0, 5, 0),  # int16x8: no kernel of XNNPACK takes it
     ],
 )
 def test_how_much_a_delegate_took(
@@ -198,12 +199,13 @@ def test_a_long_log_and_stray_prints_break_nothing(ready: Board, runtime: Path) 
 # -- the same input for every optimization
 
 
-def test_an_int8_input_is_its_float_twin_quantized() -> None:
+@pytest.mark.parametrize(("kind", "scale", "zero"), [(np.int8, 0.0078, -1), (np.int16, 1 / 32767, 0)])
+def test_an_integer_input_is_its_float_twin_quantized(kind: type, scale: float, zero: int) -> None:
     (plain,) = seeded([((2, 3), np.float32, 0.0, 0)], 5)
-    (quantized,) = seeded([((2, 3), np.int8, 0.0078, -1)], 5)
+    (quantized,) = seeded([((2, 3), kind, scale, zero)], 5)
     assert plain.dtype == np.float32
-    assert quantized.dtype == np.int8
-    assert np.abs((quantized.astype(float) + 1) * 0.0078 - plain).max() <= 0.0078
+    assert quantized.dtype == kind
+    assert np.abs((quantized.astype(float) - zero) * scale - plain).max() <= scale
     assert np.abs(plain).max() <= 1
 
 

@@ -119,7 +119,7 @@ def test_a_good_job_and_record_come_back_equal() -> None:
         ("run_id", "", "job.run_id"),
         ("env", "..", "job.env"),
         ("artifact.sha256", "A" * 64, "job.artifact.sha256"),
-        ("runtime", "torch", "job.runtime: 'torch' is none of litert, tflite_runtime"),
+        ("runtime", "torch", "job.runtime: 'torch' is none of litert, tflite_runtime, onnxruntime"),
         ("scenario.window_s", float("nan"), "job.scenario.window_s: nan is no finite number"),
         ("scenario.window_s", float("inf"), "job.scenario.window_s"),
         ("scenario.more", 1, "job.scenario: unknown key 'more'"),
