@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from orchestrator.device import Device
 from orchestrator.limits import NAME, Between, OneOf
 from remote import contract
 
-QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
-MODEL_KINDS = ("keras_application", "digits", "file")
+QUANTIZATIONS = ("float16", "dynamic_range", "int8", "int16x8")
+STEPS = ("prune", *QUANTIZATIONS)
 RUNTIMES = contract.RUNTIMES
 RUNTIME_FORMATS = contract.RUNTIME_FORMATS
+MODEL_KINDS = ("keras_application", "digits", "file", "factory")
 
 
 @dataclass(slots=True)
@@ -25,16 +26,19 @@ class Model:
     application: str | None = None  # a class of tf.keras.applications, for kind keras_application
     weights: str = "random"  # random | imagenet | path of a weights file
     path: str | None = None  # the user's own model, for kind file
+    factory: str | None = None  # package.module:function that returns a keras.Model, for kind factory
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the factory, by keyword
     input_size: Annotated[int | None, Between(1, 4096)] = None  # pixels; None: what the file says
     description: str = ""
 
 
 @dataclass(slots=True)
 class Optimization:
-    """A transformation of the model."""
+    """A transformation of the model: ``steps`` of STEPS in the order in which they are applied; none: as it comes."""
 
     name: Annotated[str, NAME]
-    quantization: Annotated[str, OneOf(QUANTIZATIONS)] = "none"
+    steps: list[str] = field(default_factory=list)
+    sparsity: Annotated[float, Between(0.01, 0.99)] = 0.5  # share of each kernel that step prune sets to 0
     calibration_samples: Annotated[int, Between(1, 100_000)] = 100
     description: str = ""
 

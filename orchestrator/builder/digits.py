@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from orchestrator.builder.images import Array
-from orchestrator.builder.recipe import DIGITS_SIZE
+from orchestrator.builder.kinds import DIGITS_SIZE
 
 _EPOCHS = 15
 _BRIGHTEST = 16.0
@@ -29,6 +30,7 @@ class TrainedDigits:
     report: dict[str, Any]
 
 
+@lru_cache(maxsize=2)  # other than a model of ImageNet's size, two fit easily
 def train_digits(seed: int) -> TrainedDigits:
     """Train on four fifths of the 1797 images, test on the rest; the same seed gives the same weights."""
     digits = load_digits()

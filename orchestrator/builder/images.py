@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,3 +32,21 @@ def photographic_noise(samples: int, height: int, width: int, channels: int, see
     images -= low
     images *= np.float32(255) / (high - low)
     return images
+
+
+def invented(shapes: Sequence[tuple[Sequence[int], Any]], samples: int, seed: int) -> list[Array]:
+    """Inputs for a model of which nothing but shapes (batch first) and types are known, as on a board.
+
+    Images and other floats within -1 and 1; whole numbers are 0 or 1, which are valid as an index and as a flag alike.
+    """
+    return [_invented(shape, np.dtype(dtype), samples, seed + number) for number, (shape, dtype) in enumerate(shapes)]
+
+
+def _invented(shape: Sequence[int], dtype: np.dtype[Any], samples: int, seed: int) -> Array:
+    wanted = (samples, *shape[1:])
+    if dtype.kind != "f":
+        return np.random.default_rng(seed).integers(0, 2, wanted).astype(dtype)
+    if len(shape) == 4 and min(shape[1:3]) > 1:
+        height, width, channels = shape[1:]
+        return (photographic_noise(samples, height, width, channels, seed) / 127.5 - 1).astype(dtype)
+    return np.random.default_rng(seed).uniform(-1, 1, wanted).astype(dtype)

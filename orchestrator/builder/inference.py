@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from orchestrator.builder.images import Array
+from orchestrator.builder.source import Batch
 
 
 def loaded(content: bytes) -> Any:
@@ -29,18 +30,20 @@ def run_once(content: bytes, seed: int) -> list[Array]:
     return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
-def answers(content: bytes, inputs: Array) -> Array:
-    """The first output for each of ``inputs`` (float), in float, whatever the artifact's own types and batch."""
+def answers(content: bytes, inputs: Batch) -> Array:
+    """The first output for each of ``inputs`` (as the model takes them), in float, whatever the artifact's own types
+    and batch."""
     interpreter = loaded(content)
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    batch = int(source["shape"][0])
-    padded = np.concatenate([inputs, np.repeat(inputs[-1:], -len(inputs) % batch, axis=0)])
+    sources, target = interpreter.get_input_details(), interpreter.get_output_details()[0]
+    batch, samples = int(sources[0]["shape"][0]), len(inputs[0])
+    padded = [np.concatenate([values, np.repeat(values[-1:], -samples % batch, axis=0)]) for values in inputs]
     outputs = []
-    for start in range(0, len(padded), batch):
-        interpreter.set_tensor(source["index"], _stored(padded[start : start + batch], source))
+    for start in range(0, len(padded[0]), batch):
+        for detail, values in zip(sources, padded, strict=True):
+            interpreter.set_tensor(detail["index"], _stored(values[start : start + batch], detail))
         interpreter.invoke()
         outputs.append(_meant(interpreter.get_tensor(target["index"]), target))
-    return np.concatenate(outputs)[: len(inputs)]
+    return np.concatenate(outputs)[:samples]
 
 
 def _stored(values: Array, detail: dict[str, Any]) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +16,14 @@ import tensorflow as tf
 
 from orchestrator.builder.inference import run_once
 from orchestrator.builder.manifest import describe
-from orchestrator.builder.models import Source, check_unchanged, make_source
-from orchestrator.builder.optimize import calibration_batches, convert, freeze
+from orchestrator.builder.models import make_source
+from orchestrator.builder.optimize import batch_of, calibration_batches, convert
+from orchestrator.builder.own import check_unchanged
+from orchestrator.builder.prune import pruned
 from orchestrator.builder.quality import judge
 from orchestrator.builder.recipe import Recipe
-from orchestrator.builder.store import MANIFEST, MODEL
+from orchestrator.builder.source import Source
+from orchestrator.builder.store import MANIFEST, model_name
 from orchestrator.errors import BuildError
 
 tf.config.experimental.enable_op_determinism()  # the same seed gives the same bytes, on any number of threads
@@ -28,77 +32,109 @@ tf.config.experimental.enable_op_determinism()  # the same seed gives the same b
 def cook(recipe: Recipe, folder: Path) -> None:
     """Fill ``folder`` with the artifact of ``recipe``."""
     begun = time.monotonic()
-    content, manifest = _KINDS.get(recipe.kind, _optimized)(recipe)
+    content, manifest = _FINISHED.get(str(recipe.form), _optimized)(recipe)
     manifest["build_s"] = time.monotonic() - begun
-    (folder / MODEL).write_bytes(content)
+    (folder / model_name(recipe.format)).write_bytes(content)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
 class FloatModel:
-    """What all optimizations of one model start from."""
+    """What all quantizations of one model start from, pruned or not."""
 
     source: Source
     function: Any  # frozen concrete function
     content: bytes  # its float conversion
     convert_s: float
+    zeros: dict[str, float] | None  # share of zeros per pruned layer
 
 
 _source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one model in a row; two may not fit
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # one pruned, and one that is not
 def _float_model(recipe: Recipe) -> FloatModel:
-    source = _source(replace(recipe, batch_size=1))  # training and weights know no batch size
-    function = freeze(source, recipe.batch_size)
+    source = _source(replace(recipe.unoptimized, batch_size=1))  # training and weights know no batch size
     begun = time.monotonic()
-    content = convert(function, source, recipe)
-    return FloatModel(source, function, content, time.monotonic() - begun)
+    thinning = pruned(source.model, recipe.sparsity, recipe.subject) if recipe.sparsity else nullcontext()
+    with thinning as zeros:
+        function = source.freeze(recipe.batch_size)
+    return FloatModel(source, function, convert(function, source, recipe), time.monotonic() - begun, zeros)
 
 
 def _optimized(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-    twin = _float_model(recipe.unoptimized)
-    content, convert_s = twin.content, twin.convert_s
+    plain, base = _float_model(recipe.unoptimized), _float_model(recipe.unquantized)
+    source, content, convert_s = base.source, base.content, base.convert_s
     if recipe.quantization != "none":
         begun = time.monotonic()
-        content = convert(twin.function, twin.source, recipe)
+        content = convert(base.function, source, recipe)
         convert_s = time.monotonic() - begun
-    facts = {
-        "parameters": int(twin.source.model.count_params()),
-        "parameters_source": "the Keras model",
+    facts: dict[str, Any] = {
         "convert_s": convert_s,
-        "calibration": _calibration(recipe, twin.source),
-        "training": twin.source.training,
-        "quality": judge(content, twin.content, twin.source, recipe.seed),
-        "notes": [*twin.source.notes, *_doubts(recipe, twin.source)],
+        "calibration": _calibration(recipe, base),
+        "pruning": _pruning(recipe, base),
+        "training": source.training,
+        "quality": judge(content, plain.content, source, recipe.seed),
+        "notes": [*source.notes, *_doubts(recipe, base)],
     }
-    return content, describe(recipe, content, twin.content) | facts
+    if source.model is not None:
+        facts |= {"parameters": int(source.model.count_params()), "parameters_source": "the Keras model"}
+    return content, describe(recipe, content, base.content) | facts
 
 
-def _calibration(recipe: Recipe, source: Source) -> dict[str, Any] | None:
+def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
     if recipe.calibration_samples is None:
         return None
-    return {"source": source.inputs_source, "samples": calibration_batches(recipe) * recipe.batch_size}
+    batch = batch_of(base.function)
+    return {"source": base.source.inputs_source, "samples": calibration_batches(recipe, batch) * batch}
 
 
-def _doubts(recipe: Recipe, source: Source) -> list[str]:
-    if recipe.calibration_samples is None or recipe.weights not in ("imagenet", "file"):
-        return []
-    return [f"activation ranges come from {source.inputs_source}: real data may give better answers, at the same speed"]
+def _pruning(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
+    if base.zeros is None:
+        return None
+    return {"asked": recipe.sparsity, "method": "magnitude, per layer, in one shot", "zeros_per_layer": base.zeros}
 
 
-def _file(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-    path = Path(str(recipe.path))
-    check_unchanged(path, recipe)
+def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
+    doubts = []
+    if recipe.calibration_samples is not None and recipe.weights in ("imagenet", "file", "factory"):
+        doubts.append(
+            f"activation ranges come from {base.source.inputs_source}: real data may give better answers, at the same "
+            "speed"
+        )
+    if base.zeros is not None:
+        doubts.append(
+            "pruned without fine-tuning: the quality is what is left; zeros make the compressed file smaller, and "
+            "kernels that do not look for them no faster"
+        )
+    if batch_of(base.function) != recipe.batch_size:
+        doubts.append(f"its batch is its own: {batch_of(base.function)}")
+    return doubts
+
+
+def _tflite(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
+    path = check_unchanged(recipe)
     content = path.read_bytes()
     try:
         outputs = run_once(content, recipe.seed)
     except (ValueError, RuntimeError) as error:
         raise BuildError(f"{path} cannot be run: {error}", hint="is the file whole?") from error
-    manifest = describe(recipe, content, None) | {"convert_s": None}
-    if not all(np.isfinite(output).all() for output in outputs if output.dtype.kind == "f"):
-        manifest["notes"].append("its outputs for noise are not finite")
-    return content, manifest
+    return content, describe(recipe, content, None) | _as_it_is(outputs)
 
 
-_KINDS: dict[str, Callable[[Recipe], tuple[bytes, dict[str, Any]]]] = {"file": _file}
+def _onnx(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
+    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
+
+    taken = onnx_file.take(check_unchanged(recipe), recipe)
+    manifest = onnx_file.describe(recipe, taken) | _as_it_is(taken.outputs)
+    manifest["notes"] = [*taken.notes, *manifest["notes"]]
+    return taken.content, manifest
+
+
+def _as_it_is(outputs: list[Any]) -> dict[str, Any]:
+    """What is known of a finished file after it has run once."""
+    finite = all(np.isfinite(output).all() for output in outputs if output.dtype.kind == "f")
+    return {"convert_s": None, "notes": [] if finite else ["its outputs for noise are not finite"]}
+
+
+_FINISHED: dict[str, Callable[[Recipe], tuple[bytes, dict[str, Any]]]] = {"tflite": _tflite, "onnx": _onnx}

@@ -18,18 +18,10 @@ _GZIP_LEVEL = 6  # gzip's own default: what a web server or a package would do
 
 
 def describe(recipe: Recipe, content: bytes, reference: bytes | None) -> dict[str, Any]:
-    """The part of the manifest that follows from the bytes. ``reference``: the float conversion of the same model."""
+    """The manifest of a TFLite file, as far as it follows from the bytes. ``reference``: what it was quantized from."""
     graph = read_graph(content)
-    scheme = recipe.quantization if recipe.kind != "file" else "as in the file"
-    return {
-        "version": VERSION,
-        "key": recipe.key,
-        "recipe": recipe.content,
-        "format": "tflite",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "size_bytes": len(content),
-        "gzip_bytes": len(gzip.compress(content, _GZIP_LEVEL, mtime=0)),
-        "weights": recipe.weights,
+    scheme = recipe.quantization if recipe.form != "tflite" else "as in the file"
+    return head(recipe, content) | {
         "parameters": cost.parameters(graph),
         "parameters_source": "kernels and biases of the graph",
         "macs": cost.macs(graph),
@@ -40,8 +32,23 @@ def describe(recipe: Recipe, content: bytes, reference: bytes | None) -> dict[st
         "subgraphs": graph.subgraphs,
         "sparsity": cost.sparsity(graph),
         "quantization": {"scheme": scheme} | weight_report(graph, _reference(reference)),
+    }
+
+
+def head(recipe: Recipe, content: bytes) -> dict[str, Any]:
+    """What every manifest holds, whatever the format."""
+    return {
+        "version": VERSION,
+        "key": recipe.key,
+        "recipe": recipe.content,
+        "format": recipe.format,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size_bytes": len(content),
+        "gzip_bytes": len(gzip.compress(content, _GZIP_LEVEL, mtime=0)),
+        "weights": recipe.weights,
         "versions": dict(recipe.versions),
         "calibration": None,
+        "pruning": None,
         "training": None,
         "quality": None,
         "notes": [],

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from orchestrator.builder import own
 from orchestrator.builder.activations import make_realistic
 from orchestrator.builder.digits import train_digits
 from orchestrator.builder.images import Array, photographic_noise
 from orchestrator.builder.recipe import Recipe
+from orchestrator.builder.source import Source, freezing
 from orchestrator.errors import BuildError
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A float model before conversion."""
-
-    model: Any  # keras.Model
-    inputs: Callable[[int, int], Array]  # (samples, seed) -> what the model takes, without batch axis static
-    inputs_source: str
-    training: dict[str, Any] | None = None
-    held_out: tuple[Array, Array] | None = None  # labelled inputs that training has not seen
-    notes: list[str] = field(default_factory=list)
 
 
 def make_source(recipe: Recipe) -> Source:
@@ -53,7 +40,8 @@ def _application(recipe: Recipe) -> Source:
         raise BuildError(f"{recipe.application} cannot have input_size {size}: {error}") from error
     _WEIGHTS[recipe.weights](recipe, model, factory, inputs)
     notes = ["random weights: speed and size mean something, answers do not"] if recipe.weights == "random" else []
-    return Source(model, inputs, "seeded noise with the spectrum of photographs", notes=notes)
+    source = "seeded noise with the spectrum of photographs"
+    return Source(freezing(model, recipe), lambda samples, seed: [inputs(samples, seed)], source, model, notes=notes)
 
 
 def _random(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, int], Array]) -> None:
@@ -79,30 +67,31 @@ def _imagenet(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, i
 
 
 def _from_file(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, int], Array]) -> None:
-    path = Path(str(recipe.path))
-    check_unchanged(path, recipe)
+    path = own.check_unchanged(recipe)
     try:
         model.load_weights(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(f"{path} does not hold weights of {recipe.application}: {error}") from error
 
 
-def check_unchanged(path: Path, recipe: Recipe) -> None:
-    """The key was made from this content; another one must not be stored under it."""
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise BuildError(f"cannot read {path}: {error.strerror or error}") from error
-    if digest != recipe.path_sha256:
-        raise BuildError(f"{path} changed after the plan was made", hint="start the sweep again")
-
-
 def _digits(recipe: Recipe) -> Source:
     trained = train_digits(recipe.seed)
+    unseen, labels = trained.held_out
     return Source(
-        trained.model, trained.inputs, "training images of scikit-learn digits", trained.report, trained.held_out
+        freezing(trained.model, recipe),
+        lambda samples, seed: [trained.inputs(samples, seed)],
+        "training images of scikit-learn digits",
+        trained.model,
+        trained.report,
+        ([unseen], labels),
     )
 
 
 _WEIGHTS = {"random": _random, "imagenet": _imagenet, "file": _from_file}
-_KINDS: dict[str, Callable[[Recipe], Source]] = {"keras_application": _application, "digits": _digits}
+_FILES = {"keras": own.keras_file, "saved_model": own.saved_model}
+_KINDS: dict[str, Callable[[Recipe], Source]] = {
+    "keras_application": _application,
+    "digits": _digits,
+    "file": lambda recipe: _FILES[str(recipe.form)](recipe),
+    "factory": own.factory,
+}

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.builder.images import Array
 from orchestrator.builder.inference import answers
-from orchestrator.builder.models import Source
 from orchestrator.builder.roundtrip import sqnr_db
+from orchestrator.builder.source import Source
 
 _SAMPLES = 16
 _SEED = 2_000_003
@@ -16,11 +17,12 @@ _SEED = 2_000_003
 
 
 def judge(content: bytes, reference: bytes, source: Source, seed: int) -> dict[str, Any]:
-    """``agreement`` with the float artifact on unseen inputs; ``top1`` on labelled ones, where there are any."""
+    """``agreement`` with the float artifact (as it came, not pruned) on unseen inputs; ``top1`` on labelled ones."""
+    ours = answers(content, source.inputs(_SAMPLES, seed + _SEED))
     return {
-        "mean_top1_score": float(answers(content, source.inputs(_SAMPLES, seed + _SEED)).max(axis=-1).mean()),
+        "mean_top1_score": float(ours.max(axis=-1).mean()) if _are_scores(ours) else None,
         "computed_by": "tensorflow.lite in the build worker",
-        "agreement": None if content == reference else _agreement(content, reference, source, seed),
+        "agreement": None if content == reference else _agreement(ours, reference, source, seed),
         "agreement_reason": "this is the float artifact" if content == reference else None,
         "top1": _top1(content, source),
         "top1_reason": None if source.held_out else "no labelled inputs",
@@ -28,16 +30,20 @@ def judge(content: bytes, reference: bytes, source: Source, seed: int) -> dict[s
     }
 
 
-def _agreement(content: bytes, reference: bytes, source: Source, seed: int) -> dict[str, Any]:
-    inputs = source.inputs(_SAMPLES, seed + _SEED)
-    ours, theirs = answers(content, inputs), answers(reference, inputs)
+def _agreement(ours: Array, reference: bytes, source: Source, seed: int) -> dict[str, Any]:
+    theirs = answers(reference, source.inputs(_SAMPLES, seed + _SEED))
     norms = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
     return {
         "samples": _SAMPLES,
         "sqnr_db": sqnr_db(theirs, ours),
         "cosine": float((ours * theirs).sum()) / norms if norms else None,
-        "top1": float((ours.argmax(axis=-1) == theirs.argmax(axis=-1)).mean()),
+        "top1": float((ours.argmax(axis=-1) == theirs.argmax(axis=-1)).mean()) if _are_scores(ours) else None,
     }
+
+
+def _are_scores(outputs: Array) -> bool:
+    """A row of scores per sample: the outputs of a classifier, as far as shapes tell."""
+    return outputs.ndim == 2 and outputs.shape[1] > 1
 
 
 def _top1(content: bytes, source: Source) -> float | None:

@@ -11,33 +11,30 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from orchestrator.builder.applications import APPLICATIONS
-from orchestrator.cell import Model, Optimization
-from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
+from orchestrator.builder.kinds import parts
+from orchestrator.cell import QUANTIZATIONS, Model, Optimization
+from orchestrator.errors import BuildError
 
-DIGITS_SIZE = 8
-"""Pixels of a side of scikit-learn's handwritten digits."""
-
-TFLITE_IDENTIFIER = b"TFL3"
-"""Bytes 4 to 8 of every TFLite file (flatbuffer file identifier)."""
-
-WEIGHTS_SUFFIXES = (".weights.h5", ".h5", ".keras")
-"""What Keras loads weights from; a pickle is a program and is refused."""
+CALIBRATED = ("int8", "int16x8")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What is built and from what. Two recipes with the same ``key`` make the same artifact.
 
-    Labels (names, descriptions, the path of a file) are no part of the key; the content of a file is.
+    Labels (names, descriptions, where a file lies) are no part of the key; the content of a file is.
     """
 
     kind: str
     application: str | None
-    weights: str  # random | imagenet | trained | file
-    path: str | None  # of the model or weights file
-    path_sha256: str | None
-    quantization: str
+    weights: str  # random | imagenet | trained | file | factory
+    form: str | None  # of a user's own file: tflite | keras | saved_model | onnx
+    path: str | None  # of the model or weights file; where the factory's module is found
+    sha256: str | None  # of the file, the folder, or the code
+    factory: str | None  # package.module:function
+    arguments: str | None  # of the factory, as JSON
+    steps: tuple[str, ...]  # of STEPS, in the order in which they are applied
+    sparsity: float | None  # None where nothing is pruned
     calibration_samples: int | None  # None where nothing is calibrated
     batch_size: int
     input_size: int | None  # pixels of a side; None: what the file says
@@ -57,19 +54,21 @@ class Recipe:
     ) -> Self:
         """The recipe of a cell. ``input_size`` overrides the model's own.
 
-        Raises UnsupportedOptimization for an impossible combination, ConfigError for an unknown application and
-        BuildError where a model or weights file cannot be read.
+        Raises UnsupportedOptimization for an impossible combination, ConfigError for an unknown application or a
+        factory whose module is not there, and BuildError where a model or weights file cannot be read.
         """
-        parts = _KINDS[model.kind](model, optimization, batch_size, input_size)
-        calibrated = optimization.quantization == "int8"
+        steps = tuple(optimization.steps)
+        found = parts(model, optimization, batch_size, input_size)
+        finished = found["form"] in ("tflite", "onnx")
         return cls(
             kind=model.kind,
-            **parts,
-            quantization=optimization.quantization,
-            calibration_samples=optimization.calibration_samples if calibrated else None,
+            **found,
+            steps=steps,
+            sparsity=optimization.sparsity if "prune" in steps else None,
+            calibration_samples=optimization.calibration_samples if set(steps) & set(CALIBRATED) else None,
             batch_size=batch_size,
-            seed=0 if model.kind == "file" else seed,
-            versions=_versions(model.kind),
+            seed=0 if finished else seed,
+            versions=_versions(model.kind, found["form"]),
             builder=_own_digest(),
         )
 
@@ -77,7 +76,7 @@ class Recipe:
     def content(self) -> dict[str, Any]:
         """What the key is made of, as plain JSON data."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "path"}
-        return plain | {"versions": dict(self.versions)}
+        return plain | {"steps": list(self.steps), "versions": dict(self.versions)}
 
     @property
     def key(self) -> str:
@@ -93,98 +92,42 @@ class Recipe:
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Self:
         """What ``message`` said."""
-        return cls(**message | {"versions": tuple(message["versions"].items())})
+        tuples = {"steps": tuple(message["steps"]), "versions": tuple(message["versions"].items())}
+        return cls(**message | tuples)
 
     @property
     def format(self) -> str:
         """What the artifact will be, of RUNTIME_FORMATS; known before it is built."""
-        return "tflite"
+        return "onnx" if self.form == "onnx" else "tflite"
+
+    @property
+    def quantization(self) -> str:
+        """The step that ends the chain, of QUANTIZATIONS; ``none`` where the weights stay float."""
+        return next((step for step in self.steps if step in QUANTIZATIONS), "none")
+
+    @property
+    def unquantized(self) -> Self:
+        """The recipe of the float model that this one is quantized from: pruned, if this one is."""
+        steps = tuple(step for step in self.steps if step not in QUANTIZATIONS)
+        return dataclasses.replace(self, steps=steps, calibration_samples=None)
 
     @property
     def unoptimized(self) -> Self:
-        """The recipe of the float model that this one is made from."""
-        return dataclasses.replace(self, quantization="none", calibration_samples=None)
+        """The recipe of the float model as it came."""
+        return dataclasses.replace(self, steps=(), sparsity=None, calibration_samples=None)
 
     @property
     def subject(self) -> str:
         """How messages call it."""
-        what = self.path if self.kind == "file" else self.application or self.kind
-        return f"{what} ({self.quantization})"
+        what = self.path if self.kind == "file" else self.application or self.factory or self.kind
+        return f"{what} ({', '.join(self.steps) or 'none'})"
 
 
-def _application(model: Model, optimization: Optimization, batch_size: int, input_size: int | None) -> dict[str, Any]:
-    if model.application not in APPLICATIONS:
-        raise ConfigError(
-            f"model {model.name!r}: application {model.application!r} is none of tf.keras.applications",
-            hint=f"model.application is one of {', '.join(sorted(APPLICATIONS))}",
-        )
-    size = input_size or model.input_size or APPLICATIONS[model.application]
-    parts = {"application": model.application, "input_size": size}
-    if model.weights in ("random", "imagenet"):
-        return parts | {"weights": model.weights, "path": None, "path_sha256": None}
-    if not model.weights.endswith(WEIGHTS_SUFFIXES):
-        raise BuildError(
-            f"model {model.name!r}: weights {model.weights!r} are neither random, imagenet nor a Keras weights file",
-            hint=f"a weights file ends in {', '.join(WEIGHTS_SUFFIXES)}",
-        )
-    path, content = _read(model.weights, "weights")
-    return parts | {"weights": "file", "path": path, "path_sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _digits(model: Model, optimization: Optimization, batch_size: int, input_size: int | None) -> dict[str, Any]:
-    if input_size not in (None, DIGITS_SIZE):
-        raise UnsupportedOptimization(
-            f"model {model.name!r} cannot have input_size {input_size}: it is trained on images of "
-            f"{DIGITS_SIZE}x{DIGITS_SIZE}"
-        )
-    return {
-        "application": None,
-        "weights": "trained",
-        "path": None,
-        "path_sha256": None,
-        "input_size": DIGITS_SIZE,
-    }
-
-
-def _file(model: Model, optimization: Optimization, batch_size: int, input_size: int | None) -> dict[str, Any]:
-    if not model.path:
-        raise ConfigError(f"model {model.name!r} is of kind file and names none", hint="set model.path=FILE.tflite")
-    path, content = _read(model.path, "model")
-    if optimization.quantization != "none":
-        raise UnsupportedOptimization(
-            f"{path} cannot be quantized to {optimization.quantization}: a finished .tflite has no float source to "
-            "quantize from (use optimization=none)"
-        )
-    if input_size is not None:
-        raise UnsupportedOptimization(f"{path} cannot have input_size {input_size}: a file's input shape is its own")
-    if batch_size != 1:
-        raise UnsupportedOptimization(f"{path} cannot have batch_size {batch_size}: a file's batch is its own")
-    if content[4:8] != TFLITE_IDENTIFIER:
-        raise BuildError(f"{path} is not a TFLite model: its bytes 4 to 8 are not {TFLITE_IDENTIFIER.decode()}")
-    return {
-        "application": None,
-        "weights": "file",
-        "path": path,
-        "path_sha256": hashlib.sha256(content).hexdigest(),
-        "input_size": None,
-    }
-
-
-_KINDS = {"keras_application": _application, "digits": _digits, "file": _file}
-
-
-def _read(path: str, what: str) -> tuple[str, bytes]:
-    """The file's absolute path and content."""
-    absolute = Path(path).expanduser().absolute()
-    try:
-        return str(absolute), absolute.read_bytes()
-    except OSError as error:
-        raise BuildError(f"cannot read {what} file {absolute}: {error.strerror or error}") from error
-
-
-def _versions(kind: str) -> tuple[tuple[str, str], ...]:
+def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:
     """Of what the result depends on, without importing any of it."""
     names = ("tensorflow", "keras", "numpy", *(("scikit-learn",) if kind == "digits" else ()))
+    if form == "onnx":
+        names = ("onnx", "onnxruntime", "numpy")
     try:
         return tuple((name, version(name)) for name in names)
     except PackageNotFoundError as error:

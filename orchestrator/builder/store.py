@@ -1,4 +1,4 @@
-"""The content-addressed store of artifacts: ``<cache>/artifacts/<key>/{model.tflite,manifest.json,build.log}``."""
+"""The content-addressed store of artifacts: ``<cache>/artifacts/<key>/{model.<format>,manifest.json,build.log}``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ from filelock import FileLock, Timeout
 from orchestrator.artifact import Artifact
 from orchestrator.errors import BuildError
 
-MODEL, MANIFEST, LOG = "model.tflite", "manifest.json", "build.log"
+MANIFEST, LOG = "manifest.json", "build.log"
 _POLL_S = 0.1
 
 log = logging.getLogger(__name__)
+
+
+def model_name(form: str) -> str:
+    """The model's file in an entry."""
+    return f"model.{form}"
 
 
 class Store:
@@ -105,7 +110,7 @@ class Store:
 
 def _verified(key: str, folder: Path) -> Artifact:
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
-    path = folder / MODEL
+    path = folder / model_name(str(manifest["format"]))
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if manifest["key"] != key or manifest["sha256"] != sha256:

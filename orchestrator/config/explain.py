@@ -10,7 +10,7 @@ import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -69,6 +69,8 @@ def known_keys(full_key: str) -> str:
     node: Any = Settings
     for name in parents:
         node = nested(get_type_hints(node).get(name)) if dataclasses.is_dataclass(node) else None
+        if get_origin(node) is dict:  # such as model.arguments
+            return f"keys are free here, and a new one is added with '+': +{full_key}=VALUE"
     if node is None or not dataclasses.is_dataclass(node):
         return ""
     names = [field.name for field in dataclasses.fields(node)]

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
-from orchestrator.cell import RUNTIMES, Scenario, Settings
+from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, Settings
 from orchestrator.device import Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NotEmpty, OneOf
 
 LIMITS = (Between, Matching, NotEmpty, OneOf)
+FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,9 @@ def limits(hint: Any) -> list[Limit]:
 
 def cross_field(s: Settings) -> Iterator[Problem]:
     """Values that are fine alone and wrong together."""
-    model, runtime, device = s.model, s.runtime, s.device
-    if model.kind == "keras_application" and not model.application:
-        yield Problem("model.application", None, "the name of a class of tf.keras.applications, e.g. MobileNetV2")
-    if model.kind == "file" and not model.path:
-        yield Problem("model.path", model.path, "the path of a .tflite file: model.path=/models/mine.tflite")
-    if model.kind != "file" and model.path:
-        yield Problem("model.path", model.path, f"nothing, since model.kind is {model.kind}; use model=file")
-    if model.kind == "digits" and model.weights != "trained":
-        yield Problem("model.weights", model.weights, "trained (the digits model is always trained)")
+    runtime, device = s.runtime, s.device
+    yield from source(s.model)
+    yield from order(s.optimization.steps)
     unknown = [name for name in runtime.candidates if name not in RUNTIMES]
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
@@ -90,6 +85,43 @@ def inventory(device: Device) -> Iterator[Problem]:
         yield Problem("device.where", device.where, f"tags that some board of {device.name} has together ({has})")
     if bad := [size for size in device.memory_mb if size <= 0]:
         yield Problem("device.memory_mb", bad, "sizes above 0")
+
+
+def source(model: Model) -> Iterator[Problem]:
+    """Each kind needs its own key, and a key of another kind would do nothing."""
+    if model.kind == "keras_application" and not model.application:
+        yield Problem("model.application", None, "the name of a class of tf.keras.applications, e.g. MobileNetV2")
+    if model.kind == "file" and not model.path:
+        yield Problem("model.path", model.path, f"the path of a {FILES}: model.path=/models/mine.tflite")
+    if model.kind == "factory" and not is_factory(model.factory):
+        yield Problem("model.factory", model.factory, "package.module:function, a function that returns a keras.Model")
+    if model.kind != "file" and model.path:
+        yield Problem("model.path", model.path, f"nothing, since model.kind is {model.kind}; use model=file")
+    for key, value in (("model.factory", model.factory), ("model.arguments", model.arguments)):
+        if model.kind != "factory" and value:
+            yield Problem(key, value, f"nothing, since model.kind is {model.kind}; use model=factory")
+    if model.kind == "digits" and model.weights != "trained":
+        yield Problem("model.weights", model.weights, "trained (the digits model is always trained)")
+
+
+def is_factory(text: str | None) -> bool:
+    """Dotted module, a colon, a name."""
+    module, colon, function = (text or "").partition(":")
+    return bool(colon) and function.isidentifier() and all(word.isidentifier() for word in module.split("."))
+
+
+def order(steps: list[str]) -> Iterator[Problem]:
+    """Each step once; a quantization ends the chain, because what is quantized has no float weights any more."""
+    allowed = f"steps of {', '.join(STEPS)}"
+    quantizations = [step for step in steps if step in QUANTIZATIONS]
+    if not set(steps) <= set(STEPS):
+        yield Problem("optimization.steps", steps, allowed)
+    elif len(set(steps)) < len(steps):
+        yield Problem("optimization.steps", steps, f"{allowed}, each once")
+    elif len(quantizations) > 1:
+        yield Problem("optimization.steps", steps, f"at most one of {', '.join(QUANTIZATIONS)}")
+    elif quantizations and steps[-1] != quantizations[0]:
+        yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step")
 
 
 def shortest(scenario: Scenario) -> float:

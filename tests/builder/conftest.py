@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +19,43 @@ DIGITS = Model("digits", "digits", input_size=8)
 Build = Callable[..., Artifact]
 
 
-def recipe(model: Model, quantization: str = "none", *, samples: int = 20, **rest: int) -> Recipe:
-    return Recipe.of(model, Optimization(quantization, quantization, calibration_samples=samples), **rest)
+def recipe(model: Model, steps: str = "none", *, samples: int = 20, sparsity: float = 0.5, **rest: int) -> Recipe:
+    """``steps``: words joined by ``+``, or none."""
+    chain = [] if steps == "none" else steps.split("+")
+    return Recipe.of(model, Optimization("any", chain, sparsity, samples), **rest)
 
 
 def own_file(path: Path) -> Model:
     return Model("mine", "file", path=str(path))
+
+
+def net(function: str, **arguments: Any) -> Model:
+    """A model of nets.py; needs a lab that holds it."""
+    return Model("mine", "factory", factory=f"nets:{function}", arguments=arguments)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lab's folder with nets.py in it."""
+    return lab_in(tmp_path, monkeypatch)
+
+
+def lab_in(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = parent / "lab"
+    folder.mkdir()
+    shutil.copy(Path(__file__).with_name("nets.py"), folder / "nets.py")
+    monkeypatch.setenv("ORCHESTRATOR_LAB", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that a user could bring; the worker that runs already makes them."""
+    folder = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        lab_in(folder, patch)
+        build(net("files", folder=str(folder)))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +66,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 
 @pytest.fixture(scope="session")
 def build(builder: Builder) -> Build:
-    def build(model: Model, quantization: str = "none", **rest: int) -> Artifact:
-        return builder.build(recipe(model, quantization, **rest))
+    def build(model: Model, steps: str = "none", **rest: Any) -> Artifact:
+        return builder.build(recipe(model, steps, **rest))
 
     return build

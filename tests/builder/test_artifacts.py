@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from tests.builder.conftest import DIGITS, MOBILENET, Build, own_file, recipe
 pytestmark = pytest.mark.slow
 
 QUANTIZATIONS = ("none", "float16", "dynamic_range", "int8")
-SMALL = Model("small", "keras_application", application="MobileNet", input_size=64)
+SMALL = Model("small", "keras_application", application="MobileNet", input_size=32)
 
 
 def kernels(artifact: Artifact) -> list[dict[str, Any]]:
@@ -134,7 +132,7 @@ def test_int8_digits_agree_with_float(build: Build) -> None:
 def test_the_build_log_is_kept(mobilenet: Artifact) -> None:
     log = mobilenet.path.with_name("build.log")
     assert log.is_file()
-    if mobilenet.manifest["recipe"]["quantization"] == "int8":
+    if mobilenet.manifest["recipe"]["steps"] == ["int8"]:
         assert "fully_quantize" in log.read_text()  # the converter's C++ writes that
 
 
@@ -145,12 +143,12 @@ def test_batch_and_size_are_static(build: Build) -> None:
     assert made["macs"] == 3 * build(DIGITS, "int8").manifest["macs"]
     assert made["calibration"]["samples"] == 21  # whole batches
     assert made["quality"]["top1"] > 0.93
-    assert build(SMALL).manifest["inputs"][0]["shape"] == [1, 64, 64, 3]
+    assert build(SMALL).manifest["inputs"][0]["shape"] == [1, 32, 32, 3]
 
 
 def test_the_same_seed_gives_the_same_bytes(build: Build, builder: Builder, tmp_path: Path) -> None:
     first = build(SMALL).path.read_bytes()
-    assert build(DIGITS, seed=1).path.read_bytes() != build(DIGITS).path.read_bytes()
+    assert build(SMALL, seed=1).path.read_bytes() != first
     again = recipe(SMALL)
     kept = builder.cached(again)
     assert kept is not None
@@ -161,28 +159,6 @@ def test_the_same_seed_gives_the_same_bytes(build: Build, builder: Builder, tmp_
 def test_too_small_an_input_is_explained(build: Build) -> None:
     with pytest.raises(BuildError, match="MobileNet cannot have input_size 8"):
         build(SMALL, input_size=8)
-
-
-OWN_MODELS = """
-import sys, keras, tensorflow as tf
-folder = sys.argv[1]
-x = keras.Input((6, 6, 2), batch_size=1)
-y = keras.layers.Conv2DTranspose(4, 3, strides=2, padding="same")(x)
-y = keras.layers.Reshape((36, 16))(y)
-y = keras.layers.Dense(8)(keras.ops.matmul(y, keras.ops.transpose(y, (0, 2, 1))))
-converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(x, y))
-open(folder + "/own.tflite", "wb").write(converter.convert())
-tf.keras.applications.MobileNetV3Small(weights=None, input_shape=(32, 32, 3)).save_weights(folder + "/own.weights.h5")
-"""
-
-
-@pytest.fixture(scope="session")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files that a user could bring, made by TensorFlow and Keras themselves."""
-    folder = tmp_path_factory.mktemp("own")
-    command = [sys.executable, "-c", OWN_MODELS, str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return folder
 
 
 def test_a_users_file_goes_through_unchanged(build: Build, own: Path) -> None:
@@ -229,9 +205,9 @@ def test_a_file_that_changed_after_planning_is_refused(builder: Builder, own: Pa
 
 
 def test_weights_from_a_file(build: Build, own: Path, tmp_path: Path) -> None:
-    model = Model("v3", "keras_application", "MobileNetV3Small", str(own / "own.weights.h5"), input_size=32)
+    model = Model("v3", "keras_application", "MobileNetV3Small", str(own / "v3.weights.h5"), input_size=32)
     artifact = build(model)
     assert artifact.weights == "file"
     wrong = replace(model, application="MobileNet")
-    with pytest.raises(BuildError, match=r"own\.weights\.h5 does not hold weights of MobileNet"):
+    with pytest.raises(BuildError, match=r"v3\.weights\.h5 does not hold weights of MobileNet"):
         build(wrong)

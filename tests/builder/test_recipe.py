@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def model_file(tmp_path: Path) -> Path:
 def test_labels_do_not_make_another_artifact() -> None:
     renamed = replace(MOBILENET, name="other", description="words")
     assert recipe(renamed).key == recipe(MOBILENET).key
-    assert Recipe.of(MOBILENET, Optimization("fast", "none")).key == recipe(MOBILENET).key
+    assert Recipe.of(MOBILENET, Optimization("fast")).key == recipe(MOBILENET).key
 
 
 def test_calibration_counts_only_where_something_is_calibrated() -> None:
@@ -63,7 +64,7 @@ def test_a_file_counts_by_its_content(model_file: Path) -> None:
 
 
 def test_a_recipe_survives_the_way_to_the_worker(model_file: Path) -> None:
-    for made in (recipe(own_file(model_file)), recipe(MOBILENET, "int8")):
+    for made in (recipe(own_file(model_file)), recipe(MOBILENET, "prune+int8")):
         assert Recipe.from_message(made.message) == made
 
 
@@ -93,15 +94,56 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         recipe(own_file(tmp_path / "absent.tflite"))
     with pytest.raises(BuildError, match=r"cannot read weights file .*absent\.h5: No such file"):
         recipe(replace(MOBILENET, weights=str(tmp_path / "absent.h5")))
-    with pytest.raises(BuildError, match="Is a directory"):
+    with pytest.raises(BuildError, match=r"is a folder without saved_model\.pb: no SavedModel"):
         recipe(own_file(tmp_path))
 
 
-def test_something_else_than_tflite_is_refused_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"ONNX or whatever")
-    with pytest.raises(BuildError, match=r"model\.onnx is not a TFLite model"):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("model.tflite", "is not a TFLite model"),
+        ("model.keras", "is not a Keras archive"),
+        ("model.h5", "is not an HDF5 file"),
+        ("model.pkl", "is no model file that is known here"),
+        ("model.pt", "is no model file that is known here"),
+    ],
+)
+def test_something_else_than_its_name_says_is_refused_at_once(tmp_path: Path, name: str, reason: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({"weights": [1.0]}))
+    with pytest.raises(BuildError, match=f"{name} {reason}"):
         recipe(own_file(path))
+
+
+def test_the_format_follows_from_the_file(tmp_path: Path, model_file: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(b"whatever")
+    assert recipe(own_file(path)).format == "onnx"
+    assert dict(recipe(own_file(path)).versions).keys() == {"onnx", "onnxruntime", "numpy"}
+    assert recipe(own_file(model_file)).format == recipe(MOBILENET).format == "tflite"
+    with pytest.raises(UnsupportedOptimization, match=r"mine\.onnx cannot be optimized \(prune, int8\)"):
+        recipe(own_file(path), "prune+int8")
+
+
+def test_a_saved_model_counts_as_a_tree(tmp_path: Path) -> None:
+    (tmp_path / "net" / "variables").mkdir(parents=True)
+    (tmp_path / "net" / "saved_model.pb").write_bytes(b"graph")
+    (tmp_path / "net" / "variables" / "data").write_bytes(b"1")
+    before = recipe(own_file(tmp_path / "net")).key
+    (tmp_path / "net" / "variables" / "data").write_bytes(b"23")
+    assert recipe(own_file(tmp_path / "net")).key != before
+
+
+def test_a_chain_counts_with_its_order_and_its_numbers() -> None:
+    keys = [recipe(MOBILENET, steps).key for steps in ("none", "prune", "int8", "prune+int8", "int16x8")]
+    assert len(set(keys)) == 5
+    assert recipe(MOBILENET, "prune", sparsity=0.3).key != recipe(MOBILENET, "prune").key
+    assert recipe(MOBILENET, "int8", sparsity=0.3).key == recipe(MOBILENET, "int8").key
+    chain = recipe(MOBILENET, "prune+int8")
+    assert chain.unquantized == recipe(MOBILENET, "prune")
+    assert chain.unoptimized == recipe(MOBILENET)
+    assert (chain.unoptimized.steps, chain.unoptimized.sparsity) == ((), None)
+    assert chain.subject == "MobileNetV2 (prune, int8)"
 
 
 def test_a_pickle_is_no_weights_file() -> None:

@@ -25,7 +25,7 @@ def never() -> bool:
 def put(store: Store) -> None:
     with store.locked(KEY, never), store.part(KEY) as part:
         (part / "model.tflite").write_bytes(CONTENT)
-        manifest = {"key": KEY, "sha256": hashlib.sha256(CONTENT).hexdigest(), "weights": "random"}
+        manifest = {"key": KEY, "sha256": hashlib.sha256(CONTENT).hexdigest(), "weights": "random", "format": "tflite"}
         (part / "manifest.json").write_text(json.dumps(manifest))
         (part / "build.log").write_text("said nothing")
         store.commit(KEY, part)

@@ -66,10 +66,10 @@ def test_one_worker_makes_everything(build: Build, builder: Builder) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_build_once(tmp_path: Path) -> None:
+def test_two_processes_build_once(tmp_path: Path, lab: Path) -> None:
     code = """
 with Builder(Path(sys.argv[1])) as builder:
-    print(builder.build(recipe(DIGITS)).sha256, builder.worker_pid is not None)
+    print(builder.build(recipe(net("tiny"))).sha256, builder.worker_pid is not None)
 """
     both = [python(code, str(tmp_path)) for _ in range(2)]
     (first, first_built), (second, second_built) = [p.communicate(timeout=120)[0].split() for p in both]

@@ -21,8 +21,8 @@ def no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_shipped_choice_composes(tmp_path: Path, group: str, choice: str) -> None:
-    more = ["model.path=/models/mine.tflite"] if choice == "file" else []
-    (job,) = jobs(tmp_path, [f"{group}={choice}", *more])
+    needed = {"file": ["model.path=/models/mine.tflite"], "factory": ["model.factory=nets:tiny"]}
+    (job,) = jobs(tmp_path, [f"{group}={choice}", *needed.get(choice, [])])
     part = getattr(job.cell.settings, group)
     assert choice == (part.kind if group == "tracking" else part.name)
 
@@ -39,9 +39,16 @@ def test_a_cell_knows_its_axes_and_its_id(tmp_path: Path) -> None:
     assert job.cell.directory.is_relative_to(tmp_path)
 
 
-def test_a_file_model_is_called_by_its_stem(tmp_path: Path) -> None:
-    (job,) = jobs(tmp_path, ["model=file", "model.path=/models/net_v3.tflite"])
+@pytest.mark.parametrize("path", ["/models/net_v3.tflite", "/models/net_v3", "/models/net_v3.keras"])
+def test_a_file_model_is_called_by_its_stem(tmp_path: Path, path: str) -> None:
+    (job,) = jobs(tmp_path, ["model=file", f"model.path={path}"])
     assert job.cell.axes["model"] == "net_v3"
+
+
+def test_arguments_of_a_factory_are_plain_data(tmp_path: Path) -> None:
+    arguments = ["+model.arguments.width=32", "+model.arguments={sizes: [1, 2], head: {bias: true}}"]
+    (job,) = jobs(tmp_path, ["model=factory", "model.factory=a.b:c", *arguments])
+    assert job.cell.settings.model.arguments == {"width": 32, "sizes": [1, 2], "head": {"bias": True}}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,15 @@ def test_a_file_model_is_called_by_its_stem(tmp_path: Path) -> None:
         ("device.workdir=relative", ["device.workdir", "absolute path"]),
         ("model=file", ["model.path", "file.yaml", "model.path=/models/mine.tflite"]),
         ("model.path=/x.tflite", ["model.path", "use model=file"]),
+        ("model=factory", ["model.factory", "factory.yaml", "package.module:function"]),
+        ("model.factory=nets:tiny", ["model.factory", "use model=factory"]),
+        ("+model.arguments.a=1", ["model.arguments", "use model=factory"]),
+        ("model.arguments={a: 1}", ["model.arguments", "added with '+': +model.arguments.a=VALUE"]),
+        ("optimization.steps=[int8,prune]", ["optimization.steps", "int8 as the last step"]),
+        ("optimization.steps=[int8,float16]", ["optimization.steps", "at most one of float16, dynamic_range, int8"]),
+        ("optimization.steps=[prune,prune]", ["optimization.steps", "each once"]),
+        ("optimization.steps=[distil]", ["optimization.steps", "steps of prune, float16"]),
+        ("optimization.sparsity=1", ["optimization.sparsity", "0.01 to 0.99"]),
         ("model.application=null", ["model.application", "tf.keras.applications"]),
         ("scenario.processes=0", ["scenario.processes", "1 to 100"]),
         ("runtime.candidates=[magic]", ["runtime.candidates", "litert, tflite_runtime"]),

@@ -1,0 +1,170 @@
+"""A user's own ONNX model: checked, given a fixed shape where one is open, run once. ONNX Runtime: worker only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx.external_data_helper import uses_external_data
+
+from orchestrator.builder.images import Array, invented
+from orchestrator.builder.manifest import head
+from orchestrator.builder.recipe import Recipe
+from orchestrator.errors import BuildError, UnsupportedOptimization
+
+_KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")  # the second input of each
+_IMAGE_RANK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A model that runs, and what it answered to noise."""
+
+    model: Any  # onnx.ModelProto
+    content: bytes
+    outputs: list[Array]
+    notes: list[str]
+
+
+def take(path: Path, recipe: Recipe) -> Taken:
+    """The model of a file. Its bytes stay what they are, unless a shape is open and has to be filled in.
+
+    Raises BuildError where it is damaged, in several files, or does not run; UnsupportedOptimization where its shape
+    contradicts the batch or input size.
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+        if any(uses_external_data(tensor) for tensor in model.graph.initializer):
+            raise BuildError(f"{path} keeps weights in other files", hint="save it as one file: onnx.save(model, path)")
+        onnx.checker.check_model(model)
+    except BuildError:
+        raise
+    except Exception as error:
+        raise BuildError(f"{path} is no ONNX model: {_said(error)}", hint="is the file whole?") from error
+    if recipe.input_size and not any(len(_shape(given)) == _IMAGE_RANK for given in _inputs(model)):
+        raise UnsupportedOptimization(f"{recipe.subject} cannot have an input_size: it takes no images")
+    filled = [words for given in _inputs(model) if (words := _fill(model, given, recipe))]
+    content = model.SerializeToString() if filled else path.read_bytes()
+    notes = [f"open dimensions were fixed: {', '.join(filled)}"] if filled else []
+    batch = _shape(_inputs(model)[0])[:1]
+    if batch and batch[0] != recipe.batch_size:
+        notes.append(f"its batch is its own: {batch[0]}")
+    return Taken(model, content, _run(content, path, recipe), notes)
+
+
+def describe(recipe: Recipe, taken: Taken) -> dict[str, Any]:
+    """The manifest of a finished file."""
+    graph = taken.model.graph
+    return head(recipe, taken.content) | {
+        "parameters": sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in graph.initializer),
+        "parameters_source": "initializers of the graph",
+        "macs": None,
+        "macs_reason": "they are not counted in ONNX models",
+        "macs_uncounted": [],
+        "inputs": [_port(given) for given in _inputs(taken.model)],
+        "outputs": [_port(answered) for answered in graph.output],
+        "ops": dict(sorted(Counter(node.op_type for node in graph.node).items())),
+        "subgraphs": 1,
+        "sparsity": _sparsity(graph),
+        "quantization": {
+            "scheme": "as in the file",
+            "tensors": [],
+            "max_error_scales": None,
+            "min_sqnr_db": None,
+            "reason": "ONNX models are not looked into",
+        },
+    }
+
+
+def _run(content: bytes, path: Path, recipe: Recipe) -> list[Array]:
+    model = onnx.load_from_string(content)
+    values = {given.name: _noise(_shape(given), _dtype(given), recipe.seed) for given in _inputs(model)}
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        return [np.asarray(output) for output in session.run(None, values)]
+    except Exception as error:
+        raise BuildError(f"{path} cannot be run: {_said(error)}") from error
+
+
+def _noise(shape: list[int], dtype: Any, seed: int) -> Array:
+    if not shape:
+        return np.zeros(shape, dtype)
+    return invented([(shape, dtype)], shape[0], seed)[0]
+
+
+def _inputs(model: Any) -> list[Any]:
+    """Old files list their weights among the inputs."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [given for given in model.graph.input if given.name not in weights]
+
+
+def _fill(model: Any, given: Any, recipe: Recipe) -> str | None:
+    """Write the batch and input size into the open dimensions of an input; what was written, in words."""
+    dims = given.type.tensor_type.shape.dim
+    open_ones = [index for index, dim in enumerate(dims) if not dim.HasField("dim_value")]
+    _refuse(given, recipe)
+    for index in open_ones:
+        size = recipe.batch_size if index == 0 else recipe.input_size if len(dims) == _IMAGE_RANK else None
+        if size is None:
+            raise BuildError(
+                f"{recipe.subject}: the shape of input {given.name} is open: {_shape(given)}",
+                hint="input_size=PIXELS fills the height and width of images; export anything else with a fixed shape",
+            )
+        _replace(model, dims[index].dim_param, size)
+        dims[index].dim_value = size
+    return f"{given.name} {_shape(given)}" if open_ones else None
+
+
+def _refuse(given: Any, recipe: Recipe) -> None:
+    shape = _shape(given)
+    if not shape:
+        return
+    if shape[0] not in (None, recipe.batch_size) and recipe.batch_size != 1:
+        raise UnsupportedOptimization(
+            f"{recipe.subject} cannot have batch_size {recipe.batch_size}: its own is {shape[0]}"
+        )
+    if recipe.input_size and len(shape) == _IMAGE_RANK and shape.count(recipe.input_size) + shape.count(None) < 2:
+        raise UnsupportedOptimization(
+            f"{recipe.subject} cannot have input_size {recipe.input_size}: its shape is {shape}"
+        )
+
+
+def _replace(model: Any, name: str, size: int) -> None:
+    """The same open dimension elsewhere in the graph gets the same size."""
+    graph = model.graph
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if name and dim.dim_param == name:
+                dim.dim_value = size
+
+
+def _shape(value: Any) -> list[Any]:
+    dims = value.type.tensor_type.shape.dim
+    return [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
+
+
+def _dtype(value: Any) -> Any:
+    return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+
+
+def _port(value: Any) -> dict[str, Any]:
+    dtype = str(_dtype(value))
+    return {"name": value.name, "shape": _shape(value), "dtype": dtype, "scale": None, "zero_point": None}
+
+
+def _sparsity(graph: Any) -> float | None:
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    names = {node.input[1] for node in graph.node if node.op_type in _KERNELS and len(node.input) > 1}
+    kernels = [onnx.numpy_helper.to_array(weights[name]) for name in sorted(names & set(weights))]
+    total = sum(kernel.size for kernel in kernels)
+    return sum(int((kernel == 0).sum()) for kernel in kernels) / total if total else None
+
+
+def _said(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

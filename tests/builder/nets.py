@@ -1,0 +1,80 @@
+"""Models of a user's own, as a lab would keep them: a module for model.factory.
+
+It is copied into a lab's folder, so nothing of the project is imported here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+layers = keras.layers
+NOT_A_FUNCTION = 3
+
+
+def tiny(width: int = 8, side: int | None = 16, batch: int | None = None, activation: str = "relu") -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((side, side, 3), batch_size=batch),
+            layers.Conv2D(width, 3, activation=activation),
+            layers.DepthwiseConv2D(3),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def two_inputs() -> keras.Model:
+    """Named against the alphabet, of different shapes and types, with an output that is no row of scores."""
+    signal, choice = keras.Input((12, 4), name="z_signal"), keras.Input((2,), dtype="int32", name="a_choice")
+    chosen = layers.Embedding(5, 4)(choice)
+    mixed = layers.Concatenate(axis=1)([layers.Conv1D(4, 3, padding="same")(signal), chosen])
+    return keras.Model([signal, choice], layers.Conv1D(2, 1)(mixed))
+
+
+def no_kernel() -> keras.Model:
+    return keras.Sequential([keras.Input((4,)), layers.ReLU()])
+
+
+def nothing() -> None:
+    return None
+
+
+def broken() -> keras.Model:
+    raise RuntimeError("no more layers")
+
+
+class Subclassed(keras.Model):
+    def call(self, batch: Any) -> Any:
+        return batch
+
+
+def without_inputs() -> keras.Model:
+    return Subclassed()
+
+
+def files(folder: str) -> keras.Model:
+    """Files that a user could bring, made by TensorFlow and Keras themselves, in the worker that runs already."""
+    to = Path(folder)
+    model = tiny()
+    model.save(to / "own.keras")
+    model.save(to / "own.h5")
+    model.save_weights(to / "own.weights.h5")
+    model.export(to / "exported", verbose=False)
+    tf.saved_model.save(tf.Module(), str(to / "unsigned"))
+    odd = keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: x * 2)])
+    odd.save(to / "lambda.keras")
+    odd.save(to / "lambda.h5")
+    keras.applications.MobileNetV3Small(weights=None, input_shape=(32, 32, 3)).save_weights(to / "v3.weights.h5")
+    x = keras.Input((6, 6, 2), batch_size=1)
+    y = layers.Conv2DTranspose(4, 3, strides=2, padding="same")(x)
+    y = layers.Reshape((36, 16))(y)
+    y = layers.Dense(8)(keras.ops.matmul(y, keras.ops.transpose(y, (0, 2, 1))))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(x, y))
+    (to / "own.tflite").write_bytes(converter.convert())
+    np.save(to / "answers.npy", model.predict(np.ones((1, 16, 16, 3), np.float32), verbose=0))
+    return model
