@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,9 @@ def compose_cells(
         excludes, includes = rules("exclude", settings.exclude), rules("include", settings.include)
         jobs = [dataclasses.replace(job, excluded=dropped_by(excludes, job)) for job in jobs]
         if including:
-            base = [override for override in batch[0] if key_of(override) not in swept(loader, master)]
-            jobs += added(loader, master, base, includes, first_number + len(batch))
+            shared = tuple(word for word in batch[0] if key_of(word) not in swept(loader, master))
+            left = [job.overrides for job in jobs if job.excluded is None] or [shared]
+            jobs += added(loader, master, left, includes, first_number + len(batch))
     wrong = dict.fromkeys(problem for job in jobs if job.excluded is None for problem in wrong_with(job))
     folders = [job.cell.directory for job in jobs]
     if len(set(folders)) < len(folders):
@@ -92,13 +94,21 @@ def dropped_by(excludes: Sequence[Rule], job: Job) -> str | None:
 
 
 def added(
-    loader: ConfigLoader, master: DictConfig, base: Sequence[str], includes: Sequence[Rule], first_number: int
+    loader: ConfigLoader,
+    master: DictConfig,
+    left: Sequence[Sequence[str]],
+    includes: Sequence[Rule],
+    first_number: int,
 ) -> list[Job]:
-    """The cells of include rules: ``base``, the overrides that all cells share, with what each rule says instead."""
+    """The cells of include rules: each cell that is ``left``, with what a rule says instead, where new."""
     jobs: list[Job] = []
+    known = {frozenset(overrides) for overrides in left}
     for rule in includes:
-        for point in rule.points():
-            overrides = [*(override for override in base if key_of(override) not in point), *point.values()]
+        for point, base in itertools.product(rule.points(), left):
+            overrides = [*(word for word in base if key_of(word) not in point), *point.values()]
+            if frozenset(overrides) in known:
+                continue
+            known.add(frozenset(overrides))
             try:
                 job = composed(loader, master, overrides, first_number + len(jobs))
             except ConfigError as error:

@@ -14,7 +14,6 @@ from tests.config.composing import loader
 
 PRESETS = sorted(path.stem for path in (config.conf_directory() / "experiment").glob("*.yaml"))
 CELLS = {"quickstart": 8, "quantization_study": 20, "threads_study": 6, "nightly": 6}
-CATALOGUE = (config.conf_directory() / "optimization" / "int16x8.yaml").exists()
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +45,6 @@ def test_the_presets_are_known() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_choice_of_a_preset_composes(tmp_path: Path, preset: str) -> None:
-    if preset in ("quantization_study", "nightly") and not CATALOGUE:
-        pytest.xfail("its models come with the catalogue")
     jobs = cells_of(tmp_path, preset, "device=pi4,pi5")
     assert {job.cell.axes["device"] for job in jobs} == {"pi4", "pi5"}
     assert {job.cell.axes["scenario"] for job in jobs} == {"standard" if preset == "nightly" else "quick"}

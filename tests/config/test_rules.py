@@ -127,7 +127,7 @@ def test_excluded_cells_stay_in_place_and_are_not_validated(tmp_path: Path) -> N
     assert all(job.asked for job in found)
 
 
-def test_included_cells_come_after_exclusion_with_what_all_share(tmp_path: Path) -> None:
+def test_included_cells_are_those_left_with_what_the_rule_says(tmp_path: Path) -> None:
     found = composed(
         tmp_path,
         *("model=digits,mobilenetv2", "optimization=int8", "threads=2", "exclude=[{model: digits}]"),
@@ -139,10 +139,19 @@ def test_included_cells_come_after_exclusion_with_what_all_share(tmp_path: Path)
     assert points(found[2:], "device", "model", "optimization", "threads") == [
         ("local", "digits", "int8", "4"),
         ("local", "digits", "int8", "8"),
-        ("pi5", "mobilenetv2", "int8", "2"),  # model was swept, so it has its default
+        ("pi5", "mobilenetv2", "int8", "2"),
     ]
     assert found[-1].cell.extras == ("scenario.window_s=5",)
     assert len({job.cell.directory for job in found}) == 5
+
+
+def test_what_a_rule_does_not_name_is_as_in_the_cells_left(tmp_path: Path) -> None:
+    words = ("device=pi4,pi5", "threads=1,2", "exclude=[{device: pi5, threads: 2}]")
+    found = composed(tmp_path, *words, "include=[{optimization: int8}, {threads: 4, device: pi4}]")
+    assert points(found[4:], "device", "threads", "optimization") == [
+        *(("pi4", "1", "int8"), ("pi4", "2", "int8"), ("pi5", "1", "int8")),
+        ("pi4", "4", "none"),  # once, whatever it was made from
+    ]
 
 
 def test_includes_come_with_the_first_batch_only(tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ def digits() -> Cell:
 def cell(number: int, *hosts: str, machine: str | None = None, quantization: str = "none") -> Cell:
     settings = digits().settings
     device = replace(settings.device, name=hosts[0], hosts=list(hosts), machine=machine)
-    optimization = replace(settings.optimization, name=quantization, steps=[] if quantization == "none" else [quantization])
+    optimization = replace(
+        settings.optimization, name=quantization, steps=[] if quantization == "none" else [quantization]
+    )
     return replace(
         digits(), number=number, settings=replace(settings, device=device, optimization=optimization, seed=number)
     )
