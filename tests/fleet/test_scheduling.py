@@ -68,7 +68,7 @@ class ModelBuilder:
 
 
 def artifact(recipe: Recipe) -> Artifact:
-    return Artifact(recipe.key, Path("/nonexistent"), recipe.key, 1, {})
+    return Artifact(recipe.key, Path("/nonexistent"), recipe.key, 1, {"format": "tflite"})
 
 
 def session_class(world: World, away: set[str]) -> type:
