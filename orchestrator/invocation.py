@@ -105,7 +105,8 @@ class Invocation:
         for words in warnings:
             if words not in self._warned:
                 self._warned.add(words)
-                log.warning("%s", words)
+                if self._sweep is not None:  # without a log, logging itself would print it
+                    log.warning("%s", words)
                 say(self._console, (words, "yellow"))
 
     def _past(self, jobs: Sequence[Job]) -> History | None:
