@@ -15,9 +15,12 @@ from orchestrator.console import say, unbroken
 from orchestrator.redact import redacted
 from orchestrator.report import table, write_report
 from orchestrator.result import Result, Sweep
-from orchestrator.tracking import TrackingWriter
+from orchestrator.tracking import TrackingWriter, Undelivered
 
 log = logging.getLogger(__name__)
+
+NAMED = 3
+"""Of things that are missing for one reason, so many are named."""
 
 DELIVERY_S = 120.0
 """How long the end of a sweep waits for the tracker; what it has not got stays on disk."""
@@ -43,12 +46,21 @@ def conclude(
         say(console, f"report    {shown(page)}")
     say(console, f"results   {shown(sweep.directory)}")
     say(console, f"tracker   {tracker_words(where)}")
+    _say_missing(console, undelivered)
+    if undelivered:
+        say(console, ("what is not delivered stays on disk: python -m orchestrator sync", "yellow"))
+
+
+def _say_missing(console: Console, undelivered: Sequence[Undelivered]) -> None:
+    """Each in the log, and each reason once for people: a tracker that is away has one for all."""
+    by_reason: dict[str, list[str]] = {}
     for missing in undelivered:
         reason = redacted(missing.reason)
         log.error("not delivered: %s: %s", missing.what, reason)
-        say(console, ("not in the tracker:", "red"), f" {missing.what}: {reason}")
-    if undelivered:
-        say(console, ("what is not delivered stays on disk: python -m orchestrator sync", "yellow"))
+        by_reason.setdefault(reason, []).append(missing.what)
+    for reason, those in by_reason.items():
+        more = f" and {len(those) - NAMED} more" if len(those) > NAMED else ""
+        say(console, ("not in the tracker:", "red"), f" {', '.join(those[:NAMED])}{more}: {reason}")
 
 
 def _report(console: Console, sweep: Sweep, results: Sequence[Result]) -> None:
