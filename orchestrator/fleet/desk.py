@@ -80,6 +80,12 @@ class Desk:
             self._changed.notify_all()
             return entries
 
+    def unbuilt(self, berth: Berth | None = None) -> dict[str, Entry]:
+        """Artifacts that cells wait for, each with one of those; of one board's pool, or of all."""
+        with self._changed:
+            pools = [b.pool for b in ([berth] if berth else self._berths)]
+            return {entry.key: entry for pool in pools for entry in pool.unbuilt}
+
     def stop(self) -> None:
         """Nobody gets another cell, and open sessions come to their end."""
         with self._changed:

@@ -82,8 +82,10 @@ class Fleet:
         except Interrupted:
             return  # the lanes end, and answer for what they leave
         except Exception as error:
-            log.error("build: %s", error, exc_info=error)
-            for entry in desk.withdraw(key):
+            entries = desk.withdraw(key)
+            if entries:  # else nobody waits for it any more
+                log.error("build: %s", error, exc_info=error)
+            for entry in entries:
                 self.record(boundary.given_up(entry.cell, None, error))
         else:
             desk.built(key)
@@ -174,6 +176,8 @@ class _Lane:
             log.error("%s is given up: %s", berth.board.name, error)
         for entry in left:
             self._fleet.record(self._boundary.given_up(entry.cell, berth.board, error))
+        if left:
+            self._fleet.builds.keep(self._desk.unbuilt())
         self._say(berth, "")
 
     def _idle(self) -> None:

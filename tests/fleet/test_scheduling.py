@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Recipe
+from orchestrator.cell import Cell
 from orchestrator.device import Board
 from orchestrator.errors import BoardBusy, BoardNotReady, BuildError, ConnectionFailed, Interrupted
 from orchestrator.fleet import Builds, Fleet, Turns
@@ -36,6 +37,7 @@ class World:
         self.lock = threading.Lock()
         self.busy: Counter[str] = Counter()  # sessions by machine
         self.wrong: list[str] = []
+        self.together: threading.Barrier | None = None
 
     def happens(self, probability: float) -> bool:
         with self.lock:
@@ -122,6 +124,8 @@ def session_class(world: World, away: set[str]) -> type:
             if not self.opened:
                 world.wrong.append(f"a cell on {self.board.name}, which is not open")
             world.passes()
+            if world.together is not None:
+                world.together.wait(20)
             if world.happens(0.05):
                 raise ConnectionFailed("the link is gone")
             if world.happens(0.03):
@@ -185,14 +189,52 @@ def test_every_cell_comes_to_exactly_one_result(seed: int, tmp_path: Path, monke
         assert {r.status for r in results} == {"failed"}, [r.why for r in results if r.status != "failed"]
 
 
+def placed(folder: Path, *cells: Cell) -> Plan:
+    """A plan whose cells have a folder of their own."""
+    made = entries(*cells)
+    return Plan(tuple(replace(e, cell=replace(e.cell, directory=folder / str(e.cell.number))) for e in made), {})
+
+
 def test_all_boards_of_a_pool_work_at_once_and_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(0, reliable=True)
     hosts = [f"r{n}" for n in range(8)]
-    made = [
-        replace(e, cell=replace(e.cell, directory=tmp_path / str(e.cell.number)))
-        for e in entries(*(cell(n, *hosts) for n in range(64)))
-    ]
-    results = run(world, Plan(tuple(made), {}), tmp_path, monkeypatch, away=set(), stop_s=None)
-    shares = Counter(r.board for r in results)
+    world = World(0, reliable=True)
+    world.together = threading.Barrier(len(hosts))  # no cell ends before every board has one
+    results = run(
+        world, placed(tmp_path, *(cell(n, *hosts) for n in range(64))), tmp_path, monkeypatch, away=set(), stop_s=None
+    )
     assert {r.error.type for r in results if r.error} == {"Ran"}
-    assert set(shares) == set(hosts) and min(shares.values()) >= 3, shares
+    assert Counter(r.board for r in results) == dict.fromkeys(hosts, 8)
+
+
+def test_a_build_that_times_out_by_itself_fails_its_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network folder: it is no interruption, and nobody waits for it any more."""
+
+    def build(*_: object, **__: object) -> Artifact:
+        raise TimeoutError(110, "Connection timed out")
+
+    monkeypatch.setattr(ModelBuilder, "build", build)
+    monkeypatch.setattr(ModelBuilder, "cached", lambda *_: None)
+    results = run(
+        World(0, reliable=True), placed(tmp_path, cell(0, "a")), tmp_path, monkeypatch, away=set(), stop_s=None
+    )
+    assert [(r.status, "timed out" in r.why) for r in results] == [("failed", True)]
+
+
+def test_what_nobody_waits_for_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, lost, built = threading.Event(), threading.Event(), []
+
+    def build(builder: ModelBuilder, recipe: Recipe, cancelled: object) -> Artifact:
+        begun.set()
+        assert lost.wait(20), "the board is never given up"
+        built.append(recipe.key)
+        return artifact(recipe)
+
+    monkeypatch.setattr(ModelBuilder, "build", build)
+    monkeypatch.setattr(ModelBuilder, "cached", lambda *_: None)
+    keep = Builds.keep
+    monkeypatch.setattr(Builds, "keep", lambda *a: (begun.wait(20), keep(*a), lost.set()))
+    plan = placed(tmp_path, *(cell(n, "gone") for n in range(5)), cell(0, "here"), cell(9, "here"))
+    results = run(World(0, reliable=True), plan, tmp_path, monkeypatch, away={"gone"}, stop_s=None)
+    assert Counter(r.board for r in results) == {"gone": 5, "here": 2}
+    assert {e.key for e in plan.entries if e.cell.settings.device.name == "here"} <= set(built)
+    assert len(built) <= 3, "the one that had begun, and what somebody waits for"
