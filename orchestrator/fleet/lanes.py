@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.errors import ConnectionFailed, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
@@ -33,7 +33,10 @@ UNFINISHED = "interrupted before it ran"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Runs plans. ``journal`` is called once per result, from any thread, as soon as it is there."""
+    """Runs plans. ``journal`` is called once per result, from any thread, as soon as it is there.
+
+    ``given_up`` gathers the boards that were not of use, each with the reason.
+    """
 
     sweep: Sweep
     workshop: Workshop
@@ -42,6 +45,7 @@ class Fleet:
     progress: Progress
     journal: Callable[[Result], None]
     stop: threading.Event
+    given_up: dict[str, str] = field(default_factory=dict)
 
     def run(self, plan: Plan) -> None:
         """Every entry of the plan comes to exactly one result."""
@@ -70,10 +74,11 @@ class Fleet:
         self.progress.done(result)
 
     def _settle_without_board(self, entry: Entry) -> None:
+        """What the plan says already; people are told of it as a whole."""
         if entry.skipped is not None:
-            self.record(skipped(self.sweep, entry.cell, None, entry.skipped))
+            self.journal(skipped(self.sweep, entry.cell, None, entry.skipped))
         elif entry.failed is not None:
-            self.record(failed(self.sweep, entry.cell, None, entry.failed, time.time()))
+            self.journal(failed(self.sweep, entry.cell, None, entry.failed, time.time()))
 
     def _built(self, key: str, desk: Desk, boundary: Boundary) -> None:
         """An artifact is there, or its cells have their result without a board; in the build's thread."""
@@ -136,6 +141,7 @@ class _Lane:
             session.open(lambda text: self._say(berth, text))
         except ConnectionFailed as error:
             berth.attempts += 1
+            berth.trouble = str(error)
             log.warning("%s: attempt %d of %d: %s", name, berth.attempts, OPEN_ATTEMPTS, error)
             if berth.attempts == OPEN_ATTEMPTS:
                 self._leave(berth, error)
@@ -148,6 +154,7 @@ class _Lane:
             self._leave(berth, error)
         else:
             self._open = berth, session
+            berth.trouble = ""
             self._desk.opened(berth)
 
     def _run(self, berth: Berth, entry: Entry) -> None:
@@ -172,13 +179,22 @@ class _Lane:
         if berth.state == GONE:
             return
         left = self._desk.leave(berth)
-        if not isinstance(error, Interrupted):
+        if isinstance(error, Interrupted):
+            self._remember(berth, berth.trouble)  # its sisters had run everything before it was tried once more
+        else:
             log.error("%s is given up: %s", berth.board.name, error)
+            self._remember(berth, str(error))
+            rest = "; its cells go to the others" if berth.pool.waiting else ""
+            self._fleet.progress.told(berth.board.name, f"given up: {error}{rest}")
         for entry in left:
             self._fleet.record(self._boundary.given_up(entry.cell, berth.board, error))
         if left:
             self._fleet.builds.keep(self._desk.unbuilt())
         self._say(berth, "")
+
+    def _remember(self, berth: Berth, reason: str) -> None:
+        if reason and not self._fleet.stop.is_set():
+            self._fleet.given_up[berth.board.name] = reason
 
     def _idle(self) -> None:
         if self._open is not None:
