@@ -21,6 +21,7 @@ from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
 from orchestrator.session import Session, Workshop
+from orchestrator.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,8 @@ class _Lane:
         error: Exception = Interrupted(UNFINISHED)
         try:
             if own:  # before the machine is taken: a build would wait for its turn, and the turn for the build
-                self._say(self._berths[0], "waiting for the builds")
+                left = self._fleet.builds.pending(self._desk.unbuilt())
+                self._say(self._berths[0], f"waiting for {counted(len(left), 'build')}" if left else "")
                 self._fleet.builds.settle()
             with self._fleet.turns.occupying() if own else nullcontext():
                 self._serve()
@@ -197,8 +199,14 @@ class _Lane:
             self._fleet.given_up[berth.board.name] = reason
 
     def _idle(self) -> None:
-        if self._open is not None:
-            self._say(self._open[0], "waiting for a build")
+        """Say which build the open board waits for, and how many more."""
+        if self._open is None:
+            return
+        unbuilt = self._desk.unbuilt(self._open[0])
+        for key in self._fleet.builds.pending(unbuilt)[:1]:
+            axes = unbuilt[key].cell.axes
+            words = f"waiting for {axes['model']}/{axes['optimization']} to be built, {len(unbuilt)} left"
+            self._say(self._open[0], words)
 
     def _say(self, berth: Berth, text: str) -> None:
         self._fleet.progress.at(berth.board.name, None, text)

@@ -113,7 +113,7 @@ def session_class(world: World, away: set[str]) -> type:
         def lacks(self, *_: object) -> bool:
             return False
 
-        def provision(self, *_: object) -> None:
+        def equip(self, *_: object) -> None:
             pass
 
         def deploy(self, *_: object) -> None:
