@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from orchestrator.errors import ConnectionFailed, Interrupted, OrchestratorError
+from orchestrator.errors import BoardBusy, ConnectionFailed, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.desk import Desk
@@ -29,6 +29,10 @@ OPEN_ATTEMPTS = 3
 """Infrastructure is retried, a benchmark never."""
 RETRY_S = 1.0
 """Doubled with every attempt, and up to half less by chance, so that a rack does not come back as one."""
+SLICE_S = 5.0
+"""How long a hold is waited for at a time, where another board of the machine has something to do meanwhile."""
+PAUSE_S = 1.0
+"""In which the other board is tried."""
 UNFINISHED = "interrupted before it ran"
 
 
@@ -139,8 +143,9 @@ class _Lane:
     def _come(self, berth: Berth) -> None:
         """Open the board's session; tried again later where the link is at fault, else the board is given up."""
         session, name = self._sessions[berth], berth.board.name
+        wait_s = self._patience_s(berth)
         try:
-            session.open(lambda text: self._say(berth, text))
+            session.open(lambda text: self._say(berth, text), wait_s)
         except ConnectionFailed as error:
             berth.attempts += 1
             berth.trouble = str(error)
@@ -152,12 +157,26 @@ class _Lane:
         except Interrupted:
             self._desk.closed(berth)  # the sweep ends, or its sisters had run everything before it came
             self._say(berth, "")
+        except BoardBusy as error:
+            berth.waited_s += wait_s
+            if berth.waited_s >= berth.board.device.wait_for_hold_s:
+                self._leave(berth, error)
+            else:
+                berth.trouble = str(error)
+                self._desk.closed(berth, PAUSE_S)
         except OrchestratorError as error:
             self._leave(berth, error)
         else:
+            berth.waited_s = 0.0
             self._open = berth, session
             berth.trouble = ""
             self._desk.opened(berth)
+
+    def _patience_s(self, berth: Berth) -> float:
+        """How long to wait now for somebody else's hold."""
+        left_s = berth.board.device.wait_for_hold_s - berth.waited_s
+        others = any(b is not berth and b.state != GONE and b.pool.waiting for b in self._berths)
+        return min(left_s, SLICE_S) if others else left_s
 
     def _run(self, berth: Berth, entry: Entry) -> None:
         result, usable = self._boundary.cross(self._sessions[berth], entry)

@@ -81,6 +81,7 @@ class Berth:
     since: float = 0.0  # when it began to come
     not_before: float = 0.0  # when to try again to open it
     attempts: int = 0  # that failed, in a row
+    waited_s: float = 0.0  # for somebody else's hold
     trouble: str = ""  # why the last one failed
     stop: threading.Event = field(default_factory=threading.Event)  # its session is not wanted any more
 

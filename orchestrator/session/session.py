@@ -85,8 +85,10 @@ class Session:
 
     # -- opening and closing -------------------------------------------------------------------------------------
 
-    def open(self, progress: Progress) -> Facts:
+    def open(self, progress: Progress, wait_s: float) -> Facts:
         """Connect, look at the board, bring the program and take the hold; a second time, take it up again.
+
+        ``wait_s`` is how long to wait for somebody else's hold.
 
         Raises:
             BoardError: as the class says; nothing stays open.
@@ -100,7 +102,7 @@ class Session:
             self.facts = facts(connection, self.board.device)
             deploy.push_program(connection, self.facts, self.board.device, self._workshop.program)
             progress("taking the hold")
-            self._attach(connection, self.board.device.wait_for_hold_s)
+            self._attach(connection, wait_s)
             if self._running is not None:
                 self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
                 self._running = None

@@ -4,6 +4,7 @@ real servers (tests/sweeps); here thousands of courses of events are tried, and 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -80,7 +81,7 @@ def session_class(world: World, away: set[str]) -> type:
         def __init__(self, board: Board, workshop: object, stop: threading.Event) -> None:
             self.board, self.stop, self.opened = board, stop, False
 
-        def open(self, progress: object) -> None:
+        def open(self, progress: object, wait_s: float) -> None:
             world.passes()
             if not self.opened:
                 with world.lock:
@@ -240,3 +241,28 @@ def test_what_nobody_waits_for_is_not_built(tmp_path: Path, monkeypatch: pytest.
     assert Counter(r.board for r in results) == {"gone": 5, "here": 2}
     assert {e.key for e in plan.entries if e.cell.settings.device.name == "here"} <= set(built)
     assert len(built) <= 3, "the one that had begun, and what somebody waits for"
+
+
+def test_a_board_that_waits_for_a_hold_lets_the_machines_other_board_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.fleet.lanes.SLICE_S", 0.01)
+    monkeypatch.setattr("orchestrator.fleet.lanes.PAUSE_S", 0.05)
+    world, waits = World(0, reliable=True), []
+    model = session_class(world, set())
+    opens = model.open  # type: ignore[attr-defined]
+
+    def held(session: Any, progress: object, wait_s: float) -> None:
+        if session.board.name == "held":
+            waits.append(wait_s)
+            raise BoardBusy("somebody else's")
+        opens(session, progress, wait_s)
+
+    model.open = held  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys.modules[__name__], "session_class", lambda *_: model)
+    made = [cell(0, "held", machine="m"), cell(1, "free", machine="m")]
+    waiting = replace(made[0].settings, device=replace(made[0].settings.device, wait_for_hold_s=60.0))
+    plan = placed(tmp_path, replace(made[0], settings=waiting), made[1])
+    results = run(world, plan, tmp_path, monkeypatch, away=set(), stop_s=None)
+    assert [r.board for r in results] == ["free", "held"]
+    assert waits[0] == 0.01 and sum(waits) == pytest.approx(60)
