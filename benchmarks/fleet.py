@@ -79,15 +79,14 @@ def run() -> dict[str, Any]:
     """One board, twenty boards, and twenty boards with one Ctrl-C in the middle."""
     with tempfile.TemporaryDirectory() as name, rack(Path(name)) as ports:
         folder = Path(name)
-        everything = [f"{device}-{n}" for device, boards in POOLS.items() for n in range(boards * CELLS_A_BOARD)]
-        sweep(folder, ports, everything[-1:])  # what has to be fetched and built is there afterwards
-        one = sweep(folder, ports, [f"one-{n}" for n in range(CELLS_A_BOARD)])
-        all_of_it = sweep(folder, ports, everything)
-        cut = sweep(folder, ports, everything, cut_after=10)
+        sweep(folder, ports, ["four"])  # what has to be fetched and built is there afterwards
+        one = sweep(folder, ports, ["one"])
+        all_of_it = sweep(folder, ports, list(POOLS))
+        cut = sweep(folder, ports, list(POOLS), cut_after=10)
     return {
         "boards": sum(POOLS.values()),
         "cores_of_this_machine": os.cpu_count(),
-        "cells": len(everything),
+        "cells": sum(map(cells_of, POOLS)),
         "done": len(all_of_it.done),
         "exit_status": all_of_it.status,
         "boards_at_once": all_of_it.at_once,
@@ -128,28 +127,41 @@ def rack(folder: Path) -> Iterator[list[int]]:
                 ports.append(server.port)
             content = {"name": device, "hosts": hosts, "identity_file": str(key), "hold": f"{HOLD}-{{board}}"}
             write(folder / "lab" / "device" / f"{device}.yaml", content | {"known_hosts": str(folder / "known_hosts")})
-            for number in range(boards * CELLS_A_BOARD):
-                path = folder / "lab" / "experiment" / f"{device}-{number}.yaml"
-                write(path, {"defaults": [{"override /device": device}], "seed": number}, "# @package _global_\n")
         yield ports
 
 
-def write(path: Path, content: dict[str, Any], head: str = "") -> None:
+def write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(head + yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content))
 
 
-def sweep(folder: Path, ports: Sequence[int], names: Sequence[str], cut_after: int | None = None) -> Run:
-    """Run the command line over some cells; interrupted once as many have a result."""
-    root = Path(tempfile.mkdtemp(dir=folder))
-    words = [f"+experiment={','.join(names)}", "model=file", f"model.path={MODEL}", "tracking=none", *TINY]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", "--config-dir", str(folder / "lab"), "-m", *words],
-        cwd=PROJECT,
-        env=os.environ | {"ORCHESTRATOR_HOME": str(root)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def cells_of(device: str) -> int:
+    return POOLS[device] * CELLS_A_BOARD
+
+
+def matrix(devices: Sequence[str]) -> list[str]:
+    """Every board has as many cells: a pool more of them than a single board, so a rule drops some of the product."""
+    most = max(map(cells_of, devices))
+    rules = [{"device": d, "seed": list(range(cells_of(d), most))} for d in devices if cells_of(d) < most]
+    return [f"device={','.join(devices)}", f"seed=range(0,{most})", f"exclude={json.dumps(rules)}".replace('"', "")]
+
+
+def sweep(folder: Path, ports: Sequence[int], devices: Sequence[str], cut_after: int | None = None) -> Run:
+    """Run the command line over the cells of some devices; interrupted once as many have a result.
+
+    Raises RuntimeError with the end of what it printed where it ended in another way than it should.
+    """
+    root, expected = Path(tempfile.mkdtemp(dir=folder)), 0 if cut_after is None else 130
+    words = [*matrix(devices), "model=file", f"model.path={MODEL}", "tracking=none", *TINY]
+    output = root / "output.txt"
+    with output.open("wb") as file:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", "--config-dir", str(folder / "lab"), "-m", *words],
+            cwd=PROJECT,
+            env=os.environ | {"ORCHESTRATOR_HOME": str(root)},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
     begin, rss_kb, threads, holds = time.monotonic(), 0, 0, 0
     while child.poll() is None:
         status = state_of(child.pid)
@@ -160,6 +172,9 @@ def sweep(folder: Path, ports: Sequence[int], names: Sequence[str], cut_after: i
             cut_after, begin = None, time.monotonic()
         time.sleep(0.1)
     took_s = time.monotonic() - begin
+    if child.returncode != expected:
+        said = output.read_text(errors="replace")[-4000:]
+        raise RuntimeError(f"the sweep ended with status {child.returncode}, not {expected}:\n{said}")
     results = [json.loads(path.read_text()) for path in root.glob("multirun/*/*/*/result.json")]
     return Run(child.returncode, results, took_s, round(rss_kb / 1024), threads, holds, left(folder, ports))
 

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 from rich.console import Console, Group
@@ -98,10 +98,12 @@ def unbroken() -> Iterator[None]:
         log.warning("cannot print: %s: %s", type(error).__name__, error)
 
 
-def said(result: Result) -> Text:
-    """One result as a line."""
+def said(result: Result, label: str = "") -> Text:
+    """One result as a line; ``label`` is what its cell is called, where its short name is not enough."""
     mark = MARKS.get(result.status, ("…", "yellow"))
-    head = Text.assemble(mark, " ", (plain(result.short), "bold"), f" on {plain(result.board)}" if result.board else "")
+    head = Text.assemble(
+        mark, " ", (plain(label or result.short), "bold"), f" on {plain(result.board)}" if result.board else ""
+    )
     if result.status == DONE and result.measurement is not None:
         median_ms = result.measurement.metrics["latency/median_ms"]
         level = result.measurement.verdict.level
@@ -112,8 +114,8 @@ def said(result: Result) -> Text:
 class PlainProgress:
     """A line per result, and per phase that takes long; for logs and pipes."""
 
-    def __init__(self, console: Console, total: int) -> None:
-        self._console, self._total, self._count = console, total, 0
+    def __init__(self, console: Console, total: int, labels: Mapping[int, str] | None = None) -> None:
+        self._console, self._total, self._count, self._labels = console, total, 0, labels or {}
         self._said: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -125,24 +127,30 @@ class PlainProgress:
 
     def at(self, board: str, cell: Cell | None, text: str) -> None:
         """Boards say what they do once per cell, not for every phase of it."""
-        about = cell.short if cell else text
+        about = self._labels.get(cell.number, cell.short) if cell else text
         with self._lock:
             if about and self._said.get(board) != about:
                 self._said[board] = about
                 say(self._console, f"{time.strftime('%H:%M:%S')} {board}: {about}")
 
+    def told(self, board: str, text: str) -> None:
+        """What people must not miss, beside what it does."""
+        with self._lock:
+            say(self._console, f"{time.strftime('%H:%M:%S')} {board}: {text}")
+
     def done(self, result: Result) -> None:
         with self._lock, unbroken():
             self._count += 1
             head = f"{time.strftime('%H:%M:%S')} [{self._count}/{self._total}] "
-            self._console.print(Text.assemble(head, said(result)), highlight=False, soft_wrap=True)
+            line = Text.assemble(head, said(result, self._labels.get(result.number, "")))
+            self._console.print(line, highlight=False, soft_wrap=True)
 
 
 class LiveProgress:
     """A line per board, redrawn only when something changes: an idle display costs the measurement nothing."""
 
-    def __init__(self, console: Console, total: int) -> None:
-        self._console, self._total, self._count = console, total, 0
+    def __init__(self, console: Console, total: int, labels: Mapping[int, str] | None = None) -> None:
+        self._console, self._total, self._count, self._labels = console, total, 0, labels or {}
         self._boards: dict[str, str] = {}
         self._lock = threading.Lock()
         self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -158,13 +166,20 @@ class LiveProgress:
 
     def at(self, board: str, cell: Cell | None, text: str) -> None:
         with self._lock, unbroken():
-            self._boards[board] = f"{cell.short}  {text}" if cell and text else text
+            name = self._labels.get(cell.number, cell.short) if cell else ""
+            self._boards[board] = f"{name}  {text}" if cell and text else text
             self._draw()
+
+    def told(self, board: str, text: str) -> None:
+        """What people must not miss: a line that stays."""
+        with self._lock, unbroken():
+            self._live.console.print(Text(plain(f"{board}: {text}"), "yellow"), highlight=False, soft_wrap=True)
 
     def done(self, result: Result) -> None:
         with self._lock, unbroken():
             self._count += 1
-            self._live.console.print(said(result), highlight=False, soft_wrap=True)
+            line = said(result, self._labels.get(result.number, ""))
+            self._live.console.print(line, highlight=False, soft_wrap=True)
             self._draw()
 
     def _draw(self) -> None:
@@ -176,6 +191,6 @@ class LiveProgress:
         self._live.update(Group(*lines, Text(f"  {self._count} of {self._total} cells", "dim")), refresh=True)
 
 
-def progress(console: Console, total: int) -> PlainProgress | LiveProgress:
-    """The display that fits where the output goes."""
-    return LiveProgress(console, total) if console.is_terminal else PlainProgress(console, total)
+def progress(console: Console, total: int, labels: Mapping[int, str]) -> PlainProgress | LiveProgress:
+    """The display that fits where the output goes, for ``total`` cells; ``labels``: what they are called."""
+    return (LiveProgress if console.is_terminal else PlainProgress)(console, total, labels)

@@ -39,6 +39,8 @@ def conclude(
     ``where`` is the tracker's address, as people may see it. ``stop``: somebody does not want to wait any longer.
     """
     _report(console, sweep, results)
+    for board, reason in sweep.given_up.items():
+        say(console, ("took no part:", "yellow"), f" {board}: {reason}")
     writer.finish(sweep)
     undelivered = writer.close(DELIVERY_S, stop)
     page = sweep.directory / "comparison.html"

@@ -29,14 +29,14 @@ from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
 from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, forecast, plan
 from orchestrator.history import History
 from orchestrator.matrix import Matrix
-from orchestrator.preview import print_plan, summary
+from orchestrator.preview import hopeless, print_plan, summary
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
 from orchestrator.session import Workshop
 from orchestrator.stock import Stock
 from orchestrator.tracking import TrackingWriter, open_tracker, remembered
-from orchestrator.words import counted
+from orchestrator.words import counted, labels
 
 log = logging.getLogger("orchestrator")
 
@@ -64,6 +64,8 @@ class Invocation:
         self._warned: set[str] = set()
         self._results: dict[int, Result] = {}
         self._unwritten: dict[int, str] = {}  # results that this machine's disk did not take, and why
+        self._axes: dict[int, dict[str, str]] = {}  # of every cell so far
+        self._given_up: dict[str, str] = {}
         self._sweep: Sweep | None = None
         self._writer: TrackingWriter | None = None
         self._where = ""
@@ -157,7 +159,7 @@ class Invocation:
             for words_of_it in self._unwritten.values():
                 self._console.print(f"[red]not on the disk:[/] {escape(words_of_it)}", soft_wrap=True)
             words = {OK: "finished", INTERRUPTED: "interrupted"}
-            whole = replace(sweep, excluded=self.matrix.excluded)
+            whole = replace(sweep, excluded=self.matrix.excluded, given_up=self._given_up)
             ended = whole.ended(words.get(status, "failed"), time.time())
             conclude(self._console, ended, results, writer, self._where, self._stop)
             for words_of_it in adaptive.best(sweep.directory, self._objectives):
@@ -203,10 +205,14 @@ class Invocation:
             self._open.callback(self._local.close)
         workshop = Workshop(Program.built(cache_directory()), cache_directory(), sweep.id, self._local)
         say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
+        for line in hopeless(batch):
+            say(self._console, *line)
         builds = Builds(self._builder, self._turns, self._stop)
-        with progress(self._console, len(batch.entries)) as display:
+        self._axes |= {e.cell.number: e.cell.axes | {"also": " ".join(e.cell.extras)} for e in batch.entries}
+        with progress(self._console, len(batch.runnable), labels(self._axes)) as display:
+            fleet = Fleet(sweep, workshop, builds, self._turns, display, self._journal, self._stop, self._given_up)
             try:
-                Fleet(sweep, workshop, builds, self._turns, display, self._journal, self._stop).run(batch)
+                fleet.run(batch)
             finally:
                 builds.close()
                 self._account_for(batch, sweep, display)

@@ -70,6 +70,14 @@ def cells(plan: Plan, stock: Stock) -> Iterator[list[Part]]:
 
 def left_out(plan: Plan, excluded: Mapping[str, int]) -> Iterator[list[Part]]:
     """What does not run, each reason once."""
+    yield from hopeless(plan)
+    for rule, count in excluded.items():
+        yield [("excluded", "yellow"), f" {counted(count, 'cell')} by the rule {rule}"]
+    yield from repeated(plan)
+
+
+def hopeless(plan: Plan) -> Iterator[list[Part]]:
+    """Impossible combinations, and what is bound to fail: a line for each reason."""
     for what, style, reasons in (
         ("skipped", "yellow", [(e, e.skipped) for e in plan.entries if e.skipped]),
         ("bound to fail", "red", [(e, str(e.failed)) for e in plan.entries if e.failed]),
@@ -79,8 +87,10 @@ def left_out(plan: Plan, excluded: Mapping[str, int]) -> Iterator[list[Part]]:
             by_reason[reason].append(entry.cell.number)
         for reason, those in by_reason.items():
             yield [(what, style), f" {cells_word(those)}: {reason}"]
-    for rule, count in excluded.items():
-        yield [("excluded", "yellow"), f" {counted(count, 'cell')} by the rule {rule}"]
+
+
+def repeated(plan: Plan) -> Iterator[list[Part]]:
+    """What was asked for twice."""
     by_twin: dict[int, list[int]] = defaultdict(list)
     for number, twin in plan.duplicates.items():
         by_twin[twin].append(number)

@@ -106,7 +106,8 @@ class Sweep:
     """One invocation. ``facts`` are about the controller (versions, git commit, user, command).
 
     ``tracking`` says where it belongs (see ``tracking.remembered``), ``controller`` which process runs it (see
-    ``alive``), ``excluded`` how many cells each exclude rule dropped. All are empty in what older versions wrote.
+    ``alive``), ``excluded`` how many cells each exclude rule dropped, ``given_up`` which boards were of no use,
+    and why. All are empty in what older versions wrote.
     """
 
     id: str
@@ -120,13 +121,14 @@ class Sweep:
     tracking: dict[str, str] = field(default_factory=dict)
     controller: dict[str, str] = field(default_factory=dict)
     excluded: dict[str, int] = field(default_factory=dict)
+    given_up: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
-        later = {"tracking": {}, "controller": {}, "excluded": {}, **data}
+        later = {"tracking": {}, "controller": {}, "excluded": {}, "given_up": {}, **data}
         return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:

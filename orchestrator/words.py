@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+NAMED = ("device", "model", "optimization")
+"""The axes that name a cell wherever it is told of, without a word for the axis."""
+CALLED = {"batch_size": "batch", "input_size": "input", "runtime": "", "scenario": "", "also": ""}
+"""How an axis is called before its value, where that is not its name."""
 
 LISTED = 8
 """Runs of numbers that are spelled out."""
@@ -37,3 +42,17 @@ def numbers(those: Iterable[int]) -> str:
             runs.append([number])
     texts = ["-".join(map(str, run)) for run in runs]
     return ", ".join(texts[:LISTED]) + (", ..." if len(texts) > LISTED else "")
+
+
+def labels(cells: Mapping[int, Mapping[str, str]]) -> dict[int, str]:
+    """Each cell in as many words as tell it apart: ``pi4/resnet50/int8 threads 4 batch 8``.
+
+    ``cells``: by number, the axes as in ``Cell.axes``, with other overrides as ``also``.
+    """
+    axes = dict.fromkeys(axis for those in cells.values() for axis in those if axis not in NAMED)
+    varying = [axis for axis in axes if len({those.get(axis, "") for those in cells.values()}) > 1]
+    said = {}
+    for number, those in cells.items():
+        words = [f"{CALLED.get(axis, axis)} {those[axis]}".strip() for axis in varying if those.get(axis)]
+        said[number] = " ".join(["/".join(those.get(axis, "?") for axis in NAMED), *words])
+    return said

@@ -19,7 +19,7 @@ from orchestrator.fleet.finish import failed, finished, interrupted, skipped
 from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
-from orchestrator.session import Session
+from orchestrator.session import BACK, LOST, Session
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ class Progress(Protocol):
     """What a person watching is told."""
 
     def at(self, board: str, cell: Cell | None, text: str) -> None: ...
+
+    def told(self, board: str, text: str) -> None: ...
 
     def done(self, result: Result) -> None: ...
 
@@ -88,6 +90,8 @@ class Boundary:
         def say(text: str) -> None:
             log.info("%s: %s: %s", board.name, cell.short, text)
             self.progress.at(board.name, cell, text)
+            if text in (LOST, BACK):
+                self.progress.told(board.name, text)
 
         if self.stop.is_set():
             raise Interrupted("interrupted before it ran")
@@ -96,7 +100,7 @@ class Boundary:
         own = board.machine == CONTROLLER
         # Packing and encrypting megabytes is work on this machine too.
         with self.turns.background() if not own and session.lacks(cell, artifact) else nullcontext():
-            session.provision(cell.settings.runtime, artifact.format, say)  # made here, once: no time of the board's
+            session.equip(cell.settings.runtime, artifact.format, say)  # once a board: no time of the cell's
             with busy.running():
                 session.deploy(cell, artifact, say)
         with self.turns.measuring() if own else nullcontext():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder import BuildCancelled, Builder, Recipe
-from orchestrator.errors import Interrupted
+from orchestrator.errors import BuildError, Interrupted
 from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.turns import Turns
 
@@ -54,11 +54,31 @@ class Builds:
         Raises:
             BuildError: it could not be built.
             Interrupted: the sweep ends, and it is not built.
+            Exception: whatever else its build ended with.
         """
-        try:
-            return self._ordered[key].result(timeout=0)
-        except (CancelledError, BuildCancelled, TimeoutError) as error:
+        future = self._ordered[key]
+        error: BaseException | None = BuildCancelled("its build was cancelled")
+        if (
+            future.done() and not future.cancelled()
+        ):  # asked for without a timeout: a build may raise TimeoutError itself
+            error = future.exception()
+            if error is None:
+                return future.result()
+        if isinstance(error, BuildCancelled) and self._stop.is_set():
             raise Interrupted("interrupted before it was built") from error
+        if isinstance(error, Exception):
+            raise error
+        raise BuildError(f"the build ended with {type(error).__name__}") from error
+
+    def pending(self, keys: Collection[str]) -> list[str]:
+        """Of these, what is still to be built, in its order."""
+        return [key for key, future in self._ordered.items() if key in keys and not future.done()]
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Nobody waits for any other: what is not begun of those is not built."""
+        for key, future in self._ordered.items():
+            if key not in keys:
+                future.cancel()
 
     def close(self) -> None:
         """End what builds, wait for nothing else."""

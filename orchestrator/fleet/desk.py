@@ -33,14 +33,14 @@ class Desk:
         None: nothing is left that could come to them, or the sweep ends.
         """
         with self._changed:
-            move = self._move(lane)
+            move = self._move(lane, time.monotonic())
             over = self._over(lane)
         if move is not None or over:
             return move
         idle()
         with self._changed:
-            while (move := self._move(lane)) is None and not self._over(lane):
-                self._changed.wait(self._until(lane))
+            while (move := self._move(lane, now := time.monotonic())) is None and not self._over(lane):
+                self._changed.wait(self._until(lane, now))
             return move
 
     def opened(self, berth: Berth) -> None:
@@ -80,6 +80,12 @@ class Desk:
             self._changed.notify_all()
             return entries
 
+    def unbuilt(self, berth: Berth | None = None) -> dict[str, Entry]:
+        """Artifacts that cells wait for, each with one of those; of one board's pool, or of all."""
+        with self._changed:
+            pools = [b.pool for b in ([berth] if berth else self._berths)]
+            return {entry.key: entry for pool in pools for entry in pool.unbuilt}
+
     def stop(self) -> None:
         """Nobody gets another cell, and open sessions come to their end."""
         with self._changed:
@@ -97,7 +103,7 @@ class Desk:
     def _over(self, lane: Sequence[Berth]) -> bool:
         return self._stopped or not any(berth.pool.waiting for berth in lane if berth.state != GONE)
 
-    def _move(self, lane: Sequence[Berth]) -> Move | None:
+    def _move(self, lane: Sequence[Berth], now: float) -> Move | None:
         if self._stopped:
             return None
         able = by_preference(lane)
@@ -105,7 +111,6 @@ class Desk:
             return self._take(able[0])
         # Without anything to run, a board is opened ahead of its first artifact; but no session is closed for that.
         early = [] if any(berth.state == HERE for berth in lane) else [berth for berth in lane if berth.state == AWAY]
-        now = time.monotonic()
         for berth in [*able, *early]:
             if now >= berth.not_before and berth.pool.waiting > counted_on(berth.pool, now):
                 berth.state, berth.since = COMING, now
@@ -127,9 +132,11 @@ class Desk:
                 if berth.state == COMING:
                     berth.stop.set()
 
-    def _until(self, lane: Sequence[Berth]) -> float | None:
-        """Seconds until a lane may do something though nothing has changed."""
-        now = time.monotonic()
+    def _until(self, lane: Sequence[Berth], now: float) -> float | None:
+        """Seconds until a lane may do something though nothing has changed.
+
+        ``now`` is what :meth:`_move` found nothing at: with a later one, a time between the two would be missed.
+        """
         times = [berth.not_before for berth in lane if berth.state == AWAY]
         times += [s.since + OPENING_S for b in lane if b.state == AWAY for s in b.pool.berths if s.state == COMING]
         return min((at - now for at in times if at > now), default=None)

@@ -23,8 +23,6 @@ def no_runtime(cell: Cell, recipe: Recipe) -> str | None:
     """No candidate executes what the recipe makes."""
     runtime = cell.settings.runtime
     names = runtime.candidates if runtime.name == "auto" else [runtime.name]
-    if runtime.install == "system":
-        names = names[:1]  # the board's own: nobody can look further before it is connected
     if any(recipe.format in RUNTIME_FORMATS.get(name, ()) for name in names):
         return None
     able = [name for name, formats in RUNTIME_FORMATS.items() if recipe.format in formats]

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from orchestrator.errors import ConnectionFailed, Interrupted, OrchestratorError
+from orchestrator.errors import BoardBusy, ConnectionFailed, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.desk import Desk
@@ -21,6 +21,7 @@ from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
 from orchestrator.session import Session, Workshop
+from orchestrator.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +29,19 @@ OPEN_ATTEMPTS = 3
 """Infrastructure is retried, a benchmark never."""
 RETRY_S = 1.0
 """Doubled with every attempt, and up to half less by chance, so that a rack does not come back as one."""
+SLICE_S = 5.0
+"""How long a hold is waited for at a time, where another board of the machine has something to do meanwhile."""
+PAUSE_S = 1.0
+"""In which the other board is tried."""
 UNFINISHED = "interrupted before it ran"
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Runs plans. ``journal`` is called once per result, from any thread, as soon as it is there."""
+    """Runs plans. ``journal`` is called once per result, from any thread, as soon as it is there.
+
+    ``given_up`` gathers the boards that were not of use, each with the reason.
+    """
 
     sweep: Sweep
     workshop: Workshop
@@ -42,6 +50,7 @@ class Fleet:
     progress: Progress
     journal: Callable[[Result], None]
     stop: threading.Event
+    given_up: dict[str, str] = field(default_factory=dict)
 
     def run(self, plan: Plan) -> None:
         """Every entry of the plan comes to exactly one result."""
@@ -70,10 +79,11 @@ class Fleet:
         self.progress.done(result)
 
     def _settle_without_board(self, entry: Entry) -> None:
+        """What the plan says already; people are told of it as a whole."""
         if entry.skipped is not None:
-            self.record(skipped(self.sweep, entry.cell, None, entry.skipped))
+            self.journal(skipped(self.sweep, entry.cell, None, entry.skipped))
         elif entry.failed is not None:
-            self.record(failed(self.sweep, entry.cell, None, entry.failed, time.time()))
+            self.journal(failed(self.sweep, entry.cell, None, entry.failed, time.time()))
 
     def _built(self, key: str, desk: Desk, boundary: Boundary) -> None:
         """An artifact is there, or its cells have their result without a board; in the build's thread."""
@@ -82,8 +92,10 @@ class Fleet:
         except Interrupted:
             return  # the lanes end, and answer for what they leave
         except Exception as error:
-            log.error("build: %s", error, exc_info=error)
-            for entry in desk.withdraw(key):
+            entries = desk.withdraw(key)
+            if entries:  # else nobody waits for it any more
+                log.error("build: %s", error, exc_info=error)
+            for entry in entries:
                 self.record(boundary.given_up(entry.cell, None, error))
         else:
             desk.built(key)
@@ -103,7 +115,8 @@ class _Lane:
         error: Exception = Interrupted(UNFINISHED)
         try:
             if own:  # before the machine is taken: a build would wait for its turn, and the turn for the build
-                self._say(self._berths[0], "waiting for the builds")
+                left = self._fleet.builds.pending(self._desk.unbuilt())
+                self._say(self._berths[0], f"waiting for {counted(len(left), 'build')}" if left else "")
                 self._fleet.builds.settle()
             with self._fleet.turns.occupying() if own else nullcontext():
                 self._serve()
@@ -130,10 +143,12 @@ class _Lane:
     def _come(self, berth: Berth) -> None:
         """Open the board's session; tried again later where the link is at fault, else the board is given up."""
         session, name = self._sessions[berth], berth.board.name
+        wait_s = self._patience_s(berth)
         try:
-            session.open(lambda text: self._say(berth, text))
+            session.open(lambda text: self._say(berth, text), wait_s)
         except ConnectionFailed as error:
             berth.attempts += 1
+            berth.trouble = str(error)
             log.warning("%s: attempt %d of %d: %s", name, berth.attempts, OPEN_ATTEMPTS, error)
             if berth.attempts == OPEN_ATTEMPTS:
                 self._leave(berth, error)
@@ -142,11 +157,26 @@ class _Lane:
         except Interrupted:
             self._desk.closed(berth)  # the sweep ends, or its sisters had run everything before it came
             self._say(berth, "")
+        except BoardBusy as error:
+            berth.waited_s += wait_s
+            if berth.waited_s >= berth.board.device.wait_for_hold_s:
+                self._leave(berth, error)
+            else:
+                berth.trouble = str(error)
+                self._desk.closed(berth, PAUSE_S)
         except OrchestratorError as error:
             self._leave(berth, error)
         else:
+            berth.waited_s = 0.0
             self._open = berth, session
+            berth.trouble = ""
             self._desk.opened(berth)
+
+    def _patience_s(self, berth: Berth) -> float:
+        """How long to wait now for somebody else's hold."""
+        left_s = berth.board.device.wait_for_hold_s - berth.waited_s
+        others = any(b is not berth and b.state != GONE and b.pool.waiting for b in self._berths)
+        return min(left_s, SLICE_S) if others else left_s
 
     def _run(self, berth: Berth, entry: Entry) -> None:
         result, usable = self._boundary.cross(self._sessions[berth], entry)
@@ -170,15 +200,32 @@ class _Lane:
         if berth.state == GONE:
             return
         left = self._desk.leave(berth)
-        if not isinstance(error, Interrupted):
+        if isinstance(error, Interrupted):
+            self._remember(berth, berth.trouble)  # its sisters had run everything before it was tried once more
+        else:
             log.error("%s is given up: %s", berth.board.name, error)
+            self._remember(berth, str(error))
+            rest = "; its cells go to the others" if berth.pool.waiting else ""
+            self._fleet.progress.told(berth.board.name, f"given up: {error}{rest}")
         for entry in left:
             self._fleet.record(self._boundary.given_up(entry.cell, berth.board, error))
+        if left:
+            self._fleet.builds.keep(self._desk.unbuilt())
         self._say(berth, "")
 
+    def _remember(self, berth: Berth, reason: str) -> None:
+        if reason and not self._fleet.stop.is_set():
+            self._fleet.given_up[berth.board.name] = reason
+
     def _idle(self) -> None:
-        if self._open is not None:
-            self._say(self._open[0], "waiting for a build")
+        """Say which build the open board waits for, and how many more."""
+        if self._open is None:
+            return
+        unbuilt = self._desk.unbuilt(self._open[0])
+        for key in self._fleet.builds.pending(unbuilt)[:1]:
+            axes = unbuilt[key].cell.axes
+            words = f"waiting for {axes['model']}/{axes['optimization']} to be built, {len(unbuilt)} left"
+            self._say(self._open[0], words)
 
     def _say(self, berth: Berth, text: str) -> None:
         self._fleet.progress.at(berth.board.name, None, text)

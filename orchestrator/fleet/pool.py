@@ -42,6 +42,11 @@ class Pool:
         return entries
 
     @property
+    def unbuilt(self) -> list[Entry]:
+        """The cells that wait for their artifact."""
+        return [entry for entries in self._unbuilt.values() for entry in entries]
+
+    @property
     def longest_s(self) -> float | None:
         """Of the cells that may be taken; None where there is none."""
         return -self._built[0][0] if self._built else None
@@ -53,8 +58,7 @@ class Pool:
 
     def entries(self) -> list[Entry]:
         """All that wait, in the order in which they would be taken if everything were built."""
-        unbuilt = [entry for entries in self._unbuilt.values() for entry in entries]
-        waiting = [*(entry for _, _, entry in self._built), *unbuilt]
+        waiting = [*(entry for _, _, entry in self._built), *self.unbuilt]
         return sorted(waiting, key=lambda entry: (-entry.estimate.seconds, entry.cell.number))
 
     def leave(self, berth: Berth) -> list[Entry]:
@@ -77,6 +81,8 @@ class Berth:
     since: float = 0.0  # when it began to come
     not_before: float = 0.0  # when to try again to open it
     attempts: int = 0  # that failed, in a row
+    waited_s: float = 0.0  # for somebody else's hold
+    trouble: str = ""  # why the last one failed
     stop: threading.Event = field(default_factory=threading.Event)  # its session is not wanted any more
 
 

@@ -1,6 +1,6 @@
 """A session: the exclusive use of one board. Hold, preflight, deploy, run, collect, release."""
 
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.session import Session, Workshop
+from orchestrator.session.session import BACK, LOST, Session, Workshop
 
-__all__ = ["Dialogue", "Session", "Workshop"]
+__all__ = ["BACK", "LOST", "Dialogue", "Session", "Workshop"]

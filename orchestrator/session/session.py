@@ -40,6 +40,9 @@ LINK_LOST = (ConnectionFailed, ProgramEnded)
 GRACE_S = 60.0
 """The board enforces the deadline; the controller gives up only this much later."""
 
+LOST, BACK = f"link lost, reconnecting (up to {RECONNECT_S:.0f} s)", "the link is back"
+"""What a session says that people must not miss."""
+
 Progress = Callable[[str], None]
 
 
@@ -82,8 +85,10 @@ class Session:
 
     # -- opening and closing -------------------------------------------------------------------------------------
 
-    def open(self, progress: Progress) -> Facts:
+    def open(self, progress: Progress, wait_s: float) -> Facts:
         """Connect, look at the board, bring the program and take the hold; a second time, take it up again.
+
+        ``wait_s`` is how long to wait for somebody else's hold.
 
         Raises:
             BoardError: as the class says; nothing stays open.
@@ -97,7 +102,7 @@ class Session:
             self.facts = facts(connection, self.board.device)
             deploy.push_program(connection, self.facts, self.board.device, self._workshop.program)
             progress("taking the hold")
-            self._attach(connection, self.board.device.wait_for_hold_s)
+            self._attach(connection, wait_s)
             if self._running is not None:
                 self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
                 self._running = None
@@ -167,12 +172,25 @@ class Session:
     def deploy(self, cell: Cell, artifact: Artifact, progress: Progress) -> None:
         """Everything the cell needs is on the board afterwards; what was there is not sent again.
 
+        Raises as :meth:`equip`.
+        """
+        self.equip(cell.settings.runtime, artifact.format, progress)
+        self._patiently(
+            lambda: deploy.push_blob(
+                self.need_connection(), self._talk(), self._known_facts(), artifact.path, artifact.sha256, progress
+            ),
+            progress,
+        )
+
+    def equip(self, runtime: Runtime, form: str, progress: Progress) -> None:
+        """The runtime for artifacts of a format is on the board afterwards: once a board, so no part of any cell.
+
         Raises:
             BoardNotReady: no runtime serves this board, each with its reason, or there is no space.
             BoardError: as the class says.
             Interrupted: the sweep ends.
         """
-        _, environment = self.provision(cell.settings.runtime, artifact.format, progress)
+        _, environment = self.provision(runtime, form, progress)
         board_facts = self._known_facts()
         if environment is not None:
             self._patiently(
@@ -181,12 +199,6 @@ class Session:
                 ),
                 progress,
             )
-        self._patiently(
-            lambda: deploy.push_blob(
-                self.need_connection(), self._talk(), board_facts, artifact.path, artifact.sha256, progress
-            ),
-            progress,
-        )
 
     def provision(self, runtime: Runtime, form: str, progress: Progress) -> tuple[str, Environment | None]:
         """The runtime that this board gets for artifacts of a format: its name and its environment, made here."""
@@ -260,11 +272,12 @@ class Session:
             Interrupted: the sweep ends meanwhile.
         """
         deadline, delay_s = time.monotonic() + RECONNECT_S, 1.0
+        progress(LOST)
         while not self._stop.wait(delay_s):
-            progress("link lost, reconnecting")
             self._drop()
             try:
                 self._attach(self._connect(), wait_s=0.0)
+                progress(BACK)
                 return
             except LINK_LOST as error:
                 if time.monotonic() > deadline:

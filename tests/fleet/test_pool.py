@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -144,6 +145,17 @@ def test_a_failed_attempt_lets_a_sister_try_at_once() -> None:
     begin = time.monotonic()
     assert come(desk, b).board.name == "b"
     assert time.monotonic() - begin < 1
+
+
+def test_a_time_that_passes_while_a_lane_looks_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, machines = desk_of(entries(cell(0, "a")))
+    (lane,) = machines.values()
+    times = iter([0.0, 1.0, 4.99])  # closed, the first look, the look before the wait; then it is past 5
+    monkeypatch.setattr("orchestrator.fleet.desk.time", SimpleNamespace(monotonic=lambda: next(times, 5.01)))
+    desk.closed(lane[0], wait_s=5)
+    thread, got = in_background(desk, lane)
+    thread.join(5)
+    assert got == [(lane[0], None)], "it sleeps for good"
 
 
 def test_the_last_board_answers_for_what_is_left() -> None:

@@ -4,6 +4,7 @@ real servers (tests/sweeps); here thousands of courses of events are tried, and 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ import pytest
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Recipe
+from orchestrator.cell import Cell
 from orchestrator.device import Board
 from orchestrator.errors import BoardBusy, BoardNotReady, BuildError, ConnectionFailed, Interrupted
 from orchestrator.fleet import Builds, Fleet, Turns
@@ -36,6 +38,7 @@ class World:
         self.lock = threading.Lock()
         self.busy: Counter[str] = Counter()  # sessions by machine
         self.wrong: list[str] = []
+        self.together: threading.Barrier | None = None
 
     def happens(self, probability: float) -> bool:
         with self.lock:
@@ -78,7 +81,7 @@ def session_class(world: World, away: set[str]) -> type:
         def __init__(self, board: Board, workshop: object, stop: threading.Event) -> None:
             self.board, self.stop, self.opened = board, stop, False
 
-        def open(self, progress: object) -> None:
+        def open(self, progress: object, wait_s: float) -> None:
             world.passes()
             if not self.opened:
                 with world.lock:
@@ -111,7 +114,7 @@ def session_class(world: World, away: set[str]) -> type:
         def lacks(self, *_: object) -> bool:
             return False
 
-        def provision(self, *_: object) -> None:
+        def equip(self, *_: object) -> None:
             pass
 
         def deploy(self, *_: object) -> None:
@@ -122,6 +125,8 @@ def session_class(world: World, away: set[str]) -> type:
             if not self.opened:
                 world.wrong.append(f"a cell on {self.board.name}, which is not open")
             world.passes()
+            if world.together is not None:
+                world.together.wait(20)
             if world.happens(0.05):
                 raise ConnectionFailed("the link is gone")
             if world.happens(0.03):
@@ -133,6 +138,8 @@ def session_class(world: World, away: set[str]) -> type:
 
 class Quiet:
     def at(self, *_: object) -> None: ...
+
+    def told(self, *_: object) -> None: ...
 
     def done(self, *_: object) -> None: ...
 
@@ -185,14 +192,77 @@ def test_every_cell_comes_to_exactly_one_result(seed: int, tmp_path: Path, monke
         assert {r.status for r in results} == {"failed"}, [r.why for r in results if r.status != "failed"]
 
 
+def placed(folder: Path, *cells: Cell) -> Plan:
+    """A plan whose cells have a folder of their own."""
+    made = entries(*cells)
+    return Plan(tuple(replace(e, cell=replace(e.cell, directory=folder / str(e.cell.number))) for e in made), {})
+
+
 def test_all_boards_of_a_pool_work_at_once_and_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(0, reliable=True)
     hosts = [f"r{n}" for n in range(8)]
-    made = [
-        replace(e, cell=replace(e.cell, directory=tmp_path / str(e.cell.number)))
-        for e in entries(*(cell(n, *hosts) for n in range(64)))
-    ]
-    results = run(world, Plan(tuple(made), {}), tmp_path, monkeypatch, away=set(), stop_s=None)
-    shares = Counter(r.board for r in results)
+    world = World(0, reliable=True)
+    world.together = threading.Barrier(len(hosts))  # no cell ends before every board has one
+    results = run(
+        world, placed(tmp_path, *(cell(n, *hosts) for n in range(64))), tmp_path, monkeypatch, away=set(), stop_s=None
+    )
     assert {r.error.type for r in results if r.error} == {"Ran"}
-    assert set(shares) == set(hosts) and min(shares.values()) >= 3, shares
+    assert Counter(r.board for r in results) == dict.fromkeys(hosts, 8)
+
+
+def test_a_build_that_times_out_by_itself_fails_its_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network folder: it is no interruption, and nobody waits for it any more."""
+
+    def build(*_: object, **__: object) -> Artifact:
+        raise TimeoutError(110, "Connection timed out")
+
+    monkeypatch.setattr(ModelBuilder, "build", build)
+    monkeypatch.setattr(ModelBuilder, "cached", lambda *_: None)
+    results = run(
+        World(0, reliable=True), placed(tmp_path, cell(0, "a")), tmp_path, monkeypatch, away=set(), stop_s=None
+    )
+    assert [(r.status, "timed out" in r.why) for r in results] == [("failed", True)]
+
+
+def test_what_nobody_waits_for_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, lost, built = threading.Event(), threading.Event(), []
+
+    def build(builder: ModelBuilder, recipe: Recipe, cancelled: object) -> Artifact:
+        begun.set()
+        assert lost.wait(20), "the board is never given up"
+        built.append(recipe.key)
+        return artifact(recipe)
+
+    monkeypatch.setattr(ModelBuilder, "build", build)
+    monkeypatch.setattr(ModelBuilder, "cached", lambda *_: None)
+    keep = Builds.keep
+    monkeypatch.setattr(Builds, "keep", lambda *a: (begun.wait(20), keep(*a), lost.set()))
+    plan = placed(tmp_path, *(cell(n, "gone") for n in range(5)), cell(0, "here"), cell(9, "here"))
+    results = run(World(0, reliable=True), plan, tmp_path, monkeypatch, away={"gone"}, stop_s=None)
+    assert Counter(r.board for r in results) == {"gone": 5, "here": 2}
+    assert {e.key for e in plan.entries if e.cell.settings.device.name == "here"} <= set(built)
+    assert len(built) <= 3, "the one that had begun, and what somebody waits for"
+
+
+def test_a_board_that_waits_for_a_hold_lets_the_machines_other_board_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.fleet.lanes.SLICE_S", 0.01)
+    monkeypatch.setattr("orchestrator.fleet.lanes.PAUSE_S", 0.05)
+    world, waits = World(0, reliable=True), []
+    model = session_class(world, set())
+    opens = model.open  # type: ignore[attr-defined]
+
+    def held(session: Any, progress: object, wait_s: float) -> None:
+        if session.board.name == "held":
+            waits.append(wait_s)
+            raise BoardBusy("somebody else's")
+        opens(session, progress, wait_s)
+
+    model.open = held  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys.modules[__name__], "session_class", lambda *_: model)
+    made = [cell(0, "held", machine="m"), cell(1, "free", machine="m")]
+    waiting = replace(made[0].settings, device=replace(made[0].settings.device, wait_for_hold_s=60.0))
+    plan = placed(tmp_path, replace(made[0], settings=waiting), made[1])
+    results = run(world, plan, tmp_path, monkeypatch, away=set(), stop_s=None)
+    assert [r.board for r in results] == ["free", "held"]
+    assert waits[0] == 0.01 and sum(waits) == pytest.approx(60)

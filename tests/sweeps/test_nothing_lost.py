@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -25,6 +26,10 @@ def test_a_pool_goes_on_without_its_dead_board(lab: Lab, start_sshd: StartSshd) 
     done = lab.run("-m", "device=rack", "model=digits", "optimization=none,int8")
     assert done.status == 0, done.text
     assert {r["board"] for r in done.results()} == {hosts[1]}
+    assert f"took no part: {hosts[0]}: " in done.text
+    assert done.sweep is not None and list(json.loads((done.sweep / "sweep.json").read_text())["given_up"]) == [
+        hosts[0]
+    ]
 
 
 def test_a_pool_of_dead_boards_fails_all_its_cells(lab: Lab, start_sshd: StartSshd) -> None:
@@ -32,6 +37,7 @@ def test_a_pool_of_dead_boards_fails_all_its_cells(lab: Lab, start_sshd: StartSs
     done = lab.run("-m", "device=rack", "model=digits", "optimization=none,int8")
     assert done.status == 2, done.text
     assert [r["status"] for r in done.results()] == ["failed", "failed"]
+    assert done.text.count(": given up: ") == 2
     assert len({r["error"]["log"] for r in done.results()}) == 2
 
 
@@ -80,7 +86,8 @@ def test_a_lost_channel_is_not_a_lost_job(lab: Lab, start_sshd: StartSshd) -> No
     os.kill(pid_of("attach", str(workdir)), signal.SIGKILL)
     done = lab.finish(process)
     assert done.status == 0, done.text
-    assert "reconnecting" in done.log()
+    assert done.text.count("link lost, reconnecting (up to 120 s)") == 1
+    assert "the link is back" in done.text
     assert [r["status"] for r in done.results()] == ["done", "done"]
 
 

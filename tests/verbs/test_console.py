@@ -15,6 +15,7 @@ from rich.console import Console
 
 from orchestrator.console import LiveProgress, PlainProgress, said, say
 from orchestrator.result import Result
+from orchestrator.words import labels
 from tests.measurement.records import make_failed, make_result
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07[red]a[/]\r\n\u202eb\\"
@@ -46,6 +47,20 @@ def test_text_of_a_board_stays_text(tmp_path: Path, kind: type[PlainProgress]) -
     assert "on b[/]x" in text and "[red]a[/]" in text
     assert not any(c in text for c in "\x1b\x07\u202e")
     assert [line for line in text.splitlines() if "failed" in line and "b\\" in line]
+
+
+@pytest.mark.parametrize("kind", [PlainProgress, LiveProgress])
+def test_cells_are_told_apart_and_what_must_not_be_missed_stays(tmp_path: Path, kind: type[PlainProgress]) -> None:
+    where, result = console(color_system=None), make_result(tmp_path, 0)
+    names = labels({0: result.axes, 1: result.axes | {"threads": "64", "batch_size": "8"}})
+    with kind(where, 2, names) as display:
+        display.told("b", "given up: [red]refused")
+        display.done(result)
+        display.done(make_result(tmp_path, 1))
+    text = written(where)
+    assert "b: given up: [red]refused\n" in text
+    assert f"{result.short} threads {result.axes['threads']} batch 1" in text
+    assert f"{result.short} threads 64 batch 8" in text
 
 
 def test_words_keep_their_brackets_and_their_line() -> None:
