@@ -65,7 +65,7 @@ class Comparison:
         """
         if not filters:
             return self
-        kept = admitted(self.frame, filters)
+        kept = admitted([{str(k): v for k, v in row.items()} for row in self.frame.to_dict(orient="records")], filters)
         note = f"Only cells with {' '.join(map(str, filters))}: {len(kept)} of {len(self.frame)}."
         keys = [self.baselines[r.sweep_id].others(r) for r in self.results]
         compared = {keys[i] for i in kept if self.frame["change_ratio"].notna().iat[i]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from orchestrator.compare.rows import NUMBERS, PIVOT_AXES
 from orchestrator.errors import ConfigError
+from orchestrator.guess import did_you_mean
 
 Row = Mapping[str, Any]
 
@@ -60,8 +60,7 @@ def value_called(name: str) -> Value:
     if name in NUMBERS:
         return Value(name, name, name)
     known = (*VALUES, *NUMBERS)
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+    hint = did_you_mean(name, known).rstrip() or f"one of {', '.join(known)}"
     raise ConfigError(f"no value {name!r} to show", hint=hint)
 
 

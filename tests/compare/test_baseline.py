@@ -29,7 +29,8 @@ def test_the_spelling_of_a_baseline() -> None:
         assert not BASELINE.admits(text)
         with pytest.raises(ConfigError, match="axis:value"):
             Baseline.parse(text)
-    assert BASELINE.admits("none") and BASELINE.admits("sweep:20261124-151535-4f34cd")
+    assert BASELINE.admits("none") and BASELINE.admits("threads:4")
+    assert not BASELINE.admits("sweep:20261124-151535-4f34cd"), "at its end, a sweep knows no other"
 
 
 @pytest.mark.parametrize(

@@ -125,11 +125,30 @@ def test_filters(matrix: Comparison) -> None:
         (["device=pi9"], r"no cell has device=pi9 \(device is pi4, pi5\)"),
         (["device=pi5", "optimization=float16"], "among the cells that the filters before it leave.*none, int8"),
         (["energy_scope=x"], "known of no cell"),
+        (["device=pi4,nope"], r"no cell has device=nope \(device is pi4, pi5\)"),
     ],
 )
 def test_bad_filters(matrix: Comparison, words: list[str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         matrix.only([Filter.parse(word) for word in words])
+
+
+def test_filters_find_what_was_asked_for(tmp_path: Path) -> None:
+    done = make_result(tmp_path, 0, write=False)
+    results = [
+        replace(done, axes={**done.axes, "runtime": "litert"}),
+        make_failed(tmp_path, 1, scenario="quick (scenario.window_s=5)"),
+        make_failed(tmp_path, 2, scenario="quick (a=1,b=2)"),
+    ]
+    made = compare(make_sweep(tmp_path), results)
+
+    def kept(word: str) -> list[int]:
+        return sorted(made.only([Filter.parse(word)]).frame["number"])
+
+    assert kept("runtime=auto") == [0, 1, 2] and kept("runtime=litert") == [0]
+    assert kept("scenario=quick") == [0, 1, 2]
+    assert kept("scenario=quick (scenario.window_s=5)") == [1]
+    assert kept("scenario=quick (a=1,b=2)") == [2], "commas of its own"
 
 
 def test_a_path_is_no_filter() -> None:
