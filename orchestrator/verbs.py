@@ -48,12 +48,14 @@ def compare(arguments: list[str]) -> int:
     add("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     add("--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV, Parquet")
     chosen = parser.parse_intermixed_args(arguments)
-    from orchestrator.compare import Filter, compare_sweeps, is_filter, value_called
+    from orchestrator.compare import Filter, compare_sweeps, is_filter, two_axes, value_called
     from orchestrator.report import ReportIncomplete, View, table, write_report
 
     filters = [Filter.parse(word) for word in chosen.words if is_filter(word)]
     names = [word for word in chosen.words if not is_filter(word)]
-    view = View(chosen.pivot and (chosen.pivot[0], chosen.pivot[1]), chosen.value and value_called(chosen.value))
+    view = View(
+        chosen.pivot and two_axes((chosen.pivot[0], chosen.pivot[1])), chosen.value and value_called(chosen.value)
+    )
     comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters)
     console = terminal()
     table(console, comparison, view)

@@ -88,10 +88,7 @@ def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Piv
     """
     if axes is None and (axes := usual_axes(rows)) is None:
         return []
-    if unknown := [axis for axis in axes if axis not in PIVOT_AXES]:
-        raise ConfigError(f"no axis {unknown[0]!r} to pivot by", hint=f"one of {', '.join(PIVOT_AXES)}")
-    if axes[0] == axes[1]:
-        raise ConfigError(f"rows and columns are both {axes[0]!r}", hint="name two axes")
+    two_axes(axes)
     asked = sorted(rows, key=lambda row: (row["sweep"], row["number"]))
     split = [axis for axis in differing(rows) if axis not in axes]
     places: Counter[tuple[str, ...]] = Counter()
@@ -108,6 +105,16 @@ def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Piv
         Pivot(*axes, _values(cells, 0), _values(cells, 1), dict(fixed), cells)
         for fixed, cells in sorted(found.items(), key=lambda item: len(item[0]))
     ]
+
+
+def two_axes(axes: tuple[str, str]) -> tuple[str, str]:
+    """Raises ConfigError for an axis that does not exist, or one named twice."""
+    if unknown := [axis for axis in axes if axis not in PIVOT_AXES]:
+        hint = f"{did_you_mean(unknown[0], PIVOT_AXES)}one of {', '.join(PIVOT_AXES)}"
+        raise ConfigError(f"no axis {unknown[0]!r} to pivot by", hint=hint)
+    if axes[0] == axes[1]:
+        raise ConfigError(f"rows and columns are both {axes[0]!r}", hint="name two axes")
+    return axes
 
 
 def usual_axes(rows: Sequence[Row]) -> tuple[str, str] | None:

@@ -75,7 +75,9 @@ def latency(row: Row) -> str:
     if not has(row, "latency_low_ms"):
         return value
     half = 100 * (math.sqrt(row["latency_high_ms"] / row["latency_low_ms"]) - 1)
-    return f"{value} ±{half:.1f}%" if half < 9.95 else f"{value} ±{min(half, 999):.0f}%"
+    if half > 100:
+        return f"{value} > ±100%"
+    return f"{value} ±{half:.1f}%" if half < 9.95 else f"{value} ±{half:.0f}%"
 
 
 def change(row: Row) -> str:
