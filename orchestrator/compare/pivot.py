@@ -78,15 +78,17 @@ class Pivot:
     column_values: tuple[str, ...]
     fixed: Mapping[str, str]
     cells: Mapping[tuple[str, str], Row]
+    left_out: int = 0  # rows that were taken away
 
 
-def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Pivot]:
+def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None, along: str = "optimization") -> list[Pivot]:
     """As many tables as it takes for every cell to have a place of its own; none where nothing differs.
 
-    ``axes``: rows and columns; None: those that differ most, each device for itself.
+    ``axes``: rows and columns; None: the baseline's axis ``along`` in the columns, over the one that differs most,
+    each device for itself.
     Raises ConfigError for an axis that does not exist.
     """
-    if axes is None and (axes := usual_axes(rows)) is None:
+    if axes is None and (axes := usual_axes(rows, along)) is None:
         return []
     two_axes(axes)
     asked = sorted(rows, key=lambda row: (row["sweep"], row["number"]))
@@ -117,12 +119,19 @@ def two_axes(axes: tuple[str, str]) -> tuple[str, str]:
     return axes
 
 
-def usual_axes(rows: Sequence[Row]) -> tuple[str, str] | None:
-    """The two axes with most values, in display order; the device only where it takes that to have two."""
+def usual_axes(rows: Sequence[Row], along: str = "optimization") -> tuple[str, str] | None:
+    """What is compared in the columns, so that a cell stands beside its baseline, over the axis with most values.
+
+    Where all cells are alike in ``along``: the two axes with most values, in display order. The device is a row only
+    where it takes that to have two.
+    """
     counts = {axis: len({_at(row, axis) for row in rows}) for axis in PIVOT_AXES}
     differ = sorted(differing(rows), key=lambda axis: -counts[axis])
     if not differ:
         return None
+    if along in differ and len(differ) > 1:
+        others = [axis for axis in differ if axis != along]
+        return next((axis for axis in others if axis != "device"), others[0]), along
     inner = [axis for axis in differ if axis != "device"]
     chosen = sorted((inner if len(inner) > 1 else differ)[:2], key=PIVOT_AXES.index)
     if len(chosen) == 1:

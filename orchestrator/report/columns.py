@@ -32,8 +32,8 @@ class Column:
 class Sheet:
     """What is left to show: columns that hold something, rows with numbers, what all rows share, the others.
 
-    ``remarks`` are about the whole, ``asked`` too, but of what somebody wanted so; ``along`` is the axis of the baseline,
-    ``implied`` axes follow from the model.
+    ``remarks`` are about the whole, ``asked`` too, but of what somebody wanted so;
+    ``along`` is the axis of the baseline, ``implied`` axes follow from the model.
     """
 
     columns: tuple[Column, ...]

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.compare import Comparison, Filter, compare, is_filter, pivots, value_called
 from orchestrator.errors import ConfigError
 from orchestrator.report import grid
+from orchestrator.report.columns import sheet
 from tests.measurement.records import make_failed, make_result, make_skipped, make_sweep
 
 
@@ -40,6 +41,21 @@ def test_the_usual_pivots_are_per_device(matrix: Comparison) -> None:
     assert pi4.row_values == ("mobilenetv2", "digits") and pi4.column_values == ("none", "int8", "float16")
     assert ("mobilenetv2", "float16") not in pi4.cells and pi4.cells["digits", "float16"]["status"] == "skipped"
     assert pi5.cells["digits", "int8"]["status"] == "failed" and len(pi5.cells) == 4
+
+
+def test_a_cell_stands_beside_its_baseline_and_skipped_rows_go(tmp_path: Path) -> None:
+    results = [
+        make_result(tmp_path, 6 * k + 2 * n + m, write=False, optimization=o, threads=t, model=model)
+        for k, o in enumerate(("none", "int8"))
+        for n, t in enumerate("124")
+        for m, model in enumerate(("mobilenetv2", "digits"))
+    ]
+    results += [make_skipped(tmp_path, 20, "no wheels", threads="8", model="digits", optimization=o) for o in ("none",)]
+    shown = sheet(compare(make_sweep(tmp_path), results))
+    found = grid.tables(shown, grid.View())
+    assert {(p.rows, p.columns, p.column_values) for p in found} == {("threads", "optimization", ("none", "int8"))}
+    assert all(p.row_values == ("1", "2", "4") for p in found) and len(found) == 2
+    assert "skipped cells are left out" in grid.legend(found, value_called("latency"))
 
 
 def test_any_two_axes_and_every_cell_once(matrix: Comparison) -> None:
