@@ -59,7 +59,8 @@ def logging_to(path: Path) -> Iterator[None]:
         threading.excepthook = hook
         root.removeHandler(handler)
         root.setLevel(before)
-        handler.close()
+        with contextlib.suppress(OSError):  # what a full disk did not take of the log
+            handler.close()
 
 
 def _log_thread(failure: threading.ExceptHookArgs) -> None:

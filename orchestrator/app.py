@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from orchestrator import __version__, adaptive, config
 from orchestrator.cell import Settings
 from orchestrator.console import say, terminal
-from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
+from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, reason
 from orchestrator.guess import did_you_mean
 from orchestrator.invocation import Invocation
 from orchestrator.verbs import VERBS
@@ -99,12 +99,8 @@ def complain(error: BaseException) -> None:
     """Say what went wrong, in words; the traceback of what nobody expected goes to the log, if there is one."""
     if isinstance(error, BrokenPipeError):  # nobody reads any more, as in `... --help | head`
         return
-    if isinstance(error, OSError):
-        text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-    elif isinstance(error, OrchestratorError):
-        text = str(error)
-    else:
-        text = f"a bug of the orchestrator: {type(error).__name__}: {error}"
+    expected = isinstance(error, OSError | OrchestratorError)
+    text = reason(error) if expected else f"a bug of the orchestrator: {reason(error)}"
     say(terminal(stderr=True, soft_wrap=True), ("error:", "red"), f" {text}", lines=True)
 
 

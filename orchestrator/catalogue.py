@@ -132,7 +132,7 @@ def _device(content: Mapping[str, Any]) -> str:
         f"{content['cores']} cores" if content.get("cores") else "",
         f"{'/'.join(sizes)} GB" if sizes else "",
         "+".join(map(str, content.get("accelerators") or [])),
-        f"{len(hosts)} boards: {', '.join(hosts)}" if len(hosts) > 1 else f"at {', '.join(hosts)}",
+        f"{len(hosts)} boards: {', '.join(hosts)}" if len(hosts) > 1 else f"at {hosts[0]}" if hosts else "no hosts",
     ]
     tags = content.get("tags")
     if isinstance(tags, dict):

@@ -19,9 +19,7 @@ MODEL_KINDS = ("keras_application", "digits", "file", "factory")
 AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
 """The coordinates of a cell in the matrix, in display order."""
 
-BASELINE = Matching(
-    rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}|({'|'.join((*AXES, 'sweep'))}):.+", "an optimization, or axis:value"
-)
+BASELINE = Matching(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}|({'|'.join(AXES)}):.+", "an optimization, or axis:value")
 
 
 @dataclass(slots=True)

@@ -12,8 +12,9 @@ from rich.console import Console
 from orchestrator.about import shown
 from orchestrator.compare import compare
 from orchestrator.console import say, unbroken
+from orchestrator.errors import reason
 from orchestrator.redact import redacted
-from orchestrator.report import table, write_report
+from orchestrator.report import ReportIncomplete, table, write_report
 from orchestrator.result import Result, Sweep
 from orchestrator.tracking import TrackingWriter, Undelivered
 
@@ -33,14 +34,13 @@ def conclude(
     writer: TrackingWriter,
     where: str,
     stop: threading.Event,
-) -> None:
+) -> bool:
     """Everything a person wants after a sweep; whatever fails of it, the results are delivered.
 
+    False: the sweep's own file or its report is not, or not whole, on the disk.
     ``where`` is the tracker's address, as people may see it. ``stop``: somebody does not want to wait any longer.
     """
-    _report(console, sweep, results)
-    for board, reason in sweep.given_up.items():
-        say(console, ("took no part:", "yellow"), f" {board}: {reason}")
+    whole = _report(console, sweep, results)
     writer.finish(sweep)
     undelivered = writer.close(DELIVERY_S, stop)
     page = sweep.directory / "comparison.html"
@@ -51,6 +51,7 @@ def conclude(
     _say_missing(console, undelivered)
     if undelivered:
         say(console, ("what is not delivered stays on disk: python -m orchestrator sync", "yellow"))
+    return whole
 
 
 def _say_missing(console: Console, undelivered: Sequence[Undelivered]) -> None:
@@ -65,30 +66,30 @@ def _say_missing(console: Console, undelivered: Sequence[Undelivered]) -> None:
         say(console, ("not in the tracker:", "red"), f" {', '.join(those[:NAMED])}{more}: {reason}")
 
 
-def _report(console: Console, sweep: Sweep, results: Sequence[Result]) -> None:
-    with _going_on(console, f"no {sweep.directory / 'sweep.json'}"):
+def _report(console: Console, sweep: Sweep, results: Sequence[Result]) -> bool:
+    """Whether everything is on the disk."""
+    lost: list[str] = []
+    with _going_on(console, "not on the disk", lost):
         sweep.write()
-    if not results:
-        return
-    with _going_on(console, "no report"):
-        comparison = compare(sweep, results)
-        with _going_on(console, "no table"), unbroken():
-            table(console, comparison)
-        write_report(comparison, sweep.directory)
+    if results:
+        with _going_on(console, "no report", lost):
+            comparison = compare(sweep, results)
+            with _going_on(console, "no table", []), unbroken():
+                table(console, comparison)
+            write_report(comparison, sweep.directory)
+    return not lost
 
 
 @contextlib.contextmanager
-def _going_on(console: Console, lost: str) -> Iterator[None]:
-    """One line for people, the traceback for the log."""
+def _going_on(console: Console, what: str, lost: list[str]) -> Iterator[None]:
+    """One line for people, the traceback for the log; ``what`` is added to ``lost``."""
     try:
         yield
     except Exception as error:  # whatever it is, results must still be delivered
-        log.exception("%s", lost)
-        say(
-            console,
-            (f"{lost}:", "red"),
-            f" {error if isinstance(error, OSError) else f'{type(error).__name__}: {error}'}",
-        )
+        log.exception("%s", what)
+        lost.append(what)
+        head = "report incomplete" if isinstance(error, ReportIncomplete) else what
+        say(console, (f"{head}:", "red"), f" {reason(error)}")
 
 
 def tracker_words(where: str) -> str:

@@ -25,7 +25,30 @@ up fill in on which ``board``, in which ``cell`` and where the ``log`` is.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in words; the type of what nobody expected."""
+    if isinstance(error, OrchestratorError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    return f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError from within says where: one of writing to a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class OrchestratorError(Exception):

@@ -25,7 +25,7 @@ from orchestrator.builder import Builder
 from orchestrator.config import Job
 from orchestrator.connection import LocalServer
 from orchestrator.console import progress, say, terminal
-from orchestrator.errors import ConfigError, Interrupted, OrchestratorError
+from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, naming, reason
 from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, forecast, plan
 from orchestrator.history import History
 from orchestrator.matrix import Matrix
@@ -98,7 +98,8 @@ class Invocation:
             sweep = self._sweep or self._begin(jobs[0])
             for job in new:
                 if job.cell.number not in batch.duplicates:
-                    job.save()
+                    with naming(job.cell.directory):
+                        job.save()
             self._run(batch, sweep)
         return [returned(job, self._value(job)) for job in jobs if job.asked]
 
@@ -126,7 +127,8 @@ class Invocation:
         folder = Path(master.hydra.sweep.dir)
         written = folder / "multirun.yaml"
         if written.exists():
-            written.write_text(redacted(written.read_text()))
+            with naming(written):
+                written.write_text(redacted(written.read_text()))
         try:
             yield
         finally:
@@ -161,10 +163,10 @@ class Invocation:
             words = {OK: "finished", INTERRUPTED: "interrupted"}
             whole = replace(sweep, excluded=self.matrix.excluded, given_up=self._given_up)
             ended = whole.ended(words.get(status, "failed"), time.time())
-            conclude(self._console, ended, results, writer, self._where, self._stop)
+            on_disk = conclude(self._console, ended, results, writer, self._where, self._stop)
             for words_of_it in adaptive.best(sweep.directory, self._objectives):
                 say(self._console, ("best      ", "bold"), words_of_it)
-            return status
+            return status if on_disk or status != OK else INCOMPLETE
 
     def _begin(self, job: Job) -> Sweep:
         """The sweep's folder, its log, its tracker; from here on nothing is lost."""
@@ -235,7 +237,7 @@ class Invocation:
                 result.write(result.directory)
         except (OSError, ValueError) as error:  # a full disk; a value that no file can hold
             log.error("%s: %s", result.cell_id, error)
-            self._unwritten[result.number] = f"{result.short}: {error}"
+            self._unwritten[result.number] = f"{result.short}: {reason(error)}"
         with self._lock:
             first, self._results[result.number] = not self._results, result
             if self._writer is not None and self._sweep is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import BenchmarkFailed, ConfigError, MeasurementError, OrchestratorError
+from orchestrator.errors import BenchmarkFailed, ConfigError, MeasurementError, OrchestratorError, naming
 from orchestrator.measurement import Measurement
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> Path:
     text = json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with naming(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from rich.console import Console
 
 from orchestrator import config
 from orchestrator.console import say, terminal
@@ -47,19 +48,30 @@ def compare(arguments: list[str]) -> int:
     add("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     add("--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV, Parquet")
     chosen = parser.parse_intermixed_args(arguments)
-    from orchestrator.compare import Filter, compare_sweeps, is_filter, value_called
-    from orchestrator.report import View, table, write_report
+    from orchestrator.compare import Filter, compare_sweeps, is_filter, two_axes, value_called
+    from orchestrator.report import ReportIncomplete, View, table, write_report
 
     filters = [Filter.parse(word) for word in chosen.words if is_filter(word)]
     names = [word for word in chosen.words if not is_filter(word)]
-    view = View(chosen.pivot and (chosen.pivot[0], chosen.pivot[1]), chosen.value and value_called(chosen.value))
+    view = View(
+        chosen.pivot and two_axes((chosen.pivot[0], chosen.pivot[1])), chosen.value and value_called(chosen.value)
+    )
     comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters)
     console = terminal()
     table(console, comparison, view)
     if chosen.output is not None:
-        for path in write_report(comparison, chosen.output, view).values():
-            say(console, f"written: {path}")
+        try:
+            written = write_report(comparison, chosen.output, view)
+        except ReportIncomplete as error:
+            _say_written(console, error.written)
+            raise
+        _say_written(console, written)
     return 0
+
+
+def _say_written(console: Console, files: Mapping[str, Path]) -> None:
+    for path in files.values():
+        say(console, f"written: {path}")
 
 
 def enrol(arguments: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from orchestrator.compare.comparison import Comparison, compare, compare_sweeps
 from orchestrator.compare.filters import Filter, is_filter
-from orchestrator.compare.pivot import Pivot, Value, pivots, value_called
+from orchestrator.compare.pivot import Pivot, Value, pivots, two_axes, value_called
 from orchestrator.compare.rows import COLUMNS
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "compare_sweeps",
     "is_filter",
     "pivots",
+    "two_axes",
     "value_called",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator import stats
 from orchestrator.cell import AXES
 from orchestrator.errors import ConfigError
-from orchestrator.result import Result
+from orchestrator.result import DONE, FAILED, Result
 from orchestrator.verdict import INVALID
 
 COVARIATES: Mapping[str, str] = {
@@ -34,10 +34,14 @@ INHERENT: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """``value`` of ``axis`` is what the other values of it are compared with; ``axis`` may also be the sweep."""
+    """``value`` of ``axis`` is what the other values of it are compared with; ``axis`` may also be the sweep.
+
+    ``free`` axes need not be the same: the input size where it is each model's own.
+    """
 
     axis: str
     value: str
+    free: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Baseline:
@@ -70,7 +74,12 @@ class Baseline:
         sweep = "" if self.axis == "sweep" else result.sweep_id
         overrides = "/".join(result.cell_id.split("/")[len(AXES) :])  # those that are no axis end the cell's id
         axes = asked(result)
-        return (self.axis, sweep, overrides, *(axes.get(axis, "") for axis in AXES if axis != self.axis))
+        return (
+            self.axis,
+            sweep,
+            overrides,
+            *(axes.get(axis, "") for axis in AXES if axis not in (self.axis, *self.free)),
+        )
 
 
 def asked(result: Result) -> dict[str, str]:
@@ -85,6 +94,8 @@ def change(result: Result, base: Result | None, baseline: Baseline) -> dict[str,
     if result is base:
         sound = result.measurement is not None and result.measurement.verdict.level != INVALID
         return {"change_note": "baseline" if sound else "no baseline: it is invalid"}
+    if base is not None and base.status != DONE:
+        return {"change_note": f"the baseline {'failed' if base.status == FAILED else f'was {base.status}'}"}
     if base is None or base.measurement is None or result.measurement is None:
         return {"change_note": f"no '{baseline}' beside it"}
     for one, what in ((base, "the baseline"), (result, "it")):

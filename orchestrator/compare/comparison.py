@@ -65,7 +65,7 @@ class Comparison:
         """
         if not filters:
             return self
-        kept = admitted(self.frame, filters)
+        kept = admitted([{str(k): v for k, v in row.items()} for row in self.frame.to_dict(orient="records")], filters)
         note = f"Only cells with {' '.join(map(str, filters))}: {len(kept)} of {len(self.frame)}."
         keys = [self.baselines[r.sweep_id].others(r) for r in self.results]
         compared = {keys[i] for i in kept if self.frame["change_ratio"].notna().iat[i]}
@@ -121,13 +121,13 @@ def _comparison(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: 
     chosen = {sweep.id: baseline or Baseline.parse(sweep.baseline) for sweep in sweeps}
     for stranger in {result.sweep_id for result in results} - set(chosen):  # a cell that was copied into a sweep
         chosen[stranger] = baseline or Baseline.parse(sweeps[0].baseline)
+    chosen = {sweep: _freed(one, [r for r in results if r.sweep_id == sweep]) for sweep, one in chosen.items()}
     ranked = sorted(results, key=_order(sweeps, results, chosen))
     beside = [chosen[result.sweep_id].others(result) for result in ranked]
-    bases = {
-        key: result
-        for key, result in zip(beside, ranked, strict=True)
-        if result.status == DONE and chosen[result.sweep_id].is_in(result)
-    }
+    bases: dict[tuple[str, ...], Result] = {}
+    for key, result in zip(beside, ranked, strict=True):
+        if chosen[result.sweep_id].is_in(result) and (result.status == DONE or key not in bases):
+            bases[key] = result
     count = Counter(beside)
     rows = [
         row_of(result, bases.get(key), chosen[result.sweep_id], alone=count[key] == 1)
@@ -135,6 +135,13 @@ def _comparison(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: 
     ]
     frame = _with_fronts(_typed(pd.DataFrame(rows, columns=list(COLUMNS))))
     return Comparison(sweeps, chosen, frame, tuple(ranked), tuple(_missing(chosen, results)))
+
+
+def _freed(baseline: Baseline, results: Sequence[Result]) -> Baseline:
+    """Models are compared at their own input sizes, unless a size was asked for that a model has beside its own."""
+    sizes = {(r.axes.get("model"), r.axes.get("input_size")) for r in results}
+    own = len(sizes) == len({model for model, _ in sizes})
+    return replace(baseline, free=("input_size",)) if baseline.axis == "model" and own else baseline
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -39,9 +39,17 @@ def candidates(rows: Sequence[Row]) -> list[Candidates]:
 
 
 def front(rows: Sequence[Row], energy: bool) -> list[Row]:
-    """Those that no other one dominates. O(n^2)."""
-    spans = [(row, _spans(row, energy)) for row in rows]
-    return [row for row, own in spans if not any(_dominates(other, own) for _, other in spans)]
+    """Those that no other one dominates. O(n^2).
+
+    With ranges, that can go round in a ring and leave none; then the values themselves decide, which always leave one.
+    """
+    return _beaten_by_none(rows, [_spans(row, energy) for row in rows]) or _beaten_by_none(
+        rows, [_points(row, energy) for row in rows]
+    )
+
+
+def _beaten_by_none(rows: Sequence[Row], spans: Sequence[Sequence[tuple[float, float]]]) -> list[Row]:
+    return [row for row, own in zip(rows, spans, strict=True) if not any(_dominates(other, own) for other in spans)]
 
 
 def _dominates(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> bool:
@@ -64,6 +72,11 @@ def _spans(row: Row, energy: bool) -> list[tuple[float, float]]:
         joule, u = row["energy_mj"], row["energy_uncertainty_mj"]
         spans.append((joule - 2 * u, joule + 2 * u))
     return spans
+
+
+def _points(row: Row, energy: bool) -> list[tuple[float, float]]:
+    values = [row[key] for key in ("latency_ms", "size_bytes", *(["energy_mj"] if energy else []))]
+    return [(value, value) for value in values]
 
 
 def _no_energy(rows: Sequence[Row]) -> str:

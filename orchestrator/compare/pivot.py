@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from orchestrator.compare.rows import NUMBERS, PIVOT_AXES
 from orchestrator.errors import ConfigError
+from orchestrator.guess import did_you_mean
 
 Row = Mapping[str, Any]
 
@@ -60,8 +60,7 @@ def value_called(name: str) -> Value:
     if name in NUMBERS:
         return Value(name, name, name)
     known = (*VALUES, *NUMBERS)
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+    hint = did_you_mean(name, known).rstrip() or f"one of {', '.join(known)}"
     raise ConfigError(f"no value {name!r} to show", hint=hint)
 
 
@@ -79,20 +78,19 @@ class Pivot:
     column_values: tuple[str, ...]
     fixed: Mapping[str, str]
     cells: Mapping[tuple[str, str], Row]
+    left_out: int = 0  # rows that were taken away
 
 
-def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Pivot]:
+def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None, along: str = "optimization") -> list[Pivot]:
     """As many tables as it takes for every cell to have a place of its own; none where nothing differs.
 
-    ``axes``: rows and columns; None: those that differ most, each device for itself.
+    ``axes``: rows and columns; None: the baseline's axis ``along`` in the columns, over the one that differs most,
+    each device for itself.
     Raises ConfigError for an axis that does not exist.
     """
-    if axes is None and (axes := usual_axes(rows)) is None:
+    if axes is None and (axes := usual_axes(rows, along)) is None:
         return []
-    if unknown := [axis for axis in axes if axis not in PIVOT_AXES]:
-        raise ConfigError(f"no axis {unknown[0]!r} to pivot by", hint=f"one of {', '.join(PIVOT_AXES)}")
-    if axes[0] == axes[1]:
-        raise ConfigError(f"rows and columns are both {axes[0]!r}", hint="name two axes")
+    two_axes(axes)
     asked = sorted(rows, key=lambda row: (row["sweep"], row["number"]))
     split = [axis for axis in differing(rows) if axis not in axes]
     places: Counter[tuple[str, ...]] = Counter()
@@ -111,12 +109,29 @@ def pivots(rows: Sequence[Row], axes: tuple[str, str] | None = None) -> list[Piv
     ]
 
 
-def usual_axes(rows: Sequence[Row]) -> tuple[str, str] | None:
-    """The two axes with most values, in display order; the device only where it takes that to have two."""
+def two_axes(axes: tuple[str, str]) -> tuple[str, str]:
+    """Raises ConfigError for an axis that does not exist, or one named twice."""
+    if unknown := [axis for axis in axes if axis not in PIVOT_AXES]:
+        hint = f"{did_you_mean(unknown[0], PIVOT_AXES)}one of {', '.join(PIVOT_AXES)}"
+        raise ConfigError(f"no axis {unknown[0]!r} to pivot by", hint=hint)
+    if axes[0] == axes[1]:
+        raise ConfigError(f"rows and columns are both {axes[0]!r}", hint="name two axes")
+    return axes
+
+
+def usual_axes(rows: Sequence[Row], along: str = "optimization") -> tuple[str, str] | None:
+    """What is compared in the columns, so that a cell stands beside its baseline, over the axis with most values.
+
+    Where all cells are alike in ``along``: the two axes with most values, in display order. The device is a row only
+    where it takes that to have two.
+    """
     counts = {axis: len({_at(row, axis) for row in rows}) for axis in PIVOT_AXES}
     differ = sorted(differing(rows), key=lambda axis: -counts[axis])
     if not differ:
         return None
+    if along in differ and len(differ) > 1:
+        others = [axis for axis in differ if axis != along]
+        return next((axis for axis in others if axis != "device"), others[0]), along
     inner = [axis for axis in differ if axis != "device"]
     chosen = sorted((inner if len(inner) > 1 else differ)[:2], key=PIVOT_AXES.index)
     if len(chosen) == 1:

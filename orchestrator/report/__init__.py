@@ -2,6 +2,6 @@
 
 from orchestrator.report.grid import View
 from orchestrator.report.terminal import table
-from orchestrator.report.write import write_report
+from orchestrator.report.write import ReportIncomplete, write_report
 
-__all__ = ["View", "table", "write_report"]
+__all__ = ["ReportIncomplete", "View", "table", "write_report"]

@@ -11,6 +11,7 @@ from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
+from orchestrator.words import counted
 
 Row = Mapping[str, Any]
 
@@ -31,7 +32,8 @@ class Column:
 class Sheet:
     """What is left to show: columns that hold something, rows with numbers, what all rows share, the others.
 
-    ``remarks`` are about the whole; ``along`` is the axis of the baseline, ``implied`` axes follow from the model.
+    ``remarks`` are about the whole, ``asked`` too, but of what somebody wanted so;
+    ``along`` is the axis of the baseline, ``implied`` axes follow from the model.
     """
 
     columns: tuple[Column, ...]
@@ -39,6 +41,7 @@ class Sheet:
     common: dict[str, str]
     others: tuple[Row, ...]
     remarks: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     along: str = "optimization"
     implied: tuple[str, ...] = ()
 
@@ -75,7 +78,9 @@ def latency(row: Row) -> str:
     if not has(row, "latency_low_ms"):
         return value
     half = 100 * (math.sqrt(row["latency_high_ms"] / row["latency_low_ms"]) - 1)
-    return f"{value} ±{half:.1f}%" if half < 9.95 else f"{value} ±{min(half, 999):.0f}%"
+    if half > 100:
+        return f"{value} > ±100%"
+    return f"{value} ±{half:.1f}%" if half < 9.95 else f"{value} ±{half:.0f}%"
 
 
 def change(row: Row) -> str:
@@ -171,17 +176,26 @@ def sheet(comparison: Comparison) -> Sheet:
                 common[column.head] = texts[0]
         else:
             kept.append(column)
-    return Sheet(
-        tuple(kept), tuple(rows), common, others, tuple(_remarks(comparison)), comparison.baseline_axis, implied
-    )
+    remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
+    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied)
 
 
 def _remarks(comparison: Comparison) -> Iterator[str]:
     for sweep in comparison.sweeps:
-        where = f" in {sweep.id}" if len(comparison.sweeps) > 1 else ""
-        for rule, n in sweep.excluded.items():
-            yield plain(f"{n} cell{'s' if n != 1 else ''} excluded{where} by {rule}.")
+        given_up: Mapping[str, str] = getattr(sweep, "given_up", {})
+        for board, reason in given_up.items():
+            yield plain(f"took no part{_where(comparison, sweep.id)}: {board}: {reason}")
     yield from map(plain, comparison.notes)
+
+
+def _asked(comparison: Comparison) -> Iterator[str]:
+    for sweep in comparison.sweeps:
+        for rule, n in sweep.excluded.items():
+            yield plain(f"{counted(n, 'cell')} excluded{_where(comparison, sweep.id)} by {rule}.")
+
+
+def _where(comparison: Comparison, sweep: str) -> str:
+    return f" in {sweep}" if len(comparison.sweeps) > 1 else ""
 
 
 def _paired(rows: Sequence[Row]) -> bool:
@@ -201,6 +215,26 @@ def differing(shown: Sheet, row: Row) -> list[str]:
     """``threads 4``: what differs between cells besides device, model and optimization."""
     axes = [column for column in shown.columns if column.axis and column.key not in (*NO_LABEL, *shown.implied)]
     return [f"{column.head.lower()} {text}" for column in axes if (text := column.text(row))]
+
+
+AXIS_WORDS = {"runtime": "runtime", "threads": "threads", "batch_size": "batch", "input_size": "input",
+              "scenario": "scenario"}  # fmt: skip
+
+
+def along_axes(shown: Sheet, rows: Sequence[Row]) -> list[str]:
+    """``threads {1,4}``: values of the axes that vary in the comparison, besides those in the cells' names."""
+    found = []
+    for axis in differing_axes(shown.every):
+        if axis in AXIS_WORDS:
+            key = "runtime_asked" if axis == "runtime" else axis
+            values = list(dict.fromkeys(plain(row[key]) for row in rows))
+            values = sorted(values, key=int) if all(map(str.isdecimal, values)) else values
+            found.append(f"{AXIS_WORDS[axis]} {braced(values)}")
+    return found
+
+
+def braced(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else "{" + ",".join(words) + "}"
 
 
 def full_name(shown: Sheet, row: Row) -> str:

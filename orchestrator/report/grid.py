@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.compare import Pivot, Value, pivots, value_called
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
+from orchestrator.result import SKIPPED
 
 DOUBT_MARKS = {"suspect": "?", "invalid": "!"}
 
@@ -30,10 +31,23 @@ class View:
 
 def tables(shown: c.Sheet, view: View) -> list[Pivot]:
     """The pivots of a report; where nobody asked, only if there is more than one row of cells to look at."""
-    found = pivots(shown.every, view.axes)
+    found = pivots(shown.every, view.axes, shown.along)
+    if view.axes is None:
+        found = [kept for pivot in found if (kept := _worth_it(pivot)).row_values]
     if view.asked or sum(len(pivot.row_values) for pivot in found) > 1:
         return found
     return []
+
+
+def _worth_it(pivot: Pivot) -> Pivot:
+    """Without rows that hold nothing but skipped cells; they are listed with their reasons."""
+    full = {row for (row, _), cell in pivot.cells.items() if cell["status"] != SKIPPED}
+    cells = {place: cell for place, cell in pivot.cells.items() if place[0] in full}
+    columns = {column for _, column in cells}
+    rows = tuple(row for row in pivot.row_values if row in full)
+    shown = tuple(column for column in pivot.column_values if column in columns)
+    left_out = len(pivot.row_values) - len(rows)
+    return replace(pivot, row_values=rows, column_values=shown, cells=cells, left_out=left_out)
 
 
 def title(pivot: Pivot, value: Value) -> str:
@@ -82,6 +96,8 @@ def legend(found: list[Pivot], value: Value) -> str:
         said.append("letters: the reasons below")
     if any(len(p.cells) < len(p.row_values) * len(p.column_values) for p in found):
         said.append("empty: not asked for")
+    if any(p.left_out for p in found):
+        said.append("rows with nothing but skipped cells are left out")
     return "; ".join(said)
 
 

@@ -10,7 +10,7 @@ from orchestrator.plain import plain
 from orchestrator.report import columns as c
 from orchestrator.report import grid, remarks
 from orchestrator.report.grid import View
-from orchestrator.report.troubles import marks, troubles
+from orchestrator.report.troubles import doubts, marks, troubles
 
 
 def markdown(shown: c.Sheet, title: str, view: View) -> str:
@@ -22,16 +22,14 @@ def markdown(shown: c.Sheet, title: str, view: View) -> str:
         lines.append(_line(("---:" if column.right else "---" for column in shown.columns), escaped=False))
         lines += [_line(column.text(row) for column in shown.columns) for row in shown.rows]
         lines.append("")
-    lines += [
-        f"- **{row['verdict']}** {_text(c.full_name(shown, row))}: {_text(text)}" for row, text in c.doubts(shown.rows)
-    ]
-    found = troubles(shown.others)
+    lines += [f"- **{verdict}** {_text(cells)}: {_text(reasons)}" for verdict, cells, reasons in doubts(shown)]
+    found = troubles(shown)
     pivots = grid.tables(shown, view)
     for trouble in found:
         letter = f"{trouble.mark} " if pivots else ""
         hint = f" ({_text(trouble.hint)})" if trouble.hint else ""
         lines.append(f"- {letter}**{trouble.status}** {_text(trouble.cells)}: {_text(trouble.reason)}{hint}")
-    lines += [f"- {_text(remark)}" for remark in shown.remarks]
+    lines += [f"- {_text(remark)}" for remark in (*shown.remarks, *shown.asked)]
     lines += _pivots(pivots, view.shown, marks(found))
     return "\n".join([*lines, "", *(f"*{_text(note)}*  " for note in remarks.notes(shown))]) + "\n"
 

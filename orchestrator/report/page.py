@@ -53,9 +53,10 @@ def page(comparison: Comparison, shown: c.Sheet, view: View) -> str:
 
 
 def _body(comparison: Comparison, shown: c.Sheet, view: View) -> Iterator[str]:
-    found, pivots = troubles(shown.others), grid.tables(shown, view)
+    found, pivots = troubles(shown), grid.tables(shown, view)
     yield f"<header><h1>{_e(comparison.title)}</h1>{_summary(comparison, shown)}</header>"
     yield "".join(f'<p class="remark">{_e(remark)}</p>' for remark in shown.remarks)
+    yield "".join(f'<p class="remark asked">{_e(remark)}</p>' for remark in shown.asked)
     yield _common(shown)
     yield heat.section(pivots, view.shown, marks(found), comparison.baseline)
     yield _others(found, lettered=bool(pivots))
@@ -104,7 +105,8 @@ def _table(shown: c.Sheet) -> str:
         first = ' class="first"' if before not in (None, group) else ""
         before = group
         rows.append(f"<tr{first}>" + "".join(f"<td{_align(x)}>{_cell(x, row)}</td>" for x in shown.columns) + "</tr>")
-    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    inner = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="wide"><table class="cells">{inner}</table></div>'
 
 
 def _cell(column: c.Column, row: c.Row) -> str:

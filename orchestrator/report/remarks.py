@@ -28,12 +28,19 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
     keys = {column.key for column in (shown.columns if kept is None else kept)}
     lines = [LATENCY_NOTE] if shown.rows else []
     lines += [CHANGE_NOTE] if "change" in keys else []
+    if "change" in keys and (dashes := _no_change(shown)):
+        lines.append(f"– in that column: {'; '.join(dashes)}.")
     if conditions := sorted({name for row in shown.rows for name in plain(row["change_differs"]).split(", ") if name}):
         lines.append(f"* under other conditions than the baseline: {', '.join(conditions)}.")
     if "front" in keys:
         lines.append(front_note(shown))
     lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
     return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])
+
+
+def _no_change(shown: c.Sheet) -> list[str]:
+    """Why some cells are compared with nothing."""
+    return list(dict.fromkeys(plain(row["change_note"]) for row in shown.rows if c.change(row) == "–"))
 
 
 def front_note(shown: c.Sheet) -> str:

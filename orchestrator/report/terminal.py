@@ -14,7 +14,7 @@ from orchestrator.report import columns as c
 from orchestrator.report import grid, remarks
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
-from orchestrator.report.troubles import Trouble, marks, troubles
+from orchestrator.report.troubles import Trouble, doubts, marks, troubles
 
 PLAIN_WIDTH = 100
 VERDICT_STYLES = {"valid": "green", "suspect": "yellow", "invalid": "bold red"}
@@ -27,7 +27,7 @@ def table(console: Console, comparison: Comparison, view: View | None = None) ->
     ``view``: pivots instead of the list of cells, where somebody asked for them.
     """
     shown, view = c.sheet(comparison), view or View()
-    found = troubles(shown.others)
+    found = troubles(shown)
     if shown.common:
         _say(console, Text("  ".join(f"{head} {text}" for head, text in shown.common.items()), "dim"))
     kept = list(shown.columns)
@@ -36,13 +36,14 @@ def table(console: Console, comparison: Comparison, view: View | None = None) ->
     elif shown.rows:
         kept = _fitting(shown, width(console))
         _print_rows(console, shown, kept)
-    for row, reasons in c.doubts(shown.rows):
-        style = VERDICT_STYLES.get(row["verdict"], "")
-        _say(console, Text.assemble((f"{row['verdict']:<8} ", style), f"{c.full_name(shown, row)}: {reasons}"))
+    for verdict, cells, reasons in doubts(shown):
+        _say(console, Text.assemble((f"{verdict:<8} ", VERDICT_STYLES.get(verdict, "")), f"{cells}: {reasons}"))
     for trouble in found:
         _say(console, _without(trouble, view.asked))
     for remark in shown.remarks:
         _say(console, Text(remark, "yellow"))
+    for remark in shown.asked:
+        _say(console, Text(remark, "dim"))
     if left := [column.head for column in shown.columns if column not in kept]:
         _say(console, Text(f"Without room here, in comparison.html: {', '.join(left)}", "dim"))
     for note in [] if view.asked else remarks.notes(shown, kept):

@@ -25,11 +25,7 @@ class Trouble:
     reason: str
     hint: str
     rows: tuple[c.Row, ...]
-
-    @property
-    def cells(self) -> str:
-        """``pi4/mine/int8``, or ``3 cells pi4/mine/{none,int8,float16}``."""
-        return cell_names(self.rows) if len(self.rows) == 1 else f"{len(self.rows)} cells {cell_names(self.rows)}"
+    cells: str  # ``pi4/mine/int8``, or ``3 cells pi4/mine/{none,int8} · threads {1,4}``
 
     @property
     def log(self) -> str:
@@ -38,15 +34,17 @@ class Trouble:
         return "" if not logs else logs[0] + (f" and {len(logs) - 1} more" if len(logs) > 1 else "")
 
 
-def troubles(rows: Sequence[c.Row]) -> list[Trouble]:
+def troubles(shown: c.Sheet) -> list[Trouble]:
     """In the order of the rows."""
     found: dict[tuple[str, ...], list[c.Row]] = {}
-    for row in rows:
+    for row in shown.others:
         where = plain(row["board"]) or f"\n{row['device']}"  # no board is called that
         key = (row["sweep"], row["status"], where, plain(row["reason"]), plain(row["hint"]))
         found.setdefault(key, []).append(row)
     return [
-        Trouble(_letter(n), status, "" if where.startswith("\n") else where, reason, hint, tuple(some))
+        Trouble(
+            _letter(n), status, "" if where.startswith("\n") else where, reason, hint, tuple(some), named(shown, some)
+        )
         for n, ((_, status, where, reason, hint), some) in enumerate(found.items())
     ]
 
@@ -54,6 +52,23 @@ def troubles(rows: Sequence[c.Row]) -> list[Trouble]:
 def marks(some: Sequence[Trouble]) -> dict[int, str]:
     """The letter of each row, by the row's ``id()``."""
     return {id(row): trouble.mark for trouble in some for row in trouble.rows}
+
+
+def doubts(shown: c.Sheet) -> list[tuple[str, str, str]]:
+    """Verdict, cells and reasons; cells with the same reasons together."""
+    found: dict[tuple[str, str], list[c.Row]] = {}
+    for row, reasons in c.doubts(shown.rows):
+        found.setdefault((row["verdict"], reasons), []).append(row)
+    return [
+        (level, c.full_name(shown, rows[0]) if len(rows) == 1 else named(shown, rows), reasons)
+        for (level, reasons), rows in found.items()
+    ]
+
+
+def named(shown: c.Sheet, rows: Sequence[c.Row]) -> str:
+    """The cells, and where they lie on the other axes that vary in the comparison."""
+    count = f"{len(rows)} cells " if len(rows) > 1 else ""
+    return " · ".join([count + cell_names(rows), *c.along_axes(shown, rows)])
 
 
 def cell_names(rows: Sequence[c.Row]) -> str:
@@ -67,13 +82,9 @@ def cell_names(rows: Sequence[c.Row]) -> str:
         alike: dict[tuple[str, ...], list[str]] = {}
         for model, optimizations in models.items():
             alike.setdefault(tuple(optimizations), []).append(model)
-        names += [f"{device}/{_braced(some)}/{_braced(all_of_them)}" for all_of_them, some in alike.items()]
+        names += [f"{device}/{c.braced(some)}/{c.braced(all_of_them)}" for all_of_them, some in alike.items()]
     text = ", ".join(names)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def _braced(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else "{" + ",".join(words) + "}"
 
 
 def _letter(n: int) -> str:

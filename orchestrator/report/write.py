@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import OrchestratorError, reason
 from orchestrator.report.columns import sheet
 from orchestrator.report.figure import draw
 from orchestrator.report.grid import View
@@ -18,11 +21,21 @@ if TYPE_CHECKING:
 
 NAME = "comparison"
 
+log = logging.getLogger(__name__)
+
+
+class ReportIncomplete(OrchestratorError):
+    """Some files of a report could not be written; ``written`` are the others."""
+
+    def __init__(self, message: str, written: dict[str, Path]) -> None:
+        super().__init__(message)
+        self.written = written
+
 
 def write_report(comparison: Comparison, directory: Path, view: View | None = None) -> dict[str, Path]:
     """Write comparison.{html,png,md,csv,parquet} into ``directory``; their paths by ending.
 
-    Raises OSError where that is not possible.
+    Raises ReportIncomplete once all have been tried, OSError where there can be no such folder.
     """
     shown, view = sheet(comparison), view or View()
     directory.mkdir(parents=True, exist_ok=True)
@@ -33,11 +46,21 @@ def write_report(comparison: Comparison, directory: Path, view: View | None = No
         "parquet": lambda path: _parquet(comparison.frame, path),
         "png": lambda path: draw(shown, comparison.title, path),
     }
-    written = {}
+    written, lost = dict[str, Path](), dict[str, str]()
     for ending, write in writers.items():
         path, part = directory / f"{NAME}.{ending}", directory / f".{NAME}-part.{ending}"
-        write(part)
-        written[ending] = part.replace(path)
+        try:
+            write(part)
+            written[ending] = part.replace(path)
+        except Exception as error:  # a full disk, or a format that cannot hold a value: no reason to lose the others
+            log.exception("%s", path)
+            lost[path.name] = reason(error)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+    if lost:
+        why = "; ".join(dict.fromkeys(lost.values()))
+        raise ReportIncomplete(f"not written into {directory}: {', '.join(lost)}: {why}", written)
     return written
 
 

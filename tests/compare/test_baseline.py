@@ -29,7 +29,8 @@ def test_the_spelling_of_a_baseline() -> None:
         assert not BASELINE.admits(text)
         with pytest.raises(ConfigError, match="axis:value"):
             Baseline.parse(text)
-    assert BASELINE.admits("none") and BASELINE.admits("sweep:20261124-151535-4f34cd")
+    assert BASELINE.admits("none") and BASELINE.admits("threads:4")
+    assert not BASELINE.admits("sweep:20261124-151535-4f34cd"), "at its end, a sweep knows no other"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,24 @@ def test_cells_equal_in_all_other_axes_are_compared(tmp_path: Path, axis: str, b
     assert frame["is_baseline"].to_dict() == {0: False, 1: True, 2: False, 3: True}
     assert list(made.frame["number"]) == [1, 0, 3, 2]  # together, the baseline first
     assert made.baseline == f"{axis} {base}" and made.baseline_axis == axis
+
+
+def test_models_are_compared_at_their_own_input_sizes(tmp_path: Path) -> None:
+    results = [
+        make_result(tmp_path, 0, 40, write=False, model="big", input_size="224"),
+        make_result(tmp_path, 1, 10, write=False, model="small", input_size="96"),
+    ]
+    sweep = make_sweep(tmp_path)
+    assert compare(sweep, results, "model:big").frame["change_ratio"].notna().sum() == 1
+    asked = [*results, make_result(tmp_path, 2, 20, write=False, model="big", input_size="96")]
+    frame = compare(sweep, asked, "model:big").frame.set_index("number")
+    assert frame.loc[1, "change_ratio"] == pytest.approx(0.5, rel=0.02), "with the one of its size"
+
+
+def test_a_baseline_that_failed_is_said(tmp_path: Path) -> None:
+    results = [make_failed(tmp_path, 0), make_result(tmp_path, 1, write=False, optimization="int8")]
+    frame = compare(make_sweep(tmp_path), results).frame.set_index("number")
+    assert frame.loc[1, "change_note"] == "the baseline failed" and not frame["is_baseline"].any()
 
 
 def test_another_runtime_blocks_unless_it_is_the_axis(tmp_path: Path) -> None:

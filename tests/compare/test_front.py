@@ -56,6 +56,14 @@ def test_energy_is_a_third_dimension() -> None:
     assert names(rows) == "a" and names(rows, energy=True) == "ab"
 
 
+def test_a_ring_leaves_somebody_on_the_front() -> None:
+    """a, b, c and d are each beaten by the one before: wide intervals tie in what narrow ones would decide."""
+    ring = [row("a", 10, 5, 130), row("b", 14, 5, 115), row("c", 20, 5, 100), row("d", 15, 5, 115, noise=0.45)]
+    ring[1]["energy_uncertainty_mj"] = 20.0
+    assert names(ring, energy=True) == "abc"
+    assert names(ring[:2], energy=True) == "a"
+
+
 def test_energy_counts_only_where_all_have_it_in_one_scope() -> None:
     (both,) = candidates([row("a", 1, 1, 5), row("b", 1, 1, 6)])
     assert both.energy and both.without == ""

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.compare import Comparison, Filter, compare, is_filter, pivots, value_called
 from orchestrator.errors import ConfigError
 from orchestrator.report import grid
+from orchestrator.report.columns import sheet
 from tests.measurement.records import make_failed, make_result, make_skipped, make_sweep
 
 
@@ -40,6 +41,21 @@ def test_the_usual_pivots_are_per_device(matrix: Comparison) -> None:
     assert pi4.row_values == ("mobilenetv2", "digits") and pi4.column_values == ("none", "int8", "float16")
     assert ("mobilenetv2", "float16") not in pi4.cells and pi4.cells["digits", "float16"]["status"] == "skipped"
     assert pi5.cells["digits", "int8"]["status"] == "failed" and len(pi5.cells) == 4
+
+
+def test_a_cell_stands_beside_its_baseline_and_skipped_rows_go(tmp_path: Path) -> None:
+    results = [
+        make_result(tmp_path, 6 * k + 2 * n + m, write=False, optimization=o, threads=t, model=model)
+        for k, o in enumerate(("none", "int8"))
+        for n, t in enumerate("124")
+        for m, model in enumerate(("mobilenetv2", "digits"))
+    ]
+    results += [make_skipped(tmp_path, 20, "no wheels", threads="8", model="digits", optimization=o) for o in ("none",)]
+    shown = sheet(compare(make_sweep(tmp_path), results))
+    found = grid.tables(shown, grid.View())
+    assert {(p.rows, p.columns, p.column_values) for p in found} == {("threads", "optimization", ("none", "int8"))}
+    assert all(p.row_values == ("1", "2", "4") for p in found) and len(found) == 2
+    assert "skipped cells are left out" in grid.legend(found, value_called("latency"))
 
 
 def test_any_two_axes_and_every_cell_once(matrix: Comparison) -> None:
@@ -125,11 +141,30 @@ def test_filters(matrix: Comparison) -> None:
         (["device=pi9"], r"no cell has device=pi9 \(device is pi4, pi5\)"),
         (["device=pi5", "optimization=float16"], "among the cells that the filters before it leave.*none, int8"),
         (["energy_scope=x"], "known of no cell"),
+        (["device=pi4,nope"], r"no cell has device=nope \(device is pi4, pi5\)"),
     ],
 )
 def test_bad_filters(matrix: Comparison, words: list[str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         matrix.only([Filter.parse(word) for word in words])
+
+
+def test_filters_find_what_was_asked_for(tmp_path: Path) -> None:
+    done = make_result(tmp_path, 0, write=False)
+    results = [
+        replace(done, axes={**done.axes, "runtime": "litert"}),
+        make_failed(tmp_path, 1, scenario="quick (scenario.window_s=5)"),
+        make_failed(tmp_path, 2, scenario="quick (a=1,b=2)"),
+    ]
+    made = compare(make_sweep(tmp_path), results)
+
+    def kept(word: str) -> list[int]:
+        return sorted(made.only([Filter.parse(word)]).frame["number"])
+
+    assert kept("runtime=auto") == [0, 1, 2] and kept("runtime=litert") == [0]
+    assert kept("scenario=quick") == [0, 1, 2]
+    assert kept("scenario=quick (scenario.window_s=5)") == [1]
+    assert kept("scenario=quick (a=1,b=2)") == [2], "commas of its own"
 
 
 def test_a_path_is_no_filter() -> None:

@@ -27,6 +27,7 @@ from orchestrator.report.columns import factor, number, sheet
 from orchestrator.report.page import page
 from orchestrator.report.scale import Scale
 from orchestrator.result import Result
+from orchestrator.verdict import Verdict
 from tests.measurement.records import (
     MANIFEST,
     PI4_POWER,
@@ -326,3 +327,33 @@ def test_reports_are_not_imported_before_they_are_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_cells_are_told_apart_and_equal_reasons_stand_together(tmp_path: Path) -> None:
+    results = [make_failed(tmp_path, n, threads=t, batch_size=b) for n, (t, b) in enumerate(("18", "41", "48"))]
+    results += [make_result(tmp_path, 3 + n, write=False, threads=t, batch_size="1") for n, t in enumerate("12")]
+    for n in (3, 4):
+        measured = results[n].measurement
+        assert measured is not None
+        doubted = replace(measured, verdict=Verdict("suspect", ("only 2 processes",)))
+        results[n] = replace(results[n], measurement=doubted)
+    results.append(make_skipped(tmp_path, 5, "no wheels", threads="2", batch_size="8"))
+    sweep = replace(make_sweep(tmp_path), excluded={"threads=8": 1})
+    made = compare(sweep, results, "threads:1")
+    text = shown(made, width=300)
+    assert "failed   3 cells pi4/mobilenetv2/none · threads {1,4} · batch {1,8} on" in text
+    assert "skipped  pi4/mobilenetv2/none · threads 2 · batch 8: no wheels" in text
+    assert "suspect  2 cells pi4/mobilenetv2/none · threads {1,2} · batch 1: only 2 processes" in text
+    assert text.count("1 cell excluded by threads=8.") == 1
+    html = write_report(made, tmp_path / "out")["html"].read_text(encoding="utf-8")
+    assert '<p class="remark asked">1 cell excluded by threads=8.</p>' in html
+    assert html.count("only 2 processes</li>") == 2, "the details are each cell's own"
+
+
+def test_a_dash_is_explained(tmp_path: Path) -> None:
+    results = [make_failed(tmp_path, 0)]
+    results += [make_result(tmp_path, 1, write=False, optimization="int8")]
+    results += [
+        make_result(tmp_path, 2 + n, write=False, threads="4", optimization=o) for n, o in enumerate(OPTIMIZATIONS)
+    ]
+    assert "– in that column: the baseline failed." in shown(compare(make_sweep(tmp_path), results))

@@ -33,14 +33,15 @@ class Kept(NoTracker):
         return super().close_sweep(sweep)
 
 
-def conclude(at: Path, tracker: Kept, console: Console | None = None) -> str:
+def conclude(at: Path, tracker: Kept, console: Console | None = None, *, on_disk: bool = True) -> str:
     where = console or Console(file=io.StringIO(), width=200)
     sweep, results = make_sweep(at), [make_result(at, 0), make_failed(at, 1)]
     writer = TrackingWriter(tracker)
     writer.open(sweep)
     for result in results:
         writer.submit(result)
-    ending.conclude(where, sweep.ended("failed", 1.0), results, writer, "none", threading.Event())
+    whole = ending.conclude(where, sweep.ended("failed", 1.0), results, writer, "none", threading.Event())
+    assert whole is on_disk
     return where.file.getvalue() if isinstance(where.file, io.StringIO) else ""
 
 
@@ -65,7 +66,7 @@ def test_a_report_that_fails_delivers_all_the_same(
 
     monkeypatch.setattr(ending, what, broken)
     tracker = Kept()
-    text = conclude(tmp_path, tracker)
+    text = conclude(tmp_path, tracker, on_disk=what == "table")
     assert tracker.taken[-1] == "failed" and len(tracker.taken) == 3
     assert type(error).__name__ in caplog.text
     assert "results   " in text
@@ -73,6 +74,16 @@ def test_a_report_that_fails_delivers_all_the_same(
         assert "no report: " in text
     else:
         assert (tmp_path / "comparison.html").is_file()
+
+
+def test_a_format_that_the_disk_does_not_take_costs_no_other(tmp_path: Path) -> None:
+    for ending_of_it in ("html", "png"):
+        (tmp_path / f".comparison-part.{ending_of_it}").symlink_to("/dev/full")
+    text = conclude(tmp_path, Kept(), on_disk=False)
+    assert f"report incomplete: not written into {tmp_path}: comparison.html, comparison.png: No space left" in text
+    assert "report    " not in text and text.count("No space left") == 1
+    there = sorted(path.name for path in tmp_path.iterdir() if "comparison" in path.name)
+    assert there == ["comparison.csv", "comparison.md", "comparison.parquet"]
 
 
 def test_a_console_that_fails_delivers_all_the_same(tmp_path: Path) -> None:
