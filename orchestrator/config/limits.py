@@ -119,7 +119,8 @@ def order(steps: list[str]) -> Iterator[Problem]:
     elif len(quantizations) > 1:
         yield Problem("optimization.steps", steps, f"at most one of {', '.join(QUANTIZATIONS)}")
     elif quantizations and steps[-1] != quantizations[0]:
-        yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step")
+        right = ",".join([*(step for step in steps if step not in QUANTIZATIONS), *quantizations])
+        yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step: write [{right}]")
 
 
 def shortest(scenario: Scenario) -> float:
