@@ -1,6 +1,6 @@
 """What Hydra finds by its namespace: our launcher, and the lab's folder before the shipped configuration.
 
-Hydra imports this at every start, so it holds nothing but the two shims.
+Hydra imports this at every start, so it holds nothing but three shims.
 """
 
 from __future__ import annotations

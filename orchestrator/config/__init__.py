@@ -1,6 +1,6 @@
 """The configuration room: where YAML and overrides become validated cells."""
 
-from orchestrator.config.asked import cells_asked
+from orchestrator.config.asked import cells_asked, narrowed
 from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
 from orchestrator.config.rules import rules
@@ -13,6 +13,7 @@ __all__ = [
     "compose_cells",
     "conf_directory",
     "explained",
+    "narrowed",
     "register",
     "rules",
     "take_lab",

@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_origin, get_type_hints
@@ -43,6 +43,12 @@ class Rule:
         return all(
             any(same(wanted, value) for wanted in values for value in held(cell, chosen, key))
             for key, values in self.pairs.items()
+        )
+
+    def names_any(self, gone: Mapping[str, Collection[str]]) -> bool:
+        """Whether it names, under some key, a value that is gone."""
+        return any(
+            same(wanted, one) for key, wants in self.pairs.items() for wanted in wants for one in gone.get(key, ())
         )
 
     def points(self) -> Iterator[dict[str, str]]:
