@@ -17,7 +17,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-LAB_VARIABLE = "ORCHESTRATOR_LAB"
+from orchestrator.lab import LAB_VARIABLE
 
 
 class LabSearchPath(SearchPathPlugin):

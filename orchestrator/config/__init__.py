@@ -4,7 +4,8 @@ from orchestrator.config.asked import cells_asked, narrowed
 from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
 from orchestrator.config.rules import rules
-from orchestrator.config.sources import LAB_VARIABLE, conf_directory, register, take_lab
+from orchestrator.config.sources import conf_directory, register, take_lab
+from orchestrator.lab import LAB_VARIABLE
 
 __all__ = [
     "LAB_VARIABLE",

@@ -18,9 +18,10 @@ from yaml import YAMLError
 from orchestrator.cell import Settings
 from orchestrator.config.keys import nested
 from orchestrator.config.limits import Problem
-from orchestrator.config.sources import LAB_VARIABLE, conf_directory
+from orchestrator.config.sources import conf_directory
 from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean
+from orchestrator.lab import LAB_VARIABLE
 
 ADVICE = {
     "Cannot merge DictConfig with ListConfig": "a list is expected here: rules are exclude=[{device: pi4, threads: 4}]",
