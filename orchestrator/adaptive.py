@@ -15,7 +15,7 @@ from omegaconf import DictConfig, ListConfig
 
 from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean
-from orchestrator.measurement import Measurement
+from orchestrator.metrics import METRICS
 
 WHOLE = (
     "hydra_plugins.edge_orchestrator.MatrixSweeper",
@@ -45,6 +45,9 @@ def prepare(master: DictConfig) -> None:
     Raises:
         ConfigError: the sweeper's settings cannot work here.
     """
+    wrong = unknown(names(master.objective))
+    if wrong and is_adaptive(master):
+        raise ConfigError("\n".join(wrong))
     if not is_optuna(master):
         return
     sweeper = master.hydra.sweeper
@@ -89,15 +92,13 @@ def value(config: DictConfig, metrics: Mapping[str, float], objectives: Sequence
     return values[0] if len(values) == 1 else values
 
 
-def unknown(objectives: Sequence[str], measurement: Measurement) -> list[str]:
-    """Objectives that are no metric, neither there nor missing, each as a line that says which are."""
-    known = sorted({*measurement.metrics, *measurement.missing})
-    lines = []
-    for name in objectives:
-        if name not in known:
-            guess = did_you_mean(name, known)
-            lines.append(f"objective '{name}' is no metric. {guess}Metrics: {', '.join(known)}")
-    return lines
+def unknown(objectives: Sequence[str]) -> list[str]:
+    """Objectives that are no metric, each as a line that says which are."""
+    return [
+        f"objective '{name}' is no metric. {did_you_mean(name, METRICS)}Metrics: {', '.join(METRICS)}"
+        for name in objectives
+        if name not in METRICS
+    ]
 
 
 @contextlib.contextmanager

@@ -27,8 +27,8 @@ from orchestrator.verbs import VERBS
 
 OK, REFUSED = 0, 1
 MANY = 500
-COMPOSING_S = 0.15
-"""Of one cell, twice: the sweeper checks that it composes, then we compose it."""
+COMPOSING_S = 0.09
+"""Of one cell, which is composed once."""
 
 _current: list[Invocation] = []
 """Hydra creates the launcher, so the launcher finds its invocation here; one per process."""
@@ -113,7 +113,7 @@ def _no_job(_: DictConfig) -> None:
 
 
 def prepare(loader: ConfigLoader, master: DictConfig) -> None:
-    """What can be said of a sweep before its sweeper composes, and composes again, every cell.
+    """What can be said of a sweep before every cell is composed.
 
     Raises:
         ConfigError: it cannot work.
@@ -132,5 +132,6 @@ def launch(
     invocation = _current[0]
     matrix = invocation.matrix
     with invocation.folder_of(master):
+        matrix.narrowed = config.narrowed(loader, master)
         jobs = config.compose_cells(loader, master, batch, first_number + matrix.added, including=matrix.is_new)
         return invocation.launch(jobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -14,6 +15,12 @@ LOCAL = "local"
 HOLD = Matching(
     r"([A-Za-z0-9_.-]|\{board\}){1,64}", "letters, digits, '_', '-' and '.', at most 64; {board} stands for the host"
 )
+
+
+LONGEST_HOLD = 107
+"""Characters of a hold, which is the address of a socket."""
+_LONGEST_NAME = 32
+"""Characters of a board's name within another one."""
 
 
 # Settings are plain, not frozen, dataclasses: OmegaConf makes the node of a frozen one read-only, so that no
@@ -97,9 +104,22 @@ class Board:
     @property
     def hold(self) -> str:
         """The name under which this board is held, in its kernel."""
-        return self.device.hold.replace("{board}", re.sub(r"[^A-Za-z0-9_.-]", "-", self.name))
+        return _for_board(self.device.hold, self.name)
+
+    @property
+    def workdir(self) -> str:
+        """The only folder written on this board."""
+        return _for_board(self.device.workdir, self.name)
 
     @property
     def machine(self) -> str:
         """Boards with the same machine never measure at the same time."""
         return self.device.machine or f"board:{self.host}"
+
+
+def _for_board(text: str, name: str) -> str:
+    """``text`` with the board's name in it; where that had to be changed or cut, a digest keeps boards apart."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:_LONGEST_NAME]
+    if plain != name:
+        plain += f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return text.replace("{board}", plain)

@@ -250,10 +250,7 @@ class Invocation:
         result = None if job.excluded else self._results.get(self.matrix.number_of(job.cell))
         if result is None or result.measurement is None:
             return adaptive.nothing(job.config, len(self._objectives))
-        wrong = adaptive.unknown(self._objectives, result.measurement)
-        if wrong and adaptive.is_adaptive(job.config):
-            raise ConfigError("\n".join(wrong))
-        self._warn(*wrong)
+        self._warn(*adaptive.unknown(self._objectives))  # an adaptive sweep was refused for them
         return adaptive.value(job.config, result.measurement.metrics, self._objectives)
 
 

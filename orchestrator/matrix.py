@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 
@@ -23,6 +23,10 @@ class Matrix:
         self._console = console
         self._rules: dict[str, int] = {}  # text of an exclude rule -> cells it dropped, 0 included
         self._numbers: dict[str, int] = {}  # settings -> the cell that was first to have them
+        self._pointless: set[str] = set()  # exclude rules about what the command line took out of a preset's axis
+        self._idle: list[str] = []  # include rules that added no cell
+        self.narrowed: Mapping[str, Collection[str]] = {}
+        """Values of a preset's axes that the command line took out, by key."""
         self.dropped: dict[str, int] = {}
         """Of the batch last taken: text of an exclude rule -> cells it dropped."""
         self.added = 0
@@ -44,11 +48,17 @@ class Matrix:
 
     @property
     def unmatched(self) -> list[str]:
-        """A line for each exclude rule that dropped no cell: likely a typo."""
-        return [f"this exclude rule matched no cell: {rule}" for rule, count in self._rules.items() if not count]
+        """A line for each rule that did nothing: likely a typo."""
+        dead = [rule for rule, count in self._rules.items() if not count and rule not in self._pointless]
+        lines = [f"this exclude rule matched no cell: {rule}" for rule in dead]
+        return lines + [f"this include rule added no cell: {rule}" for rule in self._idle]
 
     def take(self, jobs: Sequence[Job]) -> list[Job]:
         """Of a batch, those to plan: neither excluded nor measured in an earlier batch."""
+        if self.is_new:
+            adding = {job.included for job in jobs}
+            includes = config.rules("include", jobs[0].cell.settings.include)
+            self._idle = [rule.text for rule in includes if rule.text not in adding]
         self._drop(jobs)
         self.added += sum(not job.asked for job in jobs)
         before = set(self._numbers)
@@ -66,6 +76,8 @@ class Matrix:
     def _drop(self, jobs: Sequence[Job]) -> None:
         for rule in config.rules("exclude", jobs[0].cell.settings.exclude):
             self._rules.setdefault(rule.text, 0)
+            if rule.names_any(self.narrowed):
+                self._pointless.add(rule.text)
         self.dropped = dict(Counter(job.excluded for job in jobs if job.excluded))
         for text, count in self.dropped.items():
             self._rules[text] += count

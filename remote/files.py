@@ -170,6 +170,17 @@ def _sync_filesystem(path: str) -> None:
         os.close(descriptor)
 
 
+def _rename_new(part: str, target: str) -> bool:
+    """Give a folder its name; False where another session that shares the work folder was faster with its own."""
+    try:
+        os.rename(part, target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and os.path.isdir(target):
+            return False
+        raise
+    return True
+
+
 def unpack(workdir: str, blob: Any, env: Any) -> dict[str, Any]:
     """Extract a blob (a tar, compressed or not) to envs/<env>, all of it or nothing."""
     import shutil
@@ -180,14 +191,15 @@ def unpack(workdir: str, blob: Any, env: Any) -> dict[str, Any]:
     target = os.path.join(workdir, "envs", env)
     if os.path.isdir(target):
         return {"existing": True}
-    part = os.path.join(workdir, "envs", ".part-%s-%d" % (env[:16], os.getpid()))
-    shutil.rmtree(part, ignore_errors=True)
+    # Not by process id: boards that share a home, or containers, may have the same ones.
+    part = os.path.join(workdir, "envs", ".part-%s-%s" % (env[:16], os.urandom(8).hex()))
     os.makedirs(part, 0o700)
     try:
         with tarfile.open(os.path.join(workdir, "blobs", blob), "r:*") as archive:
             members = _extract(archive, part)
         _sync_filesystem(part)
-        os.rename(part, target)
+        if not _rename_new(part, target):
+            return {"existing": True}
     except (tarfile.TarError, EOFError, OSError) as error:
         kind = "NoSpace" if isinstance(error, OSError) and is_full(error) else "BadArchive"
         raise FileError(kind, "environment %s: %s" % (env[:16], error)) from error
@@ -205,9 +217,10 @@ def sweep_parts(workdir: str) -> None:
     for folder in ("blobs", "envs"):
         for name in os.listdir(os.path.join(workdir, folder)):
             path = os.path.join(workdir, folder, name)
-            if not name.startswith(".part-") or time.time() - os.lstat(path).st_mtime < _STALE_S:
-                continue
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                os.remove(path)
+            with suppress(FileNotFoundError):  # another session is as far as we are
+                if not name.startswith(".part-") or time.time() - os.lstat(path).st_mtime < _STALE_S:
+                    continue
+                if os.path.isdir(path) and not os.path.islink(path):
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    os.remove(path)

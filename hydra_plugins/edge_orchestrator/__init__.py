@@ -1,6 +1,6 @@
 """What Hydra finds by its namespace: our launcher, and the lab's folder before the shipped configuration.
 
-Hydra imports this at every start, so it holds nothing but the two shims.
+Hydra imports this at every start, so it holds nothing but three shims.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-LAB_VARIABLE = "ORCHESTRATOR_LAB"
+from orchestrator.lab import LAB_VARIABLE
 
 
 class LabSearchPath(SearchPathPlugin):

@@ -12,8 +12,7 @@ from typing import Any
 
 from orchestrator.builder.digests import digest
 from orchestrator.errors import BuildError, ConfigError
-
-LAB_VARIABLE = "ORCHESTRATOR_LAB"  # set by --config-dir as well
+from orchestrator.lab import LAB_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,8 +17,20 @@ def digest(path: Path, pattern: str = "*") -> str:
     """
     if not path.is_dir():
         return _file_digest(path, _stamp(path, path.parent))
-    files = [file for file in sorted(path.rglob(pattern)) if file.is_file() and "__pycache__" not in file.parts]
-    return _tree_digest(path, tuple(_stamp(file, path) for file in files))
+    return _tree_digest(path, tuple(_stamp(file, path) for file in _files(path, pattern)))
+
+
+def _files(folder: Path, pattern: str, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+    """In order, also those in folders that are links, but not round in circles."""
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above or folder.name == "__pycache__":
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _files(path, pattern, (*above, here))
+        elif path.is_file() and path.match(pattern):
+            yield path
 
 
 def _stamp(file: Path, root: Path) -> Stamp:

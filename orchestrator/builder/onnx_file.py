@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from orchestrator.errors import BuildError, UnsupportedOptimization
 
 _KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")  # the second input of each
 _IMAGE_RANK = 4
+_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def take(path: Path, recipe: Recipe) -> Taken:
     """
     try:
         model = onnx.load(path, load_external_data=False)
-        if any(uses_external_data(tensor) for tensor in model.graph.initializer):
+        if any(uses_external_data(tensor) or tensor.external_data for tensor in _tensors(model)):
             raise BuildError(f"{path} keeps weights in other files", hint="save it as one file: onnx.save(model, path)")
         onnx.checker.check_model(model)
     except BuildError:
@@ -47,7 +49,7 @@ def take(path: Path, recipe: Recipe) -> Taken:
     except Exception as error:
         raise BuildError(f"{path} is no ONNX model: {_said(error)}", hint="is the file whole?") from error
     if recipe.input_size and not any(len(_shape(given)) == _IMAGE_RANK for given in _inputs(model)):
-        raise UnsupportedOptimization(f"{recipe.subject} cannot have an input_size: it takes no images")
+        raise UnsupportedOptimization(f"{recipe.name} cannot have an input_size: it takes no images")
     filled = [words for given in _inputs(model) if (words := _fill(model, given, recipe))]
     content = model.SerializeToString() if filled else path.read_bytes()
     notes = [f"open dimensions were fixed: {', '.join(filled)}"] if filled else []
@@ -91,6 +93,17 @@ def _run(content: bytes, path: Path, recipe: Recipe) -> list[Array]:
         raise BuildError(f"{path} cannot be run: {_said(error)}") from error
 
 
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every tensor, wherever it is: weights, attributes of nodes, graphs within nodes, functions."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _tensors(inner)
+
+
 def _noise(shape: list[int], dtype: Any, seed: int) -> Array:
     if not shape:
         return np.zeros(shape, dtype)
@@ -106,10 +119,11 @@ def _inputs(model: Any) -> list[Any]:
 def _fill(model: Any, given: Any, recipe: Recipe) -> str | None:
     """Write the batch and input size into the open dimensions of an input; what was written, in words."""
     dims = given.type.tensor_type.shape.dim
+    sides = _sides(_shape(given))
     open_ones = [index for index, dim in enumerate(dims) if not dim.HasField("dim_value")]
     _refuse(given, recipe)
     for index in open_ones:
-        size = recipe.batch_size if index == 0 else recipe.input_size if len(dims) == _IMAGE_RANK else None
+        size = recipe.batch_size if index == 0 else recipe.input_size if index in sides else None
         if size is None:
             raise BuildError(
                 f"{recipe.subject}: the shape of input {given.name} is open: {_shape(given)}",
@@ -126,12 +140,17 @@ def _refuse(given: Any, recipe: Recipe) -> None:
         return
     if shape[0] not in (None, recipe.batch_size) and recipe.batch_size != 1:
         raise UnsupportedOptimization(
-            f"{recipe.subject} cannot have batch_size {recipe.batch_size}: its own is {shape[0]}"
+            f"{recipe.name} cannot have batch_size {recipe.batch_size}: its own is {shape[0]}"
         )
-    if recipe.input_size and len(shape) == _IMAGE_RANK and shape.count(recipe.input_size) + shape.count(None) < 2:
-        raise UnsupportedOptimization(
-            f"{recipe.subject} cannot have input_size {recipe.input_size}: its shape is {shape}"
-        )
+    if recipe.input_size and any(shape[side] not in (None, recipe.input_size) for side in _sides(shape)):
+        raise UnsupportedOptimization(f"{recipe.name} cannot have input_size {recipe.input_size}: its shape is {shape}")
+
+
+def _sides(shape: list[Any]) -> tuple[int, ...]:
+    """The axes of height and width: ONNX has the channels before them, some exporters leave them behind."""
+    if len(shape) != _IMAGE_RANK:
+        return ()
+    return (1, 2) if shape[3] in _CHANNELS and shape[1] not in _CHANNELS else (2, 3)
 
 
 def _replace(model: Any, name: str, size: int) -> None:

@@ -16,8 +16,9 @@ _PRUNED = (
     *(keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D),
     *(keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose),
 )
-"""As TensorFlow's own pruning does: not the kernels of depthwise convolutions, which are small and hold little slack,
-and neither biases nor what belongs to a normalization."""
+_SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+"""As TensorFlow's own pruning does: of separable convolutions the pointwise kernel; not the kernels of depthwise
+convolutions, which are small and hold little slack, and neither biases nor what belongs to a normalization."""
 
 
 @contextmanager
@@ -27,20 +28,21 @@ def pruned(model: Any, sparsity: float, subject: str) -> Iterator[dict[str, floa
     Yields the reached share of zeros per layer.
     """
     # Private, but the only way that also finds layers inside of nested models, wrappers and attention.
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, _PRUNED)]
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, (*_PRUNED, *_SEPARABLE))]
     if not layers:
         raise UnsupportedOptimization(f"{subject} cannot be pruned: it has no convolution and no dense layer")
-    kept = [layer.kernel.numpy() for layer in layers]
+    kernels = [layer.pointwise_kernel if isinstance(layer, _SEPARABLE) else layer.kernel for layer in layers]
+    kept = [kernel.numpy() for kernel in kernels]
     shares: dict[str, float] = {}
     try:
-        for layer, kernel in zip(layers, kept, strict=True):
-            thinned = without_smallest(kernel, sparsity)
-            layer.kernel.assign(thinned)
+        for layer, kernel, full in zip(layers, kernels, kept, strict=True):
+            thinned = without_smallest(full, sparsity)
+            kernel.assign(thinned)
             shares[layer.name] = float((thinned == 0).mean())
         yield shares
     finally:
-        for layer, kernel in zip(layers, kept, strict=True):
-            layer.kernel.assign(kernel)
+        for kernel, full in zip(kernels, kept, strict=True):
+            kernel.assign(full)
 
 
 def without_smallest(kernel: Array, sparsity: float) -> Array:

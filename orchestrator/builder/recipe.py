@@ -117,10 +117,14 @@ class Recipe:
         return dataclasses.replace(self, steps=(), sparsity=None, calibration_samples=None)
 
     @property
+    def name(self) -> str:
+        """How messages call the model, whatever is done to it."""
+        return str(self.path if self.kind == "file" else self.application or self.factory or self.kind)
+
+    @property
     def subject(self) -> str:
-        """How messages call it."""
-        what = self.path if self.kind == "file" else self.application or self.factory or self.kind
-        return f"{what} ({', '.join(self.steps) or 'none'})"
+        """How messages call what is built."""
+        return f"{self.name} ({', '.join(self.steps) or 'none'})"
 
 
 def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:

@@ -66,28 +66,26 @@ def static(given: Sequence[Any], recipe: Recipe, batch_size: int) -> list[Any]:
     Raises UnsupportedOptimization where a shape in the model contradicts them, BuildError where one stays open.
     """
     if recipe.input_size and not any(len(spec.shape) == _IMAGE_RANK for spec in given):
-        raise UnsupportedOptimization(f"{recipe.subject} cannot have an input_size: it takes no images")
+        raise UnsupportedOptimization(f"{recipe.name} cannot have an input_size: it takes no images")
     return [tf.TensorSpec(_filled(spec, recipe, batch_size), spec.dtype, name=spec.name) for spec in given]
 
 
 def _filled(spec: Any, recipe: Recipe, batch_size: int) -> list[int]:
     if not spec.dtype.is_floating and not spec.dtype.is_integer and not spec.dtype.is_bool:
-        raise BuildError(
-            f"{recipe.subject}: input {spec.name} is of type {spec.dtype.name}; numbers can be made up only"
-        )
+        raise BuildError(f"{recipe.name}: input {spec.name} is of type {spec.dtype.name}; numbers can be made up only")
     if spec.shape.rank in (None, 0):
-        raise BuildError(f"{recipe.subject}: input {spec.name} has no batch axis")
+        raise BuildError(f"{recipe.name}: input {spec.name} has no batch axis")
     batch, *rest = spec.shape.as_list()
     if batch not in (None, batch_size) and batch_size != 1:
-        raise UnsupportedOptimization(f"{recipe.subject} cannot have batch_size {batch_size}: its own is {batch}")
+        raise UnsupportedOptimization(f"{recipe.name} cannot have batch_size {batch_size}: its own is {batch}")
     size = recipe.input_size if len(rest) == _IMAGE_RANK - 1 else None
     if size and any(side not in (None, size) for side in rest[:2]):
         own = "x".join(str(side) for side in rest[:2])
-        raise UnsupportedOptimization(f"{recipe.subject} cannot have input_size {size}: its own is {own}")
+        raise UnsupportedOptimization(f"{recipe.name} cannot have input_size {size}: its own is {own}")
     filled = [batch or batch_size, *(side or size for side in rest[:2]), *rest[2:]]
     if None in filled:
         raise BuildError(
-            f"{recipe.subject}: the shape of input {spec.name} is open: {spec.shape}",
+            f"{recipe.name}: the shape of input {spec.name} is open: {spec.shape}",
             hint="input_size=PIXELS fills the height and width of images; build anything else with a fixed shape",
         )
     return filled

@@ -69,6 +69,8 @@ class Store:
                 lock.acquire(timeout=_POLL_S, poll_interval=_POLL_S / 2)
             except Timeout:
                 continue
+            except OSError as error:  # a network disk has its own
+                raise BuildError(f"cannot lock {locks}: {error.strerror or error}", hint="a local cache?") from error
             try:
                 yield True
             finally:

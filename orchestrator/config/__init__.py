@@ -1,10 +1,11 @@
 """The configuration room: where YAML and overrides become validated cells."""
 
-from orchestrator.config.asked import cells_asked
+from orchestrator.config.asked import cells_asked, narrowed
 from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
 from orchestrator.config.rules import rules
-from orchestrator.config.sources import LAB_VARIABLE, conf_directory, register, take_lab
+from orchestrator.config.sources import conf_directory, register, take_lab
+from orchestrator.lab import LAB_VARIABLE
 
 __all__ = [
     "LAB_VARIABLE",
@@ -13,6 +14,7 @@ __all__ = [
     "compose_cells",
     "conf_directory",
     "explained",
+    "narrowed",
     "register",
     "rules",
     "take_lab",

@@ -29,16 +29,35 @@ def key_of(override: str) -> str:
 
 def overrides_of(loader: ConfigLoader, master: DictConfig) -> dict[str, Override]:
     """The overrides by their keys, parsed: a preset's ``hydra.sweeper.params``, and the command line, which wins."""
-    params = [f"{key}={value}" for key, value in (master.hydra.sweeper.get("params") or {}).items()]
     parser = OverridesParser.create(config_loader=loader)
     with explained():
-        parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
+        parsed = parser.parse_overrides([*preset(master), *master.hydra.overrides.task])
     return {override.key_or_group: override for override in parsed}
 
 
 def swept(loader: ConfigLoader, master: DictConfig) -> set[str]:
     """The keys that are axes of this sweep."""
     return {key for key, override in overrides_of(loader, master).items() if override.is_sweep_override()}
+
+
+def narrowed(loader: ConfigLoader, master: DictConfig) -> dict[str, set[str]]:
+    """Values of a preset's axes that the command line took out, by key."""
+    found = overrides_of(loader, master)
+    with explained():
+        before = OverridesParser.create(config_loader=loader).parse_overrides(preset(master))
+    return {one.key_or_group: values(one) - values(found[one.key_or_group]) for one in before}
+
+
+def preset(master: DictConfig) -> list[str]:
+    """The axes of a preset, as overrides."""
+    return [f"{key}={value}" for key, value in (master.hydra.sweeper.get("params") or {}).items()]
+
+
+def values(override: Override) -> set[str]:
+    """What an override asks for, as words; an interval has no such values."""
+    if override.is_discrete_sweep():
+        return set(override.sweep_string_iterator())
+    return set() if override.is_sweep_override() else {override.get_value_element_as_str()}
 
 
 def cells_asked(loader: ConfigLoader, master: DictConfig) -> int:

@@ -12,10 +12,10 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from orchestrator.cell import Cell, Settings
+from orchestrator.cell import AXES, Cell, Settings
 from orchestrator.config.asked import key_of, swept
 from orchestrator.config.explain import explained, known_keys, refusal
-from orchestrator.config.keys import AXES, NOT_MEASURED, NOT_MEASURED_OF_DEVICE
+from orchestrator.config.keys import NOT_MEASURED, NOT_MEASURED_OF_DEVICE
 from orchestrator.config.limits import problems
 from orchestrator.config.rules import Rule, rules
 from orchestrator.errors import ConfigError
@@ -26,15 +26,20 @@ from orchestrator.redact import redacted
 class Job:
     """A composed Hydra job: the cell, and what Hydra would have written about it.
 
-    ``excluded`` is the rule that dropped it, None where it runs. ``asked``: the sweeper waits for its value; an include
-    rule's cell was asked for by nobody else.
+    ``excluded`` is the rule that dropped it, None where it runs; ``included`` the one that added it, None where the
+    sweeper asked for it.
     """
 
     cell: Cell
     config: DictConfig
     overrides: tuple[str, ...]
     excluded: str | None = None
-    asked: bool = True
+    included: str | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether the sweeper waits for its value."""
+        return self.included is None
 
     def save(self) -> None:
         """Write ``.hydra/`` as Hydra does, and ``config.yaml``: everything resolved, secrets blotted out."""
@@ -67,9 +72,10 @@ def compose_cells(
         excludes, includes = rules("exclude", settings.exclude), rules("include", settings.include)
         jobs = [dataclasses.replace(job, excluded=dropped_by(excludes, job)) for job in jobs]
         if including:
-            shared = tuple(word for word in batch[0] if key_of(word) not in swept(loader, master))
-            left = [job.overrides for job in jobs if job.excluded is None] or [shared]
-            jobs += added(loader, master, left, includes, first_number + len(batch))
+            axes = swept(loader, master)
+            shared = tuple(word for word in batch[0] if key_of(word) not in axes)
+            left = [job for job in jobs if job.excluded is None]
+            jobs += added(loader, master, left, shared, includes, first_number + len(batch))
     wrong = dict.fromkeys(problem for job in jobs if job.excluded is None for problem in wrong_with(job))
     folders = [job.cell.directory for job in jobs]
     if len(set(folders)) < len(folders):
@@ -96,15 +102,21 @@ def dropped_by(excludes: Sequence[Rule], job: Job) -> str | None:
 def added(
     loader: ConfigLoader,
     master: DictConfig,
-    left: Sequence[Sequence[str]],
+    left: Sequence[Job],
+    shared: tuple[str, ...],
     includes: Sequence[Rule],
     first_number: int,
 ) -> list[Job]:
-    """The cells of include rules: each cell that is ``left``, with what a rule says instead, where new."""
+    """The cells of include rules: each cell that is ``left``, with what a rule says instead, where new.
+
+    Where none is left, there still is what all of them ``shared``.
+    """
     jobs: list[Job] = []
-    known = {frozenset(overrides) for overrides in left}
+    bases = [job.overrides for job in left] or [shared]
+    known = {frozenset(overrides) for overrides in bases} if left else set()
+    settings = {repr(job.cell.settings) for job in left}
     for rule in includes:
-        for point, base in itertools.product(rule.points(), left):
+        for point, base in itertools.product(rule.points(), bases):
             overrides = [*(word for word in base if key_of(word) not in point), *point.values()]
             if frozenset(overrides) in known:
                 continue
@@ -113,7 +125,9 @@ def added(
                 job = composed(loader, master, overrides, first_number + len(jobs))
             except ConfigError as error:
                 raise ConfigError(f"include rule {rule.text}: {error.message}", hint=error.hint) from error
-            jobs.append(dataclasses.replace(job, asked=False))
+            if repr(job.cell.settings) not in settings:  # the same may be said in other words
+                settings.add(repr(job.cell.settings))
+                jobs.append(dataclasses.replace(job, included=rule.text))
     return jobs
 
 

@@ -18,9 +18,10 @@ from yaml import YAMLError
 from orchestrator.cell import Settings
 from orchestrator.config.keys import nested
 from orchestrator.config.limits import Problem
-from orchestrator.config.sources import LAB_VARIABLE, conf_directory
+from orchestrator.config.sources import conf_directory
 from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean
+from orchestrator.lab import LAB_VARIABLE
 
 ADVICE = {
     "Cannot merge DictConfig with ListConfig": "a list is expected here: rules are exclude=[{device: pi4, threads: 4}]",
@@ -58,10 +59,20 @@ def explanation(error: BaseException) -> str:
         text = text.replace(where[0], f"In {file_of(where[1])}:", 1)
     key = re.search(r"full_key: (\S+)", str(error)) or re.search(r"full_key: (\S+)", str(cause))
     if key and "Key '" in text:
-        text += f"\n{known_keys(key[1])}"
+        text = unknown(text, key[1])
     elif key and key[1] not in text:
         text += f"\nkey: {key[1]}"
     return "\n".join([text, *(advice for words, advice in ADVICE.items() if words in text)])
+
+
+def unknown(text: str, key: str) -> str:
+    """Of an unknown key: the file it was written in, and what could have been written instead."""
+    known = known_keys(key)
+    if not known.startswith("key "):
+        return f"{text}\n{known}"
+    file = f"{text.partition(':')[0]}: " if text.startswith("In ") else ""
+    package = "\nthe first line of an experiment file must be # @package _global_" if key == "experiment" else ""
+    return f"{file}unknown {known}{package}"
 
 
 def missing(name: str, options: list[str]) -> str:

@@ -6,7 +6,6 @@ import types
 from typing import Any, get_args
 
 GROUPS = ("device", "model", "optimization", "runtime", "scenario")
-AXES = (*GROUPS, "threads", "batch_size", "input_size")
 NOT_MEASURED = ("exclude", "include", "dry_run", "root", "tracking", "experiment", "baseline", "objective")
 """One for the whole sweep: none of them can be an axis, and none is part of a cell's identity."""
 NOT_MEASURED_OF_DEVICE = (

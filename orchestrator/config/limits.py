@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, Settings
-from orchestrator.device import Board, Device, PowerProfile, PowerRange
+from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
@@ -71,6 +71,8 @@ def inventory(device: Device) -> Iterator[Problem]:
         yield Problem("device.hosts", device.hosts, "each host once")
     if not device.workdir.startswith(("/", "~/")):
         yield Problem("device.workdir", device.workdir, "an absolute path, or one that begins with ~/")
+    if wide := [board.hold for board in device.boards if len(board.hold) > LONGEST_HOLD]:
+        yield Problem("device.hold", wide[0], f"at most {LONGEST_HOLD} characters with the host in it")
     if strangers := [host for host in device.tags if host != "*" and host not in device.hosts]:
         yield Problem(
             "device.tags", strangers, f"hosts as device.hosts spells them ({', '.join(device.hosts)}), or '*'"
@@ -119,7 +121,8 @@ def order(steps: list[str]) -> Iterator[Problem]:
     elif len(quantizations) > 1:
         yield Problem("optimization.steps", steps, f"at most one of {', '.join(QUANTIZATIONS)}")
     elif quantizations and steps[-1] != quantizations[0]:
-        yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step")
+        right = ",".join([*(step for step in steps if step not in QUANTIZATIONS), *quantizations])
+        yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step: write [{right}]")
 
 
 def shortest(scenario: Scenario) -> float:

@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 
 from orchestrator.cell import Settings
 from orchestrator.errors import ConfigError
+from orchestrator.lab import LAB_VARIABLE
 
-LAB_VARIABLE = "ORCHESTRATOR_LAB"
 LAB_FLAGS = ("--config-dir", "-cd")
 
 

@@ -70,13 +70,13 @@ class Facts:
         return ".".join(map(str, self.python))
 
 
-def facts(shell: Shell, device: Device) -> Facts:
-    """Ask a board what it is, and make its work folder.
+def facts(shell: Shell, device: Device, workdir: str | None = None) -> Facts:
+    """Ask a board what it is, and make its work folder: ``workdir``, else the device's.
 
     Raises BoardNotReady when there is no usable Python, the work folder cannot be written, or the answer is
     garbage.
     """
-    source = facts_source({"workdir": device.workdir})
+    source = facts_source({"workdir": workdir or device.workdir})
     out = shell.run([*interpreter(device.python), "-I", "-S", "-"], stdin=source, check=False)
     line = next((line for line in out.stdout.splitlines() if line.startswith(SENTINEL)), None)
     if line is None:

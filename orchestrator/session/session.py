@@ -99,7 +99,7 @@ class Session:
         try:
             connection = self._connect()
             progress("looking at the board")
-            self.facts = facts(connection, self.board.device)
+            self.facts = facts(connection, self.board.device, self.board.workdir)
             deploy.push_program(connection, self.facts, self.board.device, self._workshop.program)
             progress("taking the hold")
             self._attach(connection, wait_s)

@@ -36,6 +36,11 @@ def two_inputs() -> keras.Model:
     return keras.Model([signal, choice], layers.Conv1D(2, 1)(mixed))
 
 
+def separable() -> keras.Model:
+    """As Xception is made."""
+    return keras.Sequential([keras.Input((8, 8, 4)), layers.SeparableConv2D(8, 3), layers.GlobalAveragePooling2D()])
+
+
 def no_kernel() -> keras.Model:
     return keras.Sequential([keras.Input((4,)), layers.ReLU()])
 

@@ -34,6 +34,11 @@ def counting(path: Path) -> Path:
     return save(path, nodes, inputs, {"where": [2, "found"]}, {}, {"a": TensorProto.INT64, "b": TensorProto.INT64})
 
 
+def looking(path: Path, shape: list[Any]) -> Path:
+    """Takes an image of any layout, and does nothing with it."""
+    return save(path, [helper.make_node("Relu", ["image"], ["same"])], {"image": shape}, {"same": [None] * 4}, {})
+
+
 def save(
     path: Path,
     nodes: list[Any],

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.artifact import Artifact
 from orchestrator.errors import BuildError, UnsupportedOptimization
 from tests.builder.conftest import Build, own_file
-from tests.builder.onnx_nets import counting, small
+from tests.builder.onnx_nets import counting, looking, small
 
 pytestmark = pytest.mark.slow
 
@@ -84,3 +84,43 @@ def test_weights_in_other_files_are_refused(build: Build, tmp_path: Path) -> Non
     onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=1024)
     with pytest.raises(BuildError, match=r"split\.onnx keeps weights in other files"):
         build(own_file(path))
+
+
+def test_a_constant_in_another_file_is_refused(build: Build, tmp_path: Path) -> None:
+    """Also within a branch: onnx itself would read what lies beside it."""
+    outside = onnx.TensorProto(name="c", data_type=onnx.TensorProto.FLOAT, dims=[4])
+    outside.data_location = onnx.TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="weights.bin")
+    constant = onnx.helper.make_node("Constant", [], ["c"])
+    constant.attribute.append(onnx.AttributeProto(name="value", type=onnx.AttributeProto.TENSOR, t=outside))
+    branch = onnx.helper.make_graph([constant], "branch", [], [])
+    within = onnx.helper.make_node("If", ["yes"], ["x"], then_branch=branch, else_branch=branch)
+    for node in (constant, within):
+        path = small(tmp_path / "split.onnx")
+        model = onnx.load(path)
+        model.graph.node.append(node)
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(BuildError, match=r"split\.onnx keeps weights in other files"):
+            build(own_file(path))
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "words"),
+    [
+        (["n", "c", "h", "w"], 8, "the shape of input image is open"),  # the channels are no side
+        (["n", 3, 8, 6], 8, r"cannot have input_size 8: its shape is \[None, 3, 8, 6\]"),
+        ([3, 3, 8, 8], 3, r"cannot have input_size 3: its shape"),
+        (["n", 8, "w", 3], 6, r"cannot have input_size 6: its shape"),
+    ],
+)
+def test_the_input_size_is_height_and_width(
+    build: Build, tmp_path: Path, shape: list[object], size: int, words: str
+) -> None:
+    path = looking(tmp_path / "looking.onnx", shape)
+    with pytest.raises(BuildError, match=words):
+        build(own_file(path), input_size=size)
+
+
+def test_channels_may_come_last(build: Build, tmp_path: Path) -> None:
+    path = looking(tmp_path / "looking.onnx", ["n", "h", "w", 3])
+    assert shapes(build(own_file(path), input_size=6))[0] == [1, 6, 6, 3]

@@ -65,6 +65,19 @@ def test_half_of_each_kernel_is_zero_and_stays_zero(build: Build, lab: Path, ste
     assert (artifact.manifest["calibration"] is None) == (dtype != "int8")
 
 
+def test_of_a_separable_convolution_the_pointwise_kernel_is_pruned(build: Build, lab: Path) -> None:
+    artifact = build(net("separable"), "prune")
+    made = graph(artifact)
+    shares = {}
+    for op in made.ops:
+        if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            kernel = made.constant(op, 1)
+            assert kernel is not None and kernel.data is not None
+            shares[op.name] = float((kernel.data == 0).mean())
+    assert shares == {"CONV_2D": 0.5, "DEPTHWISE_CONV_2D": 0.0}
+    assert list(artifact.manifest["pruning"]["zeros_per_layer"].values()) == [0.5]
+
+
 def test_pruning_leaves_the_cached_float_model_alone(build: Build, lab: Path) -> None:
     build(net("tiny"), "prune", sparsity=0.9)
     after = build(net("tiny"), batch_size=2)  # frozen anew from the same model in the worker's memory

@@ -134,6 +134,19 @@ def test_a_saved_model_counts_as_a_tree(tmp_path: Path) -> None:
     assert recipe(own_file(tmp_path / "net")).key != before
 
 
+def test_a_linked_folder_counts_by_what_is_in_it(tmp_path: Path) -> None:
+    model, weights = tmp_path / "model", tmp_path / "weights"
+    model.mkdir()
+    weights.mkdir()
+    (model / "saved_model.pb").write_bytes(b"graph")
+    (weights / "data").write_bytes(b"1")
+    (weights / "round").symlink_to(model)  # goes in circles
+    (model / "variables").symlink_to(weights)
+    before = recipe(own_file(model)).key
+    (weights / "data").write_bytes(b"22")
+    assert recipe(own_file(model)).key != before
+
+
 def test_a_chain_counts_with_its_order_and_its_numbers() -> None:
     keys = [recipe(MOBILENET, steps).key for steps in ("none", "prune", "int8", "prune+int8", "int16x8")]
     assert len(set(keys)) == 5

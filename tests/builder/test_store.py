@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -97,6 +99,15 @@ def test_waiting_for_a_key_can_be_cancelled(store: Store) -> None:
         threading.Timer(0.2, stop.set).start()
         with store.locked(KEY, stop.is_set) as second:
             assert not second
+
+
+def test_a_lock_that_the_disk_refuses_is_a_build_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    monkeypatch.setattr("filelock.FileLock._acquire", refusing)
+    with pytest.raises(BuildError, match=r"cannot lock .*timed out"):
+        put(store)
 
 
 def test_an_unwritable_cache_is_a_build_error(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_shipped_devices_stay_reachable_beside_a_lab(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name: pi4\nhost: [x]\n", ["pi4.yaml", "'host'", "did you mean 'hosts'?"]),
+        ("name: pi4\nhost: [x]\n", ["pi4.yaml: unknown key 'device.host'", "did you mean 'hosts'?"]),
         ("name: pi4\nhosts: [x]\nport: ssh\n", ["pi4.yaml", "device.port", "Integer"]),
         ("name: pi4\nhosts: [x]\nport: 0\n", ["pi4.yaml", "device.port = 0", "1 to 65535"]),
         ("name: pi4\nhosts: [x\n", ["pi4.yaml", "YAML"]),

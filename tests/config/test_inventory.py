@@ -55,6 +55,11 @@ def test_where_takes_the_boards_with_all_its_tags() -> None:
         (["+device.tags.pi4=['a b']"], "device.tags, device.where", "words"),
         (["device.memory_mb=[0]"], "device.memory_mb", "above 0"),
         (["device.hosts=[]"], "device.hosts", "at least one"),
+        (
+            [f"device.hosts=[{'h' * 40}]", "device.hold='{board}{board}{board}'"],
+            "device.hold",
+            "at most 107 characters",
+        ),
     ],
 )
 def test_wrong_tags_are_named(words: list[str], key: str, allowed: str) -> None:
@@ -64,8 +69,12 @@ def test_wrong_tags_are_named(words: list[str], key: str, allowed: str) -> None:
 
 def test_boards_that_share_a_kernel_can_be_held_apart() -> None:
     device = Device("pi4", ["pi@127.0.0.1:2201", "127.0.0.1:2202"], hold="lab-{board}")
-    assert [board.hold for board in device.boards] == ["lab-127.0.0.1-2201", "lab-127.0.0.1-2202"]
+    assert [board.hold[:-8] for board in device.boards] == ["lab-127.0.0.1-2201-", "lab-127.0.0.1-2202-"]
     assert Board(Device("pi4", ["a"]), "a").hold == "edge-orchestrator"
+    alike = Device("pi4", ["a:1", "a-1", "b" * 40 + "1", "b" * 40 + "2"], hold="{board}", workdir="~/w/{board}")
+    assert len({board.hold for board in alike.boards}) == len({board.workdir for board in alike.boards}) == 4
+    assert alike.boards[1].hold == "a-1" and alike.boards[1].workdir == "~/w/a-1"
+    assert max(len(board.hold) for board in alike.boards) == 32 + 9
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,10 @@ CHOSEN = {"device": "pi4", "model": "file", "optimization": "none", "runtime": "
         {"scenario.window_s": 2},
         {"runtime.candidates": "litert"},  # one of a list
         {"device.cores": [4, 8], "batch_size": 1},
+        {"runtime.xnnpack": ["require", "auto"]},
+        {"optimization.steps": []},  # a list is one value where the setting is one
+        {"runtime.candidates": ["litert", "tflite_runtime", "onnxruntime"]},
+        {"runtime.candidates": [["litert"], ["litert", "tflite_runtime", "onnxruntime"]]},
     ],
 )
 def test_a_rule_that_holds(cell: Cell, rule: dict[str, object]) -> None:
@@ -66,6 +70,10 @@ def test_a_rule_that_holds(cell: Cell, rule: dict[str, object]) -> None:
         {"input_size": 224},
         {"model.input_size": 0},
         {"device.power.load.high_w": 6},
+        {"runtime.xnnpack": False},  # off, as YAML reads it
+        {"runtime.candidates": ["litert"]},
+        {"optimization.steps": ["prune", "int8"]},
+        {"model.arguments.width": 8},
     ],
 )
 def test_a_rule_that_does_not_hold(cell: Cell, rule: dict[str, object]) -> None:
@@ -93,12 +101,41 @@ def test_every_value_is_itself_and_no_other_kind(value: object) -> None:
         ({"objective": "x"}, ["unknown key 'objective'"]),
         ({"model": {"weights": "x"}}, ["with dots"]),
         ({"model": []}, ["no value"]),
+        ({"model": False}, ["exclude rule {model: false}", "'model' is a word", "quote it"]),
+        ({"model.weights": ["random", True]}, ["'model.weights' is a word", "quote it"]),
+        ({"runtime.xnnpack": True}, ["'runtime.xnnpack' is a word"]),  # none of its words is on
+        ({"model.argument.width": 1}, ["unknown key 'model.argument.width'"]),
     ],
 )
 def test_a_wrong_rule_is_named(rule: object, words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         rules("exclude", [rule, {"device": "fine"}])
     assert all(word in str(caught.value) for word in words) and "fine" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "rule"),
+    [
+        ("runtime.xnnpack=off", {"runtime.xnnpack": False}),
+        ("optimization=pruned_int8", {"optimization.steps": ["prune", "int8"]}),
+        ("++model.arguments.width=8", {"model.arguments.width": [4, 8]}),
+    ],
+)
+def test_a_rule_that_holds_after_an_override(word: str, rule: dict[str, object]) -> None:
+    (made,) = rules("exclude", [rule])
+    words = ("model=factory", "model.factory=nets:tiny")
+    assert made.matches(Cell(0, settings_of_words(*words, word), Path("/nowhere")), {})
+    assert not made.matches(Cell(0, settings_of_words(*words), Path("/nowhere")), {})
+
+
+def test_rules_that_say_the_same_are_one_and_their_text_holds_no_secret() -> None:
+    long = {"model.path": "x" * 20_000 + "\n"}
+    made = rules(
+        "exclude", [{"threads": 4, "device": "a"}, {"device": "a", "threads": 4}, long, {**long, "threads": 1}]
+    )
+    assert len(made) == 3
+    (secret,) = rules("exclude", [{"model.path": "https://me:secret@there/x"}])
+    assert "secret" not in secret.text
 
 
 def composed(tmp_path: Path, *words: str, **more: bool) -> list[config.Job]:
@@ -152,6 +189,21 @@ def test_what_a_rule_does_not_name_is_as_in_the_cells_left(tmp_path: Path) -> No
         *(("pi4", "1", "int8"), ("pi4", "2", "int8"), ("pi5", "1", "int8")),
         ("pi4", "4", "none"),  # once, whatever it was made from
     ]
+
+
+def test_a_cell_that_is_there_in_other_words_is_not_added(tmp_path: Path) -> None:
+    found = composed(tmp_path, "threads=1,2", "include=[{threads: 1}, {runtime.xnnpack: auto}, {seed: 0}, {seed: 1}]")
+    assert [job.included for job in found] == [None, None, "{seed: 1}", "{seed: 1}"]
+
+
+def test_lists_and_free_keys_are_included(tmp_path: Path) -> None:
+    words = ("model=factory", "model.factory=nets:tiny", "optimization=pruned")
+    steps = "{optimization.steps: [[prune, int8], [prune, float16]]}, {optimization.steps: int8}"
+    found = composed(tmp_path, *words, f"include=[{steps}, {{model.arguments.width: [4, 8]}}]")[1:]
+    assert [job.cell.settings.optimization.steps for job in found[:3]] == [
+        *(["prune", "int8"], ["prune", "float16"], ["int8"]),
+    ]
+    assert [job.cell.settings.model.arguments for job in found[3:]] == [{"width": 4}, {"width": 8}]
 
 
 def test_includes_come_with_the_first_batch_only(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
 from orchestrator.energy import SENSOR_ERRORS
 from orchestrator.limits import NAME, Between, Matching, NameOrNames, NotEmpty, OneOf
+from orchestrator.metrics import METRICS
 from orchestrator.verbs import VERBS
 from orchestrator.verdict import RULES
 from tests.config.composing import jobs, loader
@@ -183,6 +184,7 @@ def test_every_metric_and_no_other() -> None:
     found = {name for m in several for name in (*m.metrics, *m.missing)}
     pattern = r"`((?:latency|throughput|load|memory|model|delegate|stability|state|energy|energy_estimate)/[a-z0-9_]+)`"
     assert set(re.findall(pattern, text_of("measurement.md"))) == found
+    assert set(METRICS) == found
 
 
 def test_how_many_values_a_percentile_needs() -> None:

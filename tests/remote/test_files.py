@@ -93,6 +93,22 @@ def test_an_environment_is_unpacked_once(workdir: Path, mode: str) -> None:
     assert files.unpack(str(workdir), blob, "e" * 16) == {"existing": True}
 
 
+def test_of_two_sessions_that_unpack_at_once_both_have_the_environment(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = tar_of(workdir, lambda archive: member(archive, "a.py"))
+    extract = files._extract
+
+    def slower(archive: tarfile.TarFile, root: str) -> int:
+        monkeypatch.setattr(files, "_extract", extract)
+        assert files.unpack(str(workdir), blob, "e" * 16) == {"existing": False, "members": 1}
+        return extract(archive, root)
+
+    monkeypatch.setattr(files, "_extract", slower)
+    assert files.unpack(str(workdir), blob, "e" * 16) == {"existing": True}
+    assert [path.name for path in (workdir / "envs").iterdir()] == ["e" * 16]
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "link"),
     [
