@@ -182,8 +182,7 @@ def sheet(comparison: Comparison) -> Sheet:
 
 def _remarks(comparison: Comparison) -> Iterator[str]:
     for sweep in comparison.sweeps:
-        given_up: Mapping[str, str] = getattr(sweep, "given_up", {})
-        for board, reason in given_up.items():
+        for board, reason in sweep.given_up.items():
             yield plain(f"took no part{_where(comparison, sweep.id)}: {board}: {reason}")
     yield from map(plain, comparison.notes)
 
