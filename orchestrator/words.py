@@ -50,9 +50,15 @@ def labels(cells: Mapping[int, Mapping[str, str]]) -> dict[int, str]:
     ``cells``: by number, the axes as in ``Cell.axes``, with other overrides as ``also``.
     """
     axes = dict.fromkeys(axis for those in cells.values() for axis in those if axis not in NAMED)
-    varying = [axis for axis in axes if len({those.get(axis, "") for those in cells.values()}) > 1]
+    names = {number: "/".join(those.get(axis, "?") for axis in NAMED) for number, those in cells.items()}
+
+    def tells_apart(axis: str) -> bool:
+        """An axis that follows from the name, such as the input size of a model, says nothing more."""
+        return len({(names[number], those.get(axis, "")) for number, those in cells.items()}) > len(set(names.values()))
+
+    varying = [axis for axis in axes if tells_apart(axis)]
     said = {}
     for number, those in cells.items():
         words = [f"{CALLED.get(axis, axis)} {those[axis]}".strip() for axis in varying if those.get(axis)]
-        said[number] = " ".join(["/".join(those.get(axis, "?") for axis in NAMED), *words])
+        said[number] = " ".join([names[number], *words])
     return said
