@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.builder import Builder
+from orchestrator.cell import AXES
 from orchestrator.console import Part, say
 from orchestrator.fleet import Entry, Forecast, Plan, energy_seconds, forecast
 from orchestrator.provisioning import package, packed_bytes
@@ -20,7 +21,6 @@ MANY = 200
 """Cells in the table; more scroll away unread, and what follows the table is what is read then."""
 FEW = 3
 """Repetitions that are told one by one."""
-AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
 ALWAYS = ("device", "model", "optimization")
 
 

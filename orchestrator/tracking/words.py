@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 
+from orchestrator.cell import AXES
 from orchestrator.result import FAILED, Result, Sweep
 
 TAG_LIMIT = 4000  # the servers allow 5000 to 8000 and cut silently beyond; this one says that it cut
 NAME_LIMIT = 250
-
-AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
 
 
 def name_of(text: str) -> str:

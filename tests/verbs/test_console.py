@@ -63,6 +63,13 @@ def test_cells_are_told_apart_and_what_must_not_be_missed_stays(tmp_path: Path, 
     assert f"{result.short} threads 64 batch 8" in text
 
 
+def test_what_follows_from_the_name_of_a_cell_is_not_said_again() -> None:
+    axes = {"device": "pi4", "optimization": "none", "threads": "1"}
+    two = {n: axes | {"model": name, "input_size": size} for n, (name, size) in enumerate((("a", "224"), ("b", "8")))}
+    assert list(labels(two).values()) == ["pi4/a/none", "pi4/b/none"]
+    assert labels(two | {2: two[1] | {"input_size": "16"}})[2] == "pi4/b/none input 16"
+
+
 def test_words_keep_their_brackets_and_their_line() -> None:
     where = console(force_terminal=True, color_system="truecolor")
     say(where, ("bad:", "red"), " /a/[bold]/x\nresults  /etc\x1b[2J")
