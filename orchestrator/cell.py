@@ -64,12 +64,19 @@ class Scenario:
     """How a cell is measured. Durations in seconds, per process, but ``timeout_s``: of the whole cell."""
 
     name: Annotated[str, NAME]
+    mode: Annotated[str, OneOf(contract.MODES)] = "single_stream"
     processes: Annotated[int, Between(1, 100)] = 3
+    cool_down_s: Annotated[float, Between(0, 3600)] = 60.0  # at most, until the board is below device.cool_to_c
     warmup_s: Annotated[float, Between(0, 600)] = 0.5
     warmup_runs: Annotated[int, Between(1, 100_000)] = 3
     window_s: Annotated[float, Between(0.05, 3600)] = 2.0
+    max_window_s: Annotated[float, Between(0.05, 7200)] = 600.0  # where min_runs would take longer, there are fewer
     min_runs: Annotated[int, Between(1, 1_000_000)] = 10
+    streams: Annotated[int | None, Between(1, 256)] = None  # of mode offline; None: as many as cores allow
     end_to_end_s: Annotated[float, Between(0, 600)] = 0.5
+    pipeline_s: Annotated[float, Between(0, 600)] = 0.0  # decode, resize, ... postprocess one by one
+    image: list[int] = field(default_factory=lambda: [1280, 720])  # pixels of the photograph that is decoded
+    profile_runs: Annotated[int, Between(0, 100_000)] = 0  # own process; where the runtime has a profiler
     energy_s: Annotated[float, Between(0, 3600)] = 5.0  # own pass, only where a sensor answers
     idle_s: Annotated[float, Between(0, 600)] = 2.0
     timeout_s: Annotated[float, Between(1, 86400)] = 300.0
@@ -100,6 +107,7 @@ class Settings:
     input_size: Annotated[int | None, Between(1, 4096)] = None  # None: the model's own
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     baseline: Annotated[str, BASELINE] = "none"  # what the others are compared with: an optimization, or axis:value
+    interleave: Annotated[int, Between(1, 100)] = 8  # cells whose processes take turns on a board; 1: back to back
     objective: Annotated[Any, NameOrNames()] = "latency/median_ms"  # what an adaptive sweeper is told
     exclude: list[Any] = field(default_factory=list)  # rules; see config/rules.py, which checks them
     include: list[Any] = field(default_factory=list)

@@ -47,6 +47,17 @@ class PowerProfile:
 
 
 @dataclass(slots=True)
+class Tune:
+    """Settings of a board that are changed for the time of a session and put back at its end."""
+
+    governor: str | None = None  # of the CPU: performance, ...
+    cpu_mhz: Annotated[int | None, Between(1, 100_000)] = None  # lowest and highest clock are this one
+    power_mode: str | None = None  # of a Jetson: the name of an nvpmodel mode, such as 15W or MAXN
+    jetson_clocks: bool = False
+    fan: Annotated[int | None, Between(0, 100)] = None  # percent
+
+
+@dataclass(slots=True)
 class Device:
     """One entry of the inventory. A lab's file needs only ``name`` and ``hosts``."""
 
@@ -66,6 +77,9 @@ class Device:
     cores: Annotated[int | None, Between(1, 1024)] = None  # more threads than that are skipped as impossible
     memory_mb: list[int] = field(default_factory=list)  # the sizes it is sold with; your own board has one of them
     accelerators: list[str] = field(default_factory=list)  # beside the CPU
+    cpus: list[int] = field(default_factory=list)  # measure on these alone; none: whatever the kernel chooses
+    cool_to_c: Annotated[float | None, Between(0, 150)] = None  # a process starts below; None: as warm as it is
+    tune: Tune = field(default_factory=Tune)
     power: PowerProfile = field(default_factory=PowerProfile)
     connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
     command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0

@@ -156,6 +156,8 @@ class _Job:
             "processes": [],
             "state": {},
             "energy": {"sensors": [], "pass": None, "reason": "the measurement failed before"},
+            "profile": None,
+            "profile_reason": "not asked for: profile_runs is 0",
             "error": None,
         }
 
@@ -163,19 +165,25 @@ class _Job:
         """Measure; whatever came of it is the record."""
         self.events.emit(contract.STARTED)
         try:
-            for number in range(1, self.scenario["processes"] + 1):
+            for number in range(self.job["first"], self.job["first"] + self.scenario["processes"]):
                 self._measure(number)
             self.record["energy"] = self._energy()
         except WorkerFailed as failed:
             self.record["error"] = failed.error
         self.state.fire()
-        self.record["state"] = {"samples": self.state.samples, "missing": self.state.missing}
+        self.record["state"] = {
+            "samples": self.state.samples,
+            "missing": self.state.missing,
+            "pinned_mhz": None,
+            "gates": [],
+            "tuning": [],
+        }
         self.record["finished_at"] = time.time()
         return self.record
 
     def _measure(self, number: int) -> None:
-        self.events.emit(contract.PROCESS, number=number, of=self.scenario["processes"])
-        worker = _Worker(self.order, self.state)
+        self.events.emit(contract.PROCESS, number=number, of=self.job["of"])
+        worker = _Worker(dict(self.order, number=number), self.state)
         loaded = worker.expect("loaded", self.state)["loaded"]
         expected_s = sum(self.scenario[key] for key in ("warmup_s", "window_s", "end_to_end_s"))
         self.events.emit(contract.LOADED, number=number, load_ns=loaded["load_ns"], expected_s=expected_s)
@@ -245,7 +253,8 @@ def _fitting(record: dict[str, Any]) -> dict[str, Any]:
         problem["traceback"] = json.dumps(record["error"])[:20_000] if record["error"] else ""
         rest: dict[str, Any] = {"runtime": None, "inputs": [], "outputs": [], "processes": [], "error": problem}
         rest["boot_id"] = record["boot_id"][:100]
-        rest["state"] = {"samples": [], "missing": {}}
+        rest["state"] = {"samples": [], "missing": {}, "pinned_mhz": None, "gates": [], "tuning": []}
+        rest.update(profile=None, profile_reason=None)
         rest["energy"] = {"sensors": [], "pass": None, "reason": "the record broke the contract"}
         return dict(record, **rest)
     return record

@@ -176,6 +176,11 @@ class State:
                 "cpu_mhz": [khz / 1000.0 for khz in clocks if khz is not None and 0 <= khz <= _FASTEST_KHZ] or None,
                 "throttled": self._throttled.read(),
                 "governor": self._governor.read(60) if self._governor else None,
+                "gpu_mhz": None,
+                "fan_rpm": None,
+                "over_current": None,
+                "throttle_events": None,
+                "involuntary_switches": None,
                 "cpu_busy": cpu_busy,
                 "own_busy": own_busy,
             }

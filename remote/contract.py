@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTRACT", "ContractError", "check_energy", "check_job", "check_record", "parse_job", "parse_record"]
 
-CONTRACT = 1
+CONTRACT = 2
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 MAX_LOG_BYTES = 4 * 1024 * 1024  # as much of log.txt as is worth fetching
@@ -41,6 +41,9 @@ RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",), "onnxru
 RUNTIMES = tuple(RUNTIME_FORMATS)
 FORMATS = ("tflite", "onnx")
 XNNPACK = ("auto", "require", "off")
+MODES = ("single_stream", "sustained", "offline")
+PIPELINE = ("decode", "resize", "normalize", "set", "invoke", "get", "postprocess")
+"""The steps of an application that classifies a photograph, in their order."""
 DELEGATE_STATES = ("engaged", "absent", "unproven")
 SCOPES = ("cpu_package", "soc_rails", "module_in", "board_dc_in", "wall_ac")
 KINDS = ("sampled", "counter")
@@ -84,16 +87,27 @@ _JOB = fields(
         "seed": integer(0, 2**31 - 1),
         "scenario": fields(
             {
-                "processes": integer(1, MAX_PROCESSES),
+                "mode": one_of(*MODES),
+                "processes": integer(1, MAX_PROCESSES),  # of this job, which may be a part of the cell's
+                "cool_down_s": number(0, 3600),
                 "warmup_s": number(0, 3600),
                 "warmup_runs": integer(1, 100_000),
-                "window_s": number(0.001, 3600),
+                "window_s": number(0.001, 7200),
+                "max_window_s": number(0.001, 7200),
                 "min_runs": integer(1, 1_000_000),
+                "streams": integer(1, 256),
                 "end_to_end_s": number(0, 3600),
+                "pipeline_s": number(0, 3600),
+                "image": pair(integer(16, 8192), integer(16, 8192)),  # width, height
+                "profile_runs": integer(0, 100_000),
                 "energy_s": number(0, 3600),
                 "idle_s": number(0, 600),
             }
         ),
+        "first": integer(1, MAX_PROCESSES),  # the number of this job's first process among those of the cell
+        "of": integer(1, MAX_PROCESSES),  # processes of the cell
+        "cpus": many(integer(0, 4095), 4096),  # none: whatever the kernel chooses
+        "cool_to_c": maybe(number(0, 150)),
         "deadline_s": number(0.1, 7 * 86400),
     }
 )
@@ -128,6 +142,9 @@ _RUNTIME = fields(
 
 _PROCESS = fields(
     {
+        "number": integer(1, MAX_PROCESSES),
+        "cpus": many(integer(0, 4095), 4096),  # that the process was allowed to run on
+        "streams": integer(1, 256),
         "import_ns": _ns,
         "load_ns": _ns,
         "first_ns": _ns,
@@ -139,6 +156,8 @@ _PROCESS = fields(
         "cpu_ns": _ns,
         "end_to_end_ns": integers(MAX_VALUES),
         "end_to_end_group": integer(1, 10**9),
+        "pipeline": maybe(fields({step: integers(MAX_VALUES) for step in PIPELINE})),
+        "pipeline_reason": maybe(text(1000)),
         "clock_ns": _ns,
         "peak_rss_bytes": maybe(_count),
         "rss_loaded_bytes": maybe(_count),
@@ -159,12 +178,45 @@ _SAMPLE = fields(
         "cpu_mhz": maybe(many(number(0, 100_000), 1024)),
         "throttled": maybe(integer(0, 2**32 - 1)),
         "governor": maybe(text(60)),
+        "gpu_mhz": maybe(number(0, 100_000)),
+        "fan_rpm": maybe(number(0, 1e6)),
+        "over_current": maybe(_count),  # events so far, of all counters
+        "throttle_events": maybe(_count),  # of the CPU so far
+        "involuntary_switches": maybe(_count),  # of the measuring process so far
         "cpu_busy": maybe(number(0, 1)),
         "own_busy": maybe(number(0, 1)),
     }
 )
 
-_STATE = fields({"samples": many(_SAMPLE, MAX_SAMPLES), "missing": texts(20, 500)})
+_GATE = fields(
+    {
+        "number": integer(1, MAX_PROCESSES),  # of the process that waited
+        "waited_s": _seconds,
+        "limit_c": number(0, 150),
+        "temperature_c": maybe(number(-100, 300)),  # at its end
+        "passed": flag,
+    }
+)
+
+_TUNED = fields(
+    {
+        "setting": _name,
+        "wanted": _name,
+        "before": maybe(_name),
+        "now": maybe(_name),
+        "reason": maybe(text(1000)),  # why it is not as wanted
+    }
+)
+
+_STATE = fields(
+    {
+        "samples": many(_SAMPLE, MAX_SAMPLES),
+        "missing": texts(20, 500),
+        "pinned_mhz": maybe(number(0, 100_000)),  # the clock that the CPU is meant to keep
+        "gates": many(_GATE, MAX_PROCESSES),
+        "tuning": many(_TUNED, 100),
+    }
+)
 
 _SENSOR = fields(
     {
@@ -200,6 +252,17 @@ _PASS = fields(
 
 _ENERGY = fields({"sensors": many(_SENSOR, 256), "pass": maybe(_PASS), "reason": maybe(text(2000))})
 
+_OPERATOR = fields(
+    {
+        "type": _name,
+        "provider": maybe(_name),  # what executed it: a delegate or an execution provider
+        "count": _count,  # per run
+        "total_ns": _ns,  # of all runs
+    }
+)
+
+_PROFILE = fields({"tool": _name, "runs": integer(1, 100_000), "operators": many(_OPERATOR, 10_000)})
+
 _ERROR = fields({"type": _name, "message": text(4000), "traceback": text(20_000), "phase": text(60)})
 
 _RECORD = fields(
@@ -217,6 +280,8 @@ _RECORD = fields(
         "processes": many(_PROCESS, MAX_PROCESSES),
         "state": _STATE,
         "energy": _ENERGY,
+        "profile": maybe(_PROFILE),
+        "profile_reason": maybe(text(1000)),
         "error": maybe(_ERROR),
     }
 )

@@ -55,7 +55,14 @@ class _Measuring:
         self.scenario = order["scenario"]
         self.voice = voice
         self.phase = "import"
-        self.process: dict[str, Any] = {"rss_start_bytes": _status_bytes("VmRSS")}
+        self.process: dict[str, Any] = {
+            "number": order.get("number", 1),
+            "cpus": sorted(os.sched_getaffinity(0)),
+            "streams": 1,
+            "pipeline": None,
+            "pipeline_reason": "not asked for: pipeline_s is 0",
+            "rss_start_bytes": _status_bytes("VmRSS"),
+        }
 
     def prepare(self) -> dict[str, Any]:
         """Import, load, first inference; returns the description."""

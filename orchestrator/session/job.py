@@ -15,9 +15,19 @@ from remote import contract
 def job_of(
     cell: Cell, artifact: Artifact, run_id: str, runtime: str, environment: Environment | None
 ) -> dict[str, Any]:
-    """What travels to the board: plain data, version 1 of the contract."""
+    """What travels to the board: plain data, version 2 of the contract."""
     s, scenario = cell.settings, cell.settings.scenario
-    names = ("processes", "warmup_s", "warmup_runs", "window_s", "min_runs", "end_to_end_s", "energy_s", "idle_s")
+    names: tuple[str, ...] = (
+        "mode",
+        "processes",
+        "cool_down_s",
+        "warmup_s",
+        "warmup_runs",
+        "window_s",
+        "max_window_s",
+        "min_runs",
+    )
+    names += ("end_to_end_s", "pipeline_s", "image", "profile_runs", "energy_s", "idle_s")
     return {
         "version": contract.CONTRACT,
         "run_id": run_id,
@@ -28,7 +38,11 @@ def job_of(
         "threads": s.threads,
         "xnnpack": s.runtime.xnnpack,
         "seed": s.seed,
-        "scenario": {name: getattr(scenario, name) for name in names},
+        "scenario": {name: getattr(scenario, name) for name in names} | {"streams": scenario.streams or 1},
+        "first": 1,
+        "of": scenario.processes,
+        "cpus": s.device.cpus,
+        "cool_to_c": s.device.cool_to_c,
         "deadline_s": scenario.timeout_s,
     }
 

@@ -53,6 +53,9 @@ def make_process(
     values = median_ms * 1e6 * group * (1 + np.abs(rng.normal(0, noise, runs)))
     window_ns = int(values.sum() * 1.001)
     return {
+        "number": 1,
+        "cpus": [0, 1, 2, 3],
+        "streams": 1,
         "import_ns": 180_000_000,
         "load_ns": int(31e6 * rng.uniform(0.97, 1.03)),
         "first_ns": int(median_ms * 1.6e6),
@@ -64,6 +67,8 @@ def make_process(
         "cpu_ns": int(window_ns * 0.995),
         "end_to_end_ns": [int(v * 1.02) for v in values[:20]],
         "end_to_end_group": group,
+        "pipeline": None,
+        "pipeline_reason": "not asked for: pipeline_s is 0",
         "clock_ns": 210,
         "peak_rss_bytes": 96_400_000,
         "rss_loaded_bytes": 88_000_000,
@@ -116,7 +121,7 @@ def make_record(
     energy: dict[str, Any] | None = None,
     throttled: Sequence[int] | None = (0, 0, 0, 0),
 ) -> dict[str, Any]:
-    """A whole record of contract version 1; ``spread`` is how far per-process medians scatter (relative)."""
+    """A whole record of contract version 2; ``spread`` is how far per-process medians scatter (relative)."""
     rng = np.random.default_rng(seed)
     medians = median_ms * (1 + spread * rng.uniform(-0.5, 0.5, processes))
     bits: Sequence[int | None] = throttled if throttled is not None else (None,) * 4
@@ -127,6 +132,11 @@ def make_record(
             "cpu_mhz": [1500.0] * 4,
             "throttled": b,
             "governor": "ondemand",
+            "gpu_mhz": None,
+            "fan_rpm": None,
+            "over_current": None,
+            "throttle_events": None,
+            "involuntary_switches": 1,
             "cpu_busy": 0.27,
             "own_busy": 0.25,
         }
@@ -134,7 +144,7 @@ def make_record(
     ]
     tensor = {"name": "serving_default_input:0", "shape": [1, 224, 224, 3], "dtype": "float32"}
     return {
-        "version": 1,
+        "version": 2,
         "run_id": "run-1",
         "cell_id": "pi4/mobilenetv2/none/litert/t1/b1/snative/quick",
         "artifact_sha256": digest("artifact"),
@@ -159,13 +169,24 @@ def make_record(
         },
         "inputs": [tensor],
         "outputs": [{**tensor, "shape": [1, 1000]}],
-        "processes": [make_process(float(m), rng, runs=runs, group=group) for m in medians],
-        "state": {"samples": samples, "missing": {} if throttled is not None else {"throttled": "no vcgencmd"}},
+        "processes": [
+            {**make_process(float(m), rng, runs=runs, group=group), "number": number}
+            for number, m in enumerate(medians, 1)
+        ],
+        "state": {
+            "samples": samples,
+            "missing": {} if throttled is not None else {"throttled": "no vcgencmd"},
+            "pinned_mhz": None,
+            "gates": [],
+            "tuning": [],
+        },
         "energy": {
             "sensors": [],
             "pass": energy,
             "reason": None if energy else "no sensor answered: no INA3221, no hwmon power, no RAPL",
         },
+        "profile": None,
+        "profile_reason": "not asked for: profile_runs is 0",
         "error": None,
     }
 

@@ -139,6 +139,13 @@ class Board:
     def job(self, model: str = "tiny_float", env: str | None = "e" * 16, **changes: Any) -> dict[str, Any]:
         scenario = {
             "processes": 1,
+            "mode": "single_stream",
+            "cool_down_s": 0.0,
+            "max_window_s": 600.0,
+            "streams": 1,
+            "pipeline_s": 0.0,
+            "image": [1280, 720],
+            "profile_runs": 0,
             "warmup_s": 0.02,
             "warmup_runs": 3,
             "window_s": 0.1,
@@ -150,7 +157,7 @@ class Board:
         scenario.update({key: changes.pop(key) for key in list(changes) if key in scenario})
         data = (DATA / f"{model}.tflite").read_bytes() if isinstance(model, str) else model
         job = {
-            "version": 1,
+            "version": 2,
             "run_id": f"run-{uuid.uuid4()}",
             "cell_id": "local/tiny/none",
             "artifact": {
@@ -163,6 +170,10 @@ class Board:
             "xnnpack": "auto",
             "seed": 0,
             "scenario": scenario,
+            "first": 1,
+            "of": scenario["processes"],
+            "cpus": [],
+            "cool_to_c": None,
             "deadline_s": 60.0,
         }
         return {**job, **changes}

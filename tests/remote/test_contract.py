@@ -13,7 +13,7 @@ from remote.contract import ContractError, check_job, check_record, parse_record
 from remote.schema import clean, cleaned
 
 JOB: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact": {"sha256": "a" * 64, "format": "tflite"},
@@ -24,6 +24,13 @@ JOB: dict[str, Any] = {
     "seed": 0,
     "scenario": {
         "processes": 3,
+        "mode": "single_stream",
+        "cool_down_s": 0.0,
+        "max_window_s": 600.0,
+        "streams": 1,
+        "pipeline_s": 0.0,
+        "image": [1280, 720],
+        "profile_runs": 0,
         "warmup_s": 0.5,
         "warmup_runs": 3,
         "window_s": 2.0,
@@ -32,10 +39,19 @@ JOB: dict[str, Any] = {
         "energy_s": 5.0,
         "idle_s": 2.0,
     },
+    "first": 1,
+    "of": 3,
+    "cpus": [],
+    "cool_to_c": None,
     "deadline_s": 300.0,
 }
 
 PROCESS: dict[str, Any] = {
+    "number": 1,
+    "cpus": [0, 1],
+    "streams": 1,
+    "pipeline": None,
+    "pipeline_reason": None,
     "import_ns": 1,
     "load_ns": 1,
     "first_ns": 1,
@@ -60,7 +76,7 @@ PROCESS: dict[str, Any] = {
 }
 
 RECORD: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact_sha256": "a" * 64,
@@ -86,8 +102,16 @@ RECORD: dict[str, Any] = {
     "inputs": [{"name": "x", "shape": [1, 2], "dtype": "float32"}],
     "outputs": [],
     "processes": [PROCESS],
-    "state": {"samples": [], "missing": {"throttled": "no Raspberry Pi firmware"}},
+    "state": {
+        "samples": [],
+        "missing": {"throttled": "no Raspberry Pi firmware"},
+        "pinned_mhz": None,
+        "gates": [],
+        "tuning": [],
+    },
     "energy": {"sensors": [], "pass": None, "reason": "not asked for"},
+    "profile": None,
+    "profile_reason": "not asked for",
     "error": None,
 }
 
@@ -123,7 +147,7 @@ def test_a_good_job_and_record_come_back_equal() -> None:
         ("scenario.window_s", float("nan"), "job.scenario.window_s: nan is no finite number"),
         ("scenario.window_s", float("inf"), "job.scenario.window_s"),
         ("scenario.more", 1, "job.scenario: unknown key 'more'"),
-        ("version", 2, "job.version: 2 is not 1"),
+        ("version", 1, "job.version: 1 is not 2"),
         ("scenario", [], "job.scenario: list is no object"),
     ],
 )

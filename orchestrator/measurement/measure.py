@@ -1,0 +1,58 @@
+"""From a checked record to a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator import energy, stats
+from orchestrator.device import PowerProfile
+from orchestrator.errors import MeasurementError
+from orchestrator.measurement.evidence import evidence
+from orchestrator.measurement.latency import latency, load_and_memory
+from orchestrator.measurement.measurement import Json, Measurement
+from orchestrator.measurement.state import state_of_board
+from orchestrator.measurement.tags import delegate, model, tags_of
+from orchestrator.sheet import Sheet
+from orchestrator.verdict import judge
+
+
+def measure(
+    record: Json,
+    *,
+    manifest: Json,
+    power: PowerProfile,
+    cores: int | None,
+    facts: Mapping[str, object] | None = None,
+    mismatches: Sequence[str] = (),
+) -> Measurement:
+    """Compute everything that is published about one cell from its checked record.
+
+    ``manifest`` is the artifact's, ``power`` the device's published watts (for the estimate only), ``cores`` of the
+    board, ``facts`` the board's own (BOARD_FACTS of them become tags), ``mismatches`` what they say against the
+    inventory (see ``declared``).
+
+    Raises MeasurementError if the record holds no measured process.
+    """
+    processes = record["processes"]
+    if not processes or not all(p["invoke_ns"] for p in processes):
+        raise MeasurementError("the record holds no timed run", hint="see log.txt of the cell")
+    sheet = Sheet()
+    medians_ms = tuple(stats.median(p["invoke_ns"]) / p["group"] / 1e6 for p in processes)
+    if min(medians_ms) <= 0:
+        raise MeasurementError("the record holds durations of 0 ns: the clock of the board does not advance")
+    latency(sheet, processes, medians_ms)
+    load_and_memory(sheet, processes)
+    model(sheet, manifest)
+    delegate(sheet, record["runtime"])
+    state_of_board(sheet, record["state"], processes, cores)
+    energy.measured(sheet, record["energy"], processes)
+    energy.estimated(sheet, processes, power, cores)
+    tags_of(sheet, record, manifest, facts or {})
+    sheet.warnings.extend(mismatches)
+    verdict = judge(evidence(sheet, record, processes) | {"mismatches": len(mismatches)})
+    sheet.tags["verdict"] = verdict.level
+    if verdict.reasons:
+        sheet.tags["verdict.reasons"] = "; ".join(verdict.reasons)
+    return Measurement(
+        sheet.metrics, sheet.missing, sheet.uncertainty, medians_ms, verdict, sheet.tags, tuple(sheet.warnings)
+    )

@@ -1,0 +1,80 @@
+"""The words that go with the numbers, and what is known of the artifact and its delegate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.measurement.parts import Json, seen
+from orchestrator.sheet import Sheet
+
+BOARD_FACTS = (
+    *("device_tree_model", "cpu_model", "arch", "bits", "cores", "memory_bytes", "os", "kernel", "libc", "hostname"),
+    *("python_implementation", "governor", "tags"),
+)
+"""What is kept of a board's facts as ``board.*`` tags."""
+
+ACCELERATORS: Mapping[str | None, str] = {None: "CPU", "XNNPACK": "CPU"}
+
+
+def model(sheet: Sheet, manifest: Json) -> None:
+    names = {
+        "model/size_bytes": "size_bytes",
+        "model/gzip_bytes": "gzip_bytes",
+        "model/macs": "macs",
+        "model/params": "parameters",
+        "model/sparsity": "sparsity",
+    }
+    for metric, key in names.items():
+        value = manifest.get(key)
+        number = float(value) if isinstance(value, int | float) else None
+        sheet.put(metric, number, manifest.get(f"{key}_reason") or f"the artifact's manifest has no {key}")
+
+
+def delegate(sheet: Sheet, runtime: Json) -> None:
+    delegate = runtime["delegate"]
+    nodes, share = delegate["nodes"], delegate["delegated_nodes"]
+    reason = delegate["reason"] or f"the runtime does not tell (delegate {delegate['state']})"
+    sheet.put("delegate/share", share / nodes if nodes and share is not None else None, reason)
+    sheet.put("delegate/partitions", delegate["partitions"], reason)
+
+
+def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, object]) -> None:
+    runtime, delegate = record["runtime"], record["runtime"]["delegate"]
+    name = delegate["name"]
+    tags: dict[str, object] = {
+        "runtime.name": runtime["name"],
+        "runtime.version": runtime["version"],
+        "runtime.numpy": runtime["numpy"],
+        "runtime.python": _words(runtime["python"]),
+        "runtime.threads": runtime["threads"],
+        "delegate": name or "none",
+        "delegate.state": delegate["state"],
+        "delegate.requested": delegate["requested"],
+        "delegate.nodes": f"{delegate['delegated_nodes']}/{delegate['nodes']}" if _told(delegate) else None,
+        "delegate.reason": delegate["reason"],
+        "accelerator": ACCELERATORS.get(name, name),
+        "artifact.sha256": record["artifact_sha256"],
+        "artifact.calibration": _calibration(manifest.get("calibration")),
+        "artifact.notes": "; ".join(manifest.get("notes") or ()),
+        "weights": manifest.get("weights"),
+        "boot_id": record.get("boot_id"),
+        **{f"board.{key}": _words(facts.get(key)) for key in BOARD_FACTS},
+    }
+    governors = sorted(set(seen(record["state"], "governor")))
+    tags["state.governor"] = ", ".join(governors) or None
+    sheet.tags.update({key: str(value) for key, value in tags.items() if value not in (None, "")})
+
+
+def _told(delegate: Json) -> bool:
+    return delegate["nodes"] is not None and delegate["delegated_nodes"] is not None
+
+
+def _calibration(calibration: Json | None) -> str | None:
+    """On what integer quantization has chosen its ranges."""
+    return f"{calibration['samples']} samples: {calibration['source']}" if calibration else None
+
+
+def _words(value: object) -> str | None:
+    if isinstance(value, list | tuple):
+        return (" " if value and isinstance(value[0], str) else ".").join(str(v) for v in value)
+    return None if value is None else str(value)
