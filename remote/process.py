@@ -71,6 +71,27 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+class ImpossibleCpus(ValueError):
+    """CPUs that this process may not have."""
+
+
+def pinned_to(cpus: list[int]) -> list[int]:
+    """Keep this process, and what it starts, to some CPUs (none: as it is); those that it may use now.
+
+    Raises :class:`ImpossibleCpus` unless it gets them all: the kernel drops silently those that are offline or kept
+    from this user, and fewer CPUs than asked for would be another measurement.
+    """
+    allowed = os.sched_getaffinity(0)
+    if cpus:
+        with suppress(OSError):
+            os.sched_setaffinity(0, cpus)
+        now = os.sched_getaffinity(0)
+        if now != set(cpus):
+            asked, there = (",".join(map(str, sorted(which))) for which in (set(cpus), allowed))
+            raise ImpossibleCpus("device.cpus asks for CPU %s, and a process may use %s here" % (asked, there))
+    return sorted(os.sched_getaffinity(0))
+
+
 def kill_group(group: int, number: int) -> None:
     """Signal a whole process group; one that is gone is fine."""
     with suppress(ProcessLookupError, PermissionError):

@@ -16,7 +16,7 @@ import time
 import traceback
 
 from remote import timing
-from remote.process import die_with_parent, read_text
+from remote.process import die_with_parent, pinned_to, read_text
 from remote.schema import clean
 
 TYPE_CHECKING = False
@@ -67,6 +67,7 @@ class _Measuring:
     def prepare(self) -> dict[str, Any]:
         """Import, load, first inference; returns the description."""
         order = self.order
+        self.process["cpus"] = pinned_to(order["cpus"])
         if order["env"]:
             sys.path.insert(0, order["env"])
         else:
