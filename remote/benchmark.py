@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from remote import contract
 from remote.board import State
-from remote.gate import Gate
 from remote.files import is_full, write_json
+from remote.gate import Gate
 from remote.jobs import NO_SPACE_STATUS, Paths
 from remote.journal import cap_log
 from remote.process import (

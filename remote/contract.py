@@ -24,7 +24,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["CONTRACT", "ContractError", "check_energy", "check_job", "check_record", "parse_job", "parse_record"]
+__all__ = [
+    "CONTRACT",
+    "ContractError",
+    "check_energy",
+    "check_job",
+    "check_record",
+    "check_tune",
+    "parse_job",
+    "parse_record",
+]
 
 CONTRACT = 2
 
@@ -288,6 +297,24 @@ _RECORD = fields(
         "error": maybe(_ERROR),
     }
 )
+
+
+_TUNE = fields(
+    {
+        "governor": maybe(text(30, r"[a-z_]+")),
+        "cpu_mhz": maybe(integer(1, 100_000)),
+        "power_mode": maybe(text(60, r"[A-Za-z0-9_]+")),
+        "jetson_clocks": flag,
+        "fan": maybe(integer(0, 100)),
+        "cpus": many(integer(0, 4095), 4096),  # whose clock cpu_mhz is; none: of all
+    }
+)
+
+
+def check_tune(data: object) -> dict[str, Any]:
+    """The settings that a session asks for; raises :class:`ContractError`."""
+    settings: dict[str, Any] = _TUNE(data, "settings")
+    return settings
 
 
 def check_job(data: object) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from remote import contract, files, hold, jobs
 from remote.process import boot_id, child_environment, note
+from remote.tune import Tuning
 from remote.wire import Client, error, events_from, parsed
 
 TYPE_CHECKING = False
@@ -34,6 +35,7 @@ class Server:
         self.owner = hold.short_texts(json.loads(settings.get("holder") or "{}"))
         self.clients: list[Client] = []
         self.running: jobs.Running | None = None
+        self.tuned: list[dict[str, Any]] = []  # of the running job
         self.ledger = jobs.Ledger(workdir)
         self.released: list[tuple[Client, Any]] = []
         self.ended = self.stopping = False
@@ -42,6 +44,9 @@ class Server:
         self.answers: list[tuple[Client, dict[str, Any]]] = []  # of threads
         self.wake, self.waker = socket.socketpair()
         self.environment = child_environment()
+        self.root = str(settings.get("root", "/"))
+        self.tuning = Tuning(workdir, self.root)
+        self._note(self.tuning.left)
         self._listen()
         files.sweep_parts(workdir)
         self._show_holder()
@@ -80,12 +85,15 @@ class Server:
 
     def serve(self) -> None:
         """Until released, told to stop, or alone for too long."""
-        while not self.ended:
-            timeout = max(0.0, self._next_tick() - time.monotonic())
-            for key, mask in self.selector.select(timeout):
-                key.data(key.fileobj, mask)
-            self._tick(time.monotonic())
-            self._flush()
+        try:
+            while not self.ended:
+                timeout = max(0.0, self._next_tick() - time.monotonic())
+                for key, mask in self.selector.select(timeout):
+                    key.data(key.fileobj, mask)
+                self._tick(time.monotonic())
+                self._flush()
+        finally:
+            self._restore()
         self._close()
 
     def _next_tick(self) -> float:
@@ -132,13 +140,24 @@ class Server:
             self.running.end(contract.CANCELLED)
 
     def _end(self) -> None:
-        """Free the hold first, then say so. From then on holder.json is the next one's."""
+        """Put the board back as it was, free the hold, then say so. From then on holder.json is the next one's."""
+        left = self._restore()
         self._forget_holder()
         self.selector.unregister(self.listener)
         self.listener.close()
         for client, number in self.released:
-            client.send({"id": number, "ok": {}})
+            client.send({"id": number, "ok": {"left": left} if left else {}})
         self.stopping, self.ended = False, True
+
+    def _restore(self) -> list[str]:
+        """Whoever comes next finds the board as it was; in words, what it does not find so."""
+        left = self.tuning.restore(for_good=True)
+        self._note(left)
+        return left
+
+    def _note(self, left: list[str]) -> None:
+        for words in left:
+            note("tuning: %s" % words)
 
     def _close(self) -> None:
         if self.listener.fileno() != -1:
@@ -243,6 +262,7 @@ class Server:
             "hello": self._hello,
             "adopt": self._adopt,
             "unpack": self._unpack,
+            "tune": self._tune,
             "start": self._start,
             "follow": self._follow,
             "cancel": self._cancel,
@@ -250,7 +270,8 @@ class Server:
         }
 
     def _hello(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        return {"contract": contract.CONTRACT, "pid": os.getpid(), "boot_id": boot_id(), "workdir": self.workdir}
+        known = {"contract": contract.CONTRACT, "pid": os.getpid(), "boot_id": boot_id(), "workdir": self.workdir}
+        return dict(known, left=self.tuning.left)
 
     def _adopt(self, client: Client, data: dict[str, Any]) -> None:
         part, sha256, size = data.get("part"), data.get("sha256"), data.get("size")
@@ -258,6 +279,14 @@ class Server:
 
     def _unpack(self, client: Client, data: dict[str, Any]) -> None:
         self._aside(client, data, lambda: files.unpack(self.workdir, data.get("blob"), data.get("env")))
+
+    def _tune(self, client: Client, data: dict[str, Any]) -> dict[str, Any] | None:
+        """While a job runs nothing is changed, and looking would disturb it."""
+        wanted = contract.check_tune(data.get("settings"))
+        if self.running:
+            return {"tuning": self.tuned}
+        self._aside(client, data, lambda: {"tuning": self.tuning.apply(wanted)})
+        return None
 
     def _start(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
         job = contract.check_job(data.get("job"))
@@ -272,7 +301,9 @@ class Server:
         if self.running:
             raise files.FileError("JobRunning", "%s runs; one job at a time" % self.running.run_id)
         self._need(job)
-        self.running = jobs.Running(self.workdir, job, self.environment)
+        self.tuned = self.tuning.look()
+        options = ["--sys-root", os.path.join(self.root, "sys"), "--tuning", json.dumps(self.tuned)]
+        self.running = jobs.Running(self.workdir, job, self.environment, options)
         self.selector.register(self.running.pipe, selectors.EVENT_READ, self._events)
         self._show_holder()
         return {"status": contract.RUNNING}

@@ -14,7 +14,6 @@ from remote import process
 from remote.board import REASONS, State
 from remote.load import involuntary_switches
 
-
 NOT_OF_A_PI = {"gpu_mhz", "fan_rpm", "over_current", "throttle_events"}
 
 
