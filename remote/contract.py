@@ -125,6 +125,7 @@ _DELEGATE = fields(
         "partitions": maybe(_count),
         "nodes": maybe(_count),
         "delegated_nodes": maybe(_count),
+        "placement": many(fields({"provider": _name, "nodes": maybe(_count)}), 100),
         "reason": maybe(text(1000)),
     }
 )

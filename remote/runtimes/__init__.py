@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class DelegateNotEngaged(Exception):
-    """A delegate was required and nothing proves that it took part."""
+class NoProfiler(Exception):
+    """This runtime gives no profile by operator; the message says why, and which way leads out."""
 
 
 class Session(Protocol):
