@@ -63,7 +63,7 @@ def logged_since(size: int | None) -> str | None:
 
 
 def unproven(reason: str) -> dict[str, Any]:
-    counts = {"partitions": None, "nodes": None, "delegated_nodes": None, "placement": []}
+    counts: dict[str, Any] = {"partitions": None, "nodes": None, "delegated_nodes": None, "placement": []}
     return dict(counts, state="unproven", name=None, reason=reason)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+import os
+import time
 from contextlib import suppress
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import onnxruntime
 
-from remote.runtimes import delegation
+from remote.inputs import seeded
+from remote.runtimes import LONGEST_PROFILE_S, PROFILE_WARMUP_RUNS, delegation
+from remote.runtimes.onnx_profile import summary
 from remote.schema import clean
 
 _CPU = "CPUExecutionProvider"
@@ -30,6 +34,23 @@ class Library:
         """Construct and optimize the graph. Threads are within an operator; operators run one after the other."""
         wanted = _XNNPACK if xnnpack == "require" else None
         return Bound(self, session(path, settings(threads), threads, wanted), xnnpack, wanted)
+
+    def profile(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Time by operator, on the same values as the measurement; raises :class:`NoProfiler`."""
+        wanted = _XNNPACK if order["xnnpack"] == "require" else None
+        options = settings(order["threads"])
+        options.enable_profiling = True
+        options.profile_file_prefix = os.path.join(order["folder"], "profile")
+        profiled = session(order["artifact"], options, order["threads"], wanted)
+        bound = Bound(self, profiled, order["xnnpack"], wanted)
+        bound.set_inputs(seeded(bound.input_types(), order["seed"]))
+        end_s = time.monotonic() + LONGEST_PROFILE_S
+        for number in range(PROFILE_WARMUP_RUNS + order["scenario"]["profile_runs"]):
+            bound.call()
+            if number > PROFILE_WARMUP_RUNS and time.monotonic() > end_s:
+                break
+        with open(profiled.end_profiling(), encoding="utf-8", errors="replace") as stream:
+            return summary(stream, PROFILE_WARMUP_RUNS)
 
 
 def settings(threads: int) -> Any:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from remote.runtimes import delegation
+from remote.inputs import seeded
+from remote.runtimes import PROFILE_WARMUP_RUNS, NoProfiler, delegation
 from remote.schema import clean
+
+_NO_PROFILER = (
+    "%s has no profiler that a Python program can reach; runtime=litert has one, or run Google's benchmark_model "
+    "--enable_op_profiling=true on the board by hand"
+)
 
 
 class Library:
@@ -30,6 +37,21 @@ class Library:
         )
         interpreter.allocate_tensors()
         return Interpreted(self, interpreter, xnnpack, delegation.logged_since(before))
+
+    def profile(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Time by operator, on the same values as the measurement; raises :class:`NoProfiler`."""
+        path = os.path.join(os.path.dirname(str(self._module.__file__)), "libLiteRt.so")
+        if not os.path.exists(path):
+            raise NoProfiler(_NO_PROFILER % self.name)
+        from remote.runtimes.litert_profile import Compiled
+
+        tensors = self.load(order["artifact"], 1, "off")  # for its inputs alone, so no weights are prepared
+        values = seeded(tensors.input_types(), order["seed"])
+        compiled = Compiled(path, order["artifact"], order["threads"], order["xnnpack"])
+        compiled.set_inputs(dict(zip(tensors.input_numbers(), values)))
+        for _ in range(PROFILE_WARMUP_RUNS):
+            compiled.run()
+        return compiled.profiled(order["scenario"]["profile_runs"])
 
 
 class Interpreted:
@@ -54,6 +76,10 @@ class Interpreted:
 
     def input_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
         return [_input_type(detail) for detail in self._inputs]
+
+    def input_numbers(self) -> List[int]:
+        """Of the tensors in the model."""
+        return [int(detail["index"]) for detail in self._inputs]
 
     def set_inputs(self, values: List[np.ndarray[Any, Any]]) -> None:
         for detail, value in zip(self._inputs, values):
