@@ -33,7 +33,7 @@ def run(board: Board, model: Path, status: str = "done", **more: Any) -> dict[st
 
 def test_a_whole_measurement(able: Board, tmp_path: Path) -> None:
     model = small(tmp_path / "m.onnx")
-    record = run(able, model, processes=2, threads=2)
+    record = run(able, model, processes=2, threads=2, profile_runs=7)
     assert record["error"] is None
     assert (record["runtime"]["name"], record["runtime"]["threads"]) == ("onnxruntime", 2)
     assert record["inputs"] == [{"name": "image", "shape": [1, 3, 8, 8], "dtype": "float32"}]
@@ -47,6 +47,10 @@ def test_a_whole_measurement(able: Board, tmp_path: Path) -> None:
     assert first["output_finite"]
     assert len(first["invoke_ns"]) >= 10
     assert first["end_to_end_ns"]
+    assert (record["profile"]["tool"], record["profile"]["runs"]) == ("ONNX Runtime profiler", 7)
+    operators = {row["type"]: (row["provider"], row["count"]) for row in record["profile"]["operators"]}
+    assert operators["Softmax"] == ("CPUExecutionProvider", 1)
+    assert not list(able.workdir.rglob("profile*"))
     other = run(able, model, seed=1)["processes"][0]["output_sha256"]
     assert other != first["output_sha256"]  # what was set is what was computed on
 
