@@ -80,6 +80,7 @@ PHASES = {
     contract.LOADED: "measuring",
     contract.MEASURED: "measured",
     contract.ENERGY: "energy pass",
+    contract.PROFILE: "profiling",
 }
 
 
