@@ -23,6 +23,12 @@ class Part:
     last: bool
     deadline_s: float
 
+    @classmethod
+    def whole(cls, cell: Cell, run_id: str) -> Part:
+        """All processes of a cell in one job."""
+        scenario = cell.settings.scenario
+        return cls(run_id, 1, scenario.processes, True, scenario.timeout_s)
+
 
 def job_of(cell: Cell, artifact: Artifact, part: Part, runtime: str, environment: Environment | None) -> dict[str, Any]:
     """What travels to the board: plain data, version 2 of the contract."""
