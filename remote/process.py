@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 def read_text(path: str) -> str | None:
@@ -21,6 +22,13 @@ def read_text(path: str) -> str | None:
             return stream.read().decode("utf-8", "replace").strip("\0 \n\t")
     except OSError:
         return None
+
+
+def command(name: str) -> str | None:
+    """Where a program of the board's is; the PATH of an SSH command often leaves out ``sbin``."""
+    folders = os.environ.get("PATH", "").split(os.pathsep) + list(_SYSTEM_FOLDERS)
+    paths = (os.path.join(folder, name) for folder in folders if folder)
+    return next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
 
 
 def note(text: str) -> None:

@@ -6,7 +6,7 @@ import glob
 import os
 import subprocess
 
-from remote.process import read_text
+from remote.process import command, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,9 +85,12 @@ def _temperature_path(sys_root: str) -> str | None:
 
 def vcgencmd() -> int | None:
     """``throttled=0x50000``; None where the firmware does not answer."""
+    program = command("vcgencmd")
+    if program is None:
+        return None
     try:
         done = subprocess.run(
-            ["vcgencmd", "get_throttled"],
+            [program, "get_throttled"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

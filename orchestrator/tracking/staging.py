@@ -6,9 +6,11 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestrator.measurement.operators import operators
 from orchestrator.result import RESULT_FILE, Result
 
 GZIP_FROM_BYTES = 256 * 1024
@@ -50,6 +52,7 @@ def _record(path: Path, folder: Path) -> None:
         (folder / f"{path.name}.gz").write_bytes(gzip.compress(raw, 6, mtime=0))
     record = json.loads(raw)
     _parquet(folder / "samples.parquet", list(_samples(record)))
+    _parquet(folder / "operators.parquet", [asdict(operator) for operator in operators(record["profile"])])
     run = record["energy"]["pass"]
     if run:
         _parquet(folder / "power_trace.parquet", [{"t_s": t, "power_w": w} for t, w in run["trace"]])

@@ -5,26 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 
+from remote.process import command
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Sequence
 
 SCRIPT = "/usr/local/sbin/edge-orchestrator-tune"
 """Checks every word it is given, and writes nothing but the settings that ``device.tune`` names."""
-_SYSTEM = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _PATIENCE_S = 30.0  # nvpmodel takes some seconds
 _NO_PERMISSION = "no permission, and %s (docs/board.md, Tuning: what root has to allow once)"
 
 
 class Refused(Exception):
     """A setting was not changed; the text says why."""
-
-
-def command(name: str) -> str | None:
-    """Where a program is; an SSH command's PATH often leaves out ``sbin``."""
-    folders = os.environ.get("PATH", "").split(os.pathsep) + list(_SYSTEM)
-    paths = (os.path.join(folder, name) for folder in folders if folder)
-    return next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
 
 
 def is_root() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from remote.tune import root
+from remote.process import command
 from remote.tune.root import Refused
 from remote.tune.targets import JetsonClocks, PowerMode, cpufreq, fan, file_of, policies
 
@@ -95,7 +95,7 @@ class Power:
         return self._mode.read()
 
     def changes(self) -> Changes:
-        if root.command("nvpmodel") is None:
+        if command("nvpmodel") is None:
             raise Refused("no nvpmodel on this board: it is no Jetson")
         if self.wanted not in self._mode.modes():
             raise Refused("this module has the power modes %s" % ", ".join(self._mode.modes()))
@@ -115,7 +115,7 @@ class Clocks:
         return self._clocks.read()
 
     def changes(self) -> Changes:
-        if root.command("jetson_clocks") is None:
+        if command("jetson_clocks") is None:
             raise Refused("no jetson_clocks on this board: it is no Jetson")
         return [(self._clocks, "on")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from remote.process import read_text
+from remote.process import command, read_text
 from remote.tune import root
 from remote.tune.root import Refused
 
@@ -65,7 +65,7 @@ class PowerMode:
         return {name.rstrip(">"): number for number, name in found}
 
     def read(self) -> str | None:
-        nvpmodel = root.command("nvpmodel")
+        nvpmodel = command("nvpmodel")
         said = root.run([nvpmodel, "-q"])[1] if nvpmodel else ""
         match = re.search(r"NV Power Mode:\s*(\S+)", said)
         if match:
@@ -76,7 +76,7 @@ class PowerMode:
 
     def write(self, value: str) -> None:
         """Raises :class:`Refused`."""
-        number, nvpmodel = self.modes().get(value), root.command("nvpmodel")
+        number, nvpmodel = self.modes().get(value), command("nvpmodel")
         if number is None or nvpmodel is None:
             raise Refused("no nvpmodel on this board" if nvpmodel is None else "no power mode %s" % value)
         if root.is_root():
@@ -111,7 +111,7 @@ class JetsonClocks:
 
     def write(self, value: str) -> None:
         """Raises :class:`Refused`."""
-        program = root.command("jetson_clocks")
+        program = command("jetson_clocks")
         if program is None:
             raise Refused("no jetson_clocks on this board")
         if not root.is_root():
