@@ -12,7 +12,7 @@ from contextlib import suppress
 from remote import contract
 from remote.board import State
 from remote.files import is_full, write_json
-from remote.gate import Gate
+from remote.gate import Coldest, Gate
 from remote.jobs import NO_SPACE_STATUS, Paths
 from remote.journal import cap_log
 from remote.process import (
@@ -132,7 +132,8 @@ class _Job:
         self.sys_root = sys_root
         self.tuning = list(tuning)
         self.state = State(sys_root, cpus=job["cpus"])
-        self.gate = Gate(job["cool_to_c"], self.scenario["cool_down_s"], self.state, self._cooling)
+        coldest = Coldest(workdir, os.getppid())
+        self.gate = Gate(job["cool_to_c"], self.scenario["cool_down_s"], self.state, coldest, self._cooling)
         self.folder = Paths(workdir, job["run_id"]).folder
         env = job["env"]
         self.order = {

@@ -32,6 +32,7 @@ __all__ = [
     "check_profile",
     "check_record",
     "check_tune",
+    "check_tuning",
     "parse_job",
     "parse_record",
 ]
@@ -318,6 +319,12 @@ def check_tune(data: object) -> dict[str, Any]:
     """The settings that a session asks for; raises :class:`ContractError`."""
     settings: dict[str, Any] = _TUNE(data, "settings")
     return settings
+
+
+def check_tuning(data: object) -> list[dict[str, Any]]:
+    """What became of those settings; raises :class:`ContractError`."""
+    outcomes: list[dict[str, Any]] = many(_TUNED, 100)(data, "tuning")
+    return outcomes
 
 
 def check_job(data: object) -> dict[str, Any]:

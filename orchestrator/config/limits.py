@@ -12,6 +12,7 @@ from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, Power
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
+HIGHEST_CPU = 4095
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 
 
@@ -58,10 +59,13 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
     yield from inventory(device)
-    if s.scenario.timeout_s < shortest(s.scenario):
-        yield Problem(
-            "scenario.timeout_s", s.scenario.timeout_s, f"more than the {shortest(s.scenario):g} s of its windows"
+    least_s, gates_s = shortest(s.scenario), cooling(s)
+    if s.scenario.timeout_s < least_s + gates_s:
+        of = f"{least_s:g} s of its windows" + (
+            f" and {gates_s:g} s to cool down (device.cool_to_c)" if gates_s else ""
         )
+        yield Problem("scenario.timeout_s", s.scenario.timeout_s, f"more than the {of}")
+    yield from tuned(device)
     yield from power(device.power)
 
 
@@ -85,6 +89,17 @@ def inventory(device: Device) -> Iterator[Problem]:
         yield Problem("device.where", device.where, f"tags that some board of {device.name} has together ({has})")
     if bad := [size for size in device.memory_mb if size <= 0]:
         yield Problem("device.memory_mb", bad, "sizes above 0")
+
+
+def tuned(device: Device) -> Iterator[Problem]:
+    """CPUs that there are, each once; settings that do not contradict each other."""
+    cpus, cores = device.cpus, device.cores
+    if len(set(cpus)) < len(cpus) or any(cpu < 0 or cpu > HIGHEST_CPU for cpu in cpus):
+        yield Problem("device.cpus", cpus, f"numbers of CPUs from 0 to {HIGHEST_CPU}, each once")
+    elif cores is not None and any(cpu >= cores for cpu in cpus):
+        yield Problem("device.cpus", cpus, f"numbers from 0 to {cores - 1}, since device.cores is {cores}")
+    if device.tune.jetson_clocks and device.tune.cpu_mhz is not None:
+        yield Problem("device.tune.cpu_mhz", device.tune.cpu_mhz, "null, since jetson_clocks sets the clocks")
 
 
 def source(model: Model) -> Iterator[Problem]:
@@ -129,6 +144,11 @@ def shortest(scenario: Scenario) -> float:
     """Seconds that the windows of a cell take at least."""
     latency_s = scenario.processes * (scenario.warmup_s + scenario.window_s + scenario.end_to_end_s)
     return latency_s + (scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0)
+
+
+def cooling(s: Settings) -> float:
+    """Seconds that the gates of a cell may take at most."""
+    return s.scenario.processes * s.scenario.cool_down_s if s.device.cool_to_c is not None else 0.0
 
 
 def power(profile: PowerProfile) -> Iterator[Problem]:
