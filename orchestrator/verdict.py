@@ -44,6 +44,19 @@ RULES: tuple[Rule, ...] = (
     Rule(INVALID, "output_variants", ">", 1, "processes gave {value:.0f} different outputs for the same input"),
     Rule(INVALID, "not_finite_outputs", ">", 0, "output was not finite (NaN or infinite) in {value:.0f} processes"),
     Rule(INVALID, "live_throttle_samples", ">", 0, "throttled or under-voltage in {value:.0f} samples of board state"),
+    Rule(INVALID, "new_throttle_bits", ">", 0, "was throttled or under-voltage meanwhile ({value:.0f} new bits set)"),
+    Rule(INVALID, "over_current_events", ">", 0, "slowed down for over-current {value:.0f} times"),
+    Rule(INVALID, "throttle_events", ">", 0, "the CPU slowed down for its heat ({value:.0f} counts)"),
+    Rule(
+        INVALID,
+        "clock_low_share",
+        ">",
+        0.01,
+        "a clock was below 95% of the pinned one in {value:.0%} of the samples, limit {limit:.0%}",
+    ),
+    Rule(SUSPECT, "untuned", ">", 0, "{value:.0f} settings of device.tune are not as asked for"),
+    Rule(SUSPECT, "governors", ">", 1, "the governor changed"),
+    Rule(SUSPECT, "gate_excess_c", ">", 0, "began {value:.1f} °C above device.cool_to_c"),
     Rule(SUSPECT, "mismatches", ">", 0, "the board is not what the inventory declares"),
     Rule(SUSPECT, "processes", "<", 3, "only {value:.0f} process(es), {limit:.0f} needed to see how far they differ"),
     Rule(SUSPECT, "runs", "<", 10, "only {value:.0f} runs in a process, {limit:.0f} needed"),
@@ -68,8 +81,11 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def judge(evidence: Mapping[str, float | None]) -> Verdict:
-    """Apply all rules; the worst one decides. Evidence that is None or absent is listed as unchecked."""
+def judge(evidence: Mapping[str, float | None], details: Mapping[str, str] | None = None) -> Verdict:
+    """Apply all rules; the worst one decides. Evidence that is None or absent is listed as unchecked.
+
+    ``details``: words by quantity that are added to its reason.
+    """
     reasons: dict[str, list[str]] = {INVALID: [], SUSPECT: []}
     unchecked = []
     for rule in RULES:
@@ -77,6 +93,7 @@ def judge(evidence: Mapping[str, float | None]) -> Verdict:
         if value is None:
             unchecked.append(rule.quantity)
         elif reason := rule.reason(value):
-            reasons[rule.level].append(reason)
+            words = (details or {}).get(rule.quantity)
+            reasons[rule.level].append(f"{reason}: {words}" if words else reason)
     level = INVALID if reasons[INVALID] else SUSPECT if reasons[SUSPECT] else VALID
     return Verdict(level, (*reasons[INVALID], *reasons[SUSPECT]), tuple(unchecked))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator import stats
-from orchestrator.measurement.parts import Json, cv_within, seen
+from orchestrator.measurement.parts import Json, cv_within
+from orchestrator.measurement.state import conditions
 from orchestrator.sheet import Sheet
-
-LIVE_BITS, STICKY_BITS = 0x0000F, 0xF0000  # of the Pi's get_throttled: now, and since boot
 
 
 def evidence(sheet: Sheet, record: Json, processes: Sequence[Json]) -> dict[str, float | None]:
     """What the rules of the verdict look at; None where the board does not tell."""
-    throttled = list(seen(record["state"], "throttled"))
     hashes = {p["output_sha256"] for p in processes if p["output_sha256"]}
     medians = [stats.median(p["invoke_ns"]) / p["group"] for p in processes]
     drifts = [d for p in processes if (d := stats.drift(p["invoke_ns"])) is not None]
@@ -25,15 +23,11 @@ def evidence(sheet: Sheet, record: Json, processes: Sequence[Json]) -> dict[str,
     for name, value in stability.items():
         sheet.put(f"stability/{name}", value, "too few processes or runs")
     stability["drift"] = abs(stability["drift"]) if stability["drift"] is not None else None
-    sticky = throttled[-1] & STICKY_BITS if throttled else 0
     return {
         **stability,
+        **conditions(sheet, record["state"], processes),
         "output_variants": len(hashes) or None,
         "not_finite_outputs": sum(not p["output_finite"] for p in processes),
-        "live_throttle_samples": sum(bool(bits & LIVE_BITS) for bits in throttled) if throttled else None,
-        "sticky_throttle_bits": sticky.bit_count() if throttled else None,
         "processes": len(processes),
         "runs": min(len(p["invoke_ns"]) * p["group"] for p in processes),
-        "involuntary_switches_per_s": sheet.metrics.get("state/involuntary_switches_per_s"),
-        "foreign_cpu_cores": sheet.metrics.get("state/foreign_cpu_cores"),
     }

@@ -10,7 +10,7 @@ from orchestrator.errors import MeasurementError
 from orchestrator.measurement.evidence import evidence
 from orchestrator.measurement.latency import latency, load_and_memory
 from orchestrator.measurement.measurement import Json, Measurement
-from orchestrator.measurement.state import state_of_board
+from orchestrator.measurement.state import details, state_of_board
 from orchestrator.measurement.tags import delegate, model, tags_of
 from orchestrator.sheet import Sheet
 from orchestrator.verdict import judge
@@ -49,7 +49,7 @@ def measure(
     energy.estimated(sheet, processes, power, cores)
     tags_of(sheet, record, manifest, facts or {})
     sheet.warnings.extend(mismatches)
-    verdict = judge(evidence(sheet, record, processes) | {"mismatches": len(mismatches)})
+    verdict = judge(evidence(sheet, record, processes) | {"mismatches": len(mismatches)}, details(record["state"]))
     sheet.tags["verdict"] = verdict.level
     if verdict.reasons:
         sheet.tags["verdict.reasons"] = "; ".join(verdict.reasons)

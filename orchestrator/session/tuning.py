@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.device import Device
 from orchestrator.errors import BoardError
+from orchestrator.measurement.state import not_as_asked
 from orchestrator.plain import plain
 from remote import contract
 
@@ -35,14 +36,7 @@ def troubles(answer: dict[str, Any]) -> list[str]:
         outcomes = contract.check_tuning(answer.get("tuning"))
     except contract.ContractError as error:
         raise BoardError(f"the board's answer about its settings makes no sense: {error}") from error
-    return [not_as_asked(outcome) for outcome in outcomes if outcome["reason"] is not None]
-
-
-def not_as_asked(outcome: dict[str, Any]) -> str:
-    """One setting, for people."""
-    return plain(
-        f"asked for {outcome['setting']} {outcome['wanted']}, is {outcome['now'] or 'not told'}: {outcome['reason']}"
-    )
+    return [plain(not_as_asked(outcome)) for outcome in outcomes if outcome["reason"] is not None]
 
 
 def left_behind(answer: dict[str, Any]) -> list[str]:
