@@ -67,7 +67,7 @@ def run() -> dict[str, Any]:
         "with_against_without_percent": round(100 * math.expm1(middle), 3),
         "interval_percent": [round(low, 3), round(high, 3)],
         "allowed_percent": ALLOWED_PERCENT,
-        "meets": -ALLOWED_PERCENT < low and high < ALLOWED_PERCENT,
+        "meets": low > -ALLOWED_PERCENT and high < ALLOWED_PERCENT,
     }
 
 

@@ -297,6 +297,11 @@ def test_the_record_says_how_the_board_was_set(ready: Board, base: Path) -> None
 # -- what root allows
 
 
+def test_the_documentation_shows_the_root_script() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "board.md").read_text()
+    assert f"```text\n{SCRIPT.read_text()}```" in page
+
+
 @pytest.fixture
 def script(base: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """The root script, with its paths in the tree and its commands from there."""
