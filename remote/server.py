@@ -7,11 +7,11 @@ import os
 import selectors
 import signal
 import socket
-import threading
 import time
 from contextlib import suppress
 
 from remote import contract, files, hold, jobs
+from remote.aside import Aside
 from remote.process import boot_id, child_environment, note
 from remote.tune import Tuning
 from remote.wire import Client, error, events_from, parsed
@@ -41,8 +41,7 @@ class Server:
         self.ended = self.stopping = False
         self.idle_since = time.monotonic()
         self.next_beat = self.idle_since + BEAT_S
-        self.answers: list[tuple[Client, dict[str, Any]]] = []  # of threads
-        self.wake, self.waker = socket.socketpair()
+        self.aside = Aside()
         self.environment = child_environment()
         self.root = str(settings.get("root", "/"))
         self.tuning = Tuning(workdir, self.root)
@@ -54,10 +53,7 @@ class Server:
     def _listen(self) -> None:
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
-        for end in (self.wake, self.waker):
-            end.setblocking(False)
-        self.selector.register(self.wake, selectors.EVENT_READ, self._woken)
-        signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
+        self.selector.register(self.aside.wake, selectors.EVENT_READ, lambda *_: self.aside.answer())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
@@ -275,17 +271,17 @@ class Server:
 
     def _adopt(self, client: Client, data: dict[str, Any]) -> None:
         part, sha256, size = data.get("part"), data.get("sha256"), data.get("size")
-        self._aside(client, data, lambda: files.adopt(self.workdir, part, sha256, size))
+        self.aside.begin(client, data.get("id"), lambda: files.adopt(self.workdir, part, sha256, size))
 
     def _unpack(self, client: Client, data: dict[str, Any]) -> None:
-        self._aside(client, data, lambda: files.unpack(self.workdir, data.get("blob"), data.get("env")))
+        self.aside.begin(client, data.get("id"), lambda: files.unpack(self.workdir, data.get("blob"), data.get("env")))
 
     def _tune(self, client: Client, data: dict[str, Any]) -> dict[str, Any] | None:
         """While a job runs nothing is changed, and looking would disturb it."""
         wanted = contract.check_tune(data.get("settings"))
         if self.running:
             return {"tuning": self.tuned}
-        self._aside(client, data, lambda: {"tuning": self.tuning.apply(wanted)})
+        self.aside.begin(client, data.get("id"), lambda: {"tuning": self.tuning.apply(wanted)})
         return None
 
     def _start(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
@@ -335,7 +331,7 @@ class Server:
         self.released.append((client, data.get("id")))
         self._stop()
 
-    # -- events and threads
+    # -- events
 
     def _events(self, _: Any, __: int) -> None:
         if self.running and not self.running.drain():
@@ -358,30 +354,3 @@ class Server:
         if self.running and self.running.run_id == run_id:
             return self.running.journal.tail
         return self.ledger.tail(run_id)
-
-    def _aside(self, client: Client, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
-        """Do slow work in a thread, and answer when it is done."""
-
-        def run() -> None:
-            number = data.get("id")
-            answer = error(number, "TransferFailed", "it went wrong in a way that only supervisor.log tells")
-            try:
-                answer = {"id": number, "ok": work()}
-            except files.FileError as problem:
-                answer = error(number, problem.kind, str(problem))
-            except OSError as problem:
-                kind = "NoSpace" if files.is_full(problem) else "TransferFailed"
-                answer = error(number, kind, str(problem))
-            finally:  # an archive can break its decompressor in many ways; that somebody waits stays true
-                self.answers.append((client, answer))
-                with suppress(BlockingIOError):  # full: awake already
-                    self.waker.send(b"\0")
-
-        threading.Thread(target=run, daemon=True).start()
-
-    def _woken(self, _: Any, __: int) -> None:
-        with suppress(BlockingIOError):
-            self.wake.recv(4096)
-        while self.answers:
-            client, answer = self.answers.pop(0)
-            client.send(answer)
