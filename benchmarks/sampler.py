@@ -1,7 +1,9 @@
-"""Does watching the board cost latency? One long process of the board program, watched once a second in half of it.
+"""Does watching the board cost latency? One long process of the board program, watched once a second.
 
-Pairs of neighbouring blocks of two seconds, one with the sampler and one without it, in random order: what drifts in a
-longer time is the same for both. The board's ``/sys`` is a tree with a file for everything that the sampler can read.
+One half of each second, drawn for each, has the sampler's look in its middle, the other has none. The median call of
+the whole second over that of the half without is what looking once a second does to a published median: whatever a
+look costs falls into its own half, and what drifts in a longer time is the same for both. The board's ``/sys`` is a
+tree with a file for everything that the sampler can read.
 """
 
 from __future__ import annotations
@@ -22,10 +24,11 @@ from benchmarks.board import Bench, deployed
 from orchestrator.session.job import Part, job_of
 from remote import bundle
 
-PAIRS, BLOCK_S = 40, 2.0
+PAIRS = 160
+HALF_S = 0.5
 CONFIDENCE, ALLOWED_PERCENT = 0.95, 1.0
 CELL = (
-    *("model=mobilenetv2", f"scenario.window_s={(PAIRS + 1) * 2 * BLOCK_S}", "scenario.processes=1"),
+    *("model=mobilenetv2", f"scenario.window_s={PAIRS + 2}", "scenario.processes=1"),
     *("scenario.end_to_end_s=0", "scenario.energy_s=0"),
 )
 RUNNER = """
@@ -34,55 +37,56 @@ sys.path.insert(0, {program!r})
 sys.argv[0] = {program!r}
 from remote.board import State
 order = json.loads({order!r})
-def watched(t):
-    block = int(t // {block_s})
-    return order[block // 2 % len(order)] == block % 2
 def fire(self, whole=False, once=State.fire):
     once(self, whole)
-    due = int(time.monotonic()) + 0.5
-    while due <= time.monotonic() or not watched(due):
-        due += 1.0
-    self.next_s = due
+    second = int(time.monotonic()) + 1
+    self.next_s = second + {half_s} * (order[second % len(order)] + 0.5)
 State.fire = fire
 from remote import benchmark
 sys.exit(benchmark.main(sys.argv[1:]))
 """
-"""The runner, whose sampler looks in the middle of each second of the blocks that ``order`` chooses."""
+"""The runner, whose sampler looks in the middle of that half of each second which ``order`` chooses."""
 
 
 def run() -> dict[str, Any]:
-    """The difference of the medians in percent with its 95 % interval (Student t on the log ratios of pairs)."""
+    """The shift of the median in percent with its 95 % interval: the median of the pairs' ratios and its order
+    statistics, since the machine may be shared and some pairs are far out."""
     from scipy import stats
 
     order = [random.randrange(2) for _ in range(1000)]
     with deployed(*CELL) as bench, tempfile.TemporaryDirectory() as folder:
         record = measured(bench, Path(folder), order)
     ratios = log_ratios(record["processes"][0], order)
-    middle, spread = statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(ratios) - 1)) * spread
-    low, high = (100 * math.expm1(middle - half), 100 * math.expm1(middle + half))
+    ratios.sort()
+    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(ratios), 0.5))  # 0-based: that many lie below
+    middle, low, high = statistics.median(ratios), ratios[rank - 1], ratios[len(ratios) - rank]
     return {
         "pairs": len(ratios),
-        "samples": len(record["state"]["samples"]),
-        "with_against_without_percent": round(100 * math.expm1(middle), 3),
-        "interval_percent": [round(low, 3), round(high, 3)],
+        "looks": len(record["state"]["samples"]),
+        "with_against_without_percent": percent(middle),
+        "interval_percent": [percent(low), percent(high)],
         "allowed_percent": ALLOWED_PERCENT,
-        "meets": low > -ALLOWED_PERCENT and high < ALLOWED_PERCENT,
+        "meets": percent(low) > -ALLOWED_PERCENT and percent(high) < ALLOWED_PERCENT,
     }
 
 
+def percent(log_ratio: float) -> float:
+    return round(100 * math.expm1(log_ratio), 3)
+
+
 def log_ratios(process: dict[str, Any], order: list[int]) -> list[float]:
-    """Of each pair of whole blocks: the median call with the sampler over that without."""
+    """Of each whole second: its median call over that of the half without a look."""
     spent_ns = itertools.accumulate(process["invoke_ns"])
     stretch = process["window_ns"] / sum(process["invoke_ns"]) / 1e9
-    blocks: dict[int, list[int]] = {}
+    halves: dict[int, list[int]] = {}
     for call_ns, end_ns in zip(process["invoke_ns"], spent_ns, strict=True):
-        blocks.setdefault(int((process["begin_s"] + end_ns * stretch) // BLOCK_S), []).append(call_ns)
-    whole = set(sorted(blocks)[1:-1])
-    medians = {block: statistics.median(calls) for block, calls in blocks.items() if block in whole}
-    pairs = sorted({block // 2 for block in whole if {block // 2 * 2, block // 2 * 2 + 1} <= whole})
-    with_it = {pair: 2 * pair + order[pair % len(order)] for pair in pairs}
-    return [math.log(medians[one] / medians[one ^ 1]) for one in with_it.values()]
+        halves.setdefault(int((process["begin_s"] + end_ns * stretch) // HALF_S), []).append(call_ns)
+    seconds = sorted({half // 2 for half in halves})[1:-1]
+    pairs = [
+        (halves.get(2 * s + order[s % len(order)]), halves.get(2 * s + 1 - order[s % len(order)])) for s in seconds
+    ]
+    median = statistics.median
+    return [math.log(median([*looked, *alone]) / median(alone)) for looked, alone in pairs if looked and alone]
 
 
 def measured(bench: Bench, folder: Path, order: list[int]) -> dict[str, Any]:
@@ -95,7 +99,7 @@ def measured(bench: Bench, folder: Path, order: list[int]) -> dict[str, Any]:
     job = job_of(bench.cell, bench.artifact, Part.whole(bench.cell, run_id), runtime, environment)
     (workdir / "jobs" / run_id).mkdir()
     (workdir / "jobs" / run_id / "job.json").write_text(json.dumps(job))
-    code = RUNNER.format(program=str(program), order=json.dumps(order), block_s=BLOCK_S)
+    code = RUNNER.format(program=str(program), order=json.dumps(order), half_s=HALF_S)
     command = [sys.executable, "-I", "-S", "-c", code, "--workdir", str(workdir), "--run-id", run_id]
     command += ["--parent", str(os.getpid()), "--sys-root", str(tree)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)

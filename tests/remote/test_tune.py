@@ -196,18 +196,19 @@ def test_what_somebody_else_has_changed_is_left_and_told(base: Path, tuning: Tun
     assert value(base, "scaling_governor") == "userspace"
 
 
-def test_what_could_not_be_put_back_is_tried_again_and_keeps_its_first_value(base: Path, tuning: Tuning) -> None:
-    governor = base / CPUFREQ / "policy0/scaling_governor"
-    tuning.apply(wanted(governor="performance"))
-    governor.unlink()
-    governor.mkdir()  # such as a policy whose CPUs are offline
+def test_what_could_not_be_put_back_is_told_and_keeps_its_first_value(base: Path, tuning: Tuning) -> None:
+    status = base / "var/lib/nvpmodel/status"
+    write(status, "pmode:0002")  # the mode that wants a restart
+    tuning.apply(wanted(power_mode="7W"))
     (words,) = tuning.restore()
-    assert "could not be put back" in words
-    governor.rmdir()
-    write(governor, "performance")
-    tuning.apply(wanted(governor="schedutil"))
-    assert tuning.restore() == []
-    assert value(base, "scaling_governor") == "ondemand"
+    assert (
+        "power_mode is still 7W and was MAXN_SUPER: it could not be put back: this power mode needs a restart" in words
+    )
+    assert [o["reason"] for o in tuning.apply(wanted(power_mode="15W"))] == [None]
+    assert "power_mode is still 15W and was MAXN_SUPER" in Tuning(str(base.parent / "workdir"), str(base)).left[0]
+    write(status, "pmode:0002")  # somebody has restarted the board with it
+    assert Tuning(str(base.parent / "workdir"), str(base)).left == []
+    assert not (base.parent / "workdir" / tune.JOURNAL).exists()
 
 
 def test_a_restart_has_undone_all_but_the_power_mode(base: Path, tuning: Tuning) -> None:
