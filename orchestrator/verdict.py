@@ -54,7 +54,7 @@ RULES: tuple[Rule, ...] = (
         0.01,
         "a clock was below 95% of the pinned one in {value:.0%} of the samples, limit {limit:.0%}",
     ),
-    Rule(SUSPECT, "untuned", ">", 0, "{value:.0f} settings of device.tune are not as asked for"),
+    Rule(SUSPECT, "untuned", ">", 0, "{value:.0f} of the settings in device.tune not as asked for"),
     Rule(SUSPECT, "governors", ">", 1, "the governor changed"),
     Rule(SUSPECT, "gate_excess_c", ">", 0, "began {value:.1f} °C above device.cool_to_c"),
     Rule(SUSPECT, "mismatches", ">", 0, "the board is not what the inventory declares"),

@@ -62,7 +62,8 @@ class State:
         }
         missing = {name: reason for name, reason in REASONS.items() if not there[name]}
         if self.pinned_mhz is None:
-            missing["pinned_mhz"] = "no clock is pinned: limits that differ, and a governor that chooses"
+            unpinned = "no clock is pinned: limits that differ, and a governor or a processor that chooses"
+            missing["pinned_mhz"] = unpinned if self._clocks.exists else REASONS["cpu_mhz"]
         return missing
 
     def told(self) -> dict[str, Any]:

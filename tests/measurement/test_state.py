@@ -78,7 +78,7 @@ def tuned(setting: str, wanted: str, now: str, reason: str | None = None) -> dic
             {},
             {"tuning": [tuned("governor", "performance", "ondemand", "no permission"), tuned("fan", "100 %", "100 %")]},
             SUSPECT,
-            "1 settings of device.tune are not as asked for: "
+            "1 of the settings in device.tune not as asked for: "
             "asked for governor performance, is ondemand: no permission",
         ),
     ],
