@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cell_cost, first_byte, fleet, invoke_pairs
+from benchmarks import cell_cost, first_byte, fleet, invoke_pairs, statistics
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "first_byte": first_byte.run,
     "cell_cost": cell_cost.run,
     "invoke_pairs": invoke_pairs.run,
     "fleet": fleet.run,
+    "statistics": statistics.run,
 }
 
 
