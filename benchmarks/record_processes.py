@@ -10,6 +10,7 @@ import json
 import os
 import statistics
 import sys
+import time
 from typing import Any
 
 from benchmarks.board import deployed
@@ -37,7 +38,7 @@ def main(name: str) -> None:
 
 def medians_ms(*words: str) -> list[float]:
     with deployed(*words, *SCENARIO) as bench:
-        outcome = bench.session.run(bench.cell, bench.artifact, "recording", lambda _: None)
+        outcome = bench.session.run(bench.cell, bench.artifact, f"recording-{time.time_ns()}", lambda _: None)
     return [round(median_ms(process), 6) for process in outcome.record["processes"]]
 
 

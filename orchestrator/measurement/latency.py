@@ -15,7 +15,9 @@ def latency(sheet: Sheet, processes: Sequence[Json], medians_ms: Sequence[float]
     sheet.put("latency/mean_ms", mean([mean(p["invoke_ns"]) / p["group"] / 1e6 for p in processes]))
     if group > 1:
         reason = f"calls under 1 ms were timed in groups of {group}; single calls are not known"
-        percentiles = [f"p{percent}{end}" for percent in stats.PERCENTILE_MINIMUM for end in ("_ms", "_low_ms", "_high_ms")]
+        percentiles = [
+            f"p{percent}{end}" for percent in stats.PERCENTILE_MINIMUM for end in ("_ms", "_low_ms", "_high_ms")
+        ]
         names = (*percentiles, "min_ms", "max_ms", "cv", "stdev_ms", "mad_ms")
         sheet.lacks(reason, *(f"latency/{name}" for name in names))
     else:
@@ -59,7 +61,7 @@ def interval(sheet: Sheet, name: str, values_ms: Sequence[float], what: str) -> 
         sheet.put(f"{name}_low_ms", found.low)
         sheet.put(f"{name}_high_ms", found.high)
     else:
-        sheet.lacks("one process: no interval between processes", f"{name}_low_ms", f"{name}_high_ms")
+        sheet.lacks("fewer than 3 processes: no interval between them", f"{name}_low_ms", f"{name}_high_ms")
 
 
 def load_and_memory(sheet: Sheet, processes: Sequence[Json]) -> None:

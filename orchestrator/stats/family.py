@@ -2,8 +2,8 @@
 
 B. L. Welch, Biometrika 34 (1947), 28-35; degrees of freedom after Satterthwaite (1946); S. Holm, Scand. J. Stat. 6
 (1979), 65-70. Holm and not Benjamini-Hochberg: all cells share their baseline, and an unlucky baseline makes every p
-small at once, which is where controlling the false-discovery rate lets all of them through. With 10 % of the cells
-eight times as noisy, five processes each, that was 2.7 % of matrices with a false difference instead of 0.7 %.
+small at once, which is where controlling the false-discovery rate lets all of them through. And a report is read cell
+by cell: a false one among many true ones is as wrong as one alone.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import stats
-from orchestrator.stats.cells import Cells, moderated
 from orchestrator.stats import family
+from orchestrator.stats.cells import Cells, moderated
+from orchestrator.stats.interval import limits
 
 durations = st.floats(min_value=1e-3, max_value=1e6)
 samples = st.lists(durations, min_size=1, max_size=60)
@@ -52,20 +53,37 @@ def test_percentile_rank_is_exact() -> None:
     assert stats.percentile(range(1, 1001), 99) == 990
 
 
-@given(st.lists(durations, min_size=2, max_size=20))
-def test_interval_agrees_with_scipy(medians: list[float]) -> None:
+@given(st.lists(durations, min_size=3, max_size=5))
+def test_interval_of_a_few_agrees_with_scipy(medians: list[float]) -> None:
     got = stats.between_processes(medians)
-    assert got is not None and got.n == len(medians)
-    logs = np.log(medians)
+    assert got is not None and got.n == len(medians) and got.method == "Student t on log medians of processes"
+    logs, level = np.log(medians), 0.97 if len(medians) < 5 else 0.95
     if logs.std() > 1e-6:
         with np.errstate(over="ignore"):
-            low, high = np.exp(scipy.stats.t.interval(0.95, len(logs) - 1, logs.mean(), scipy.stats.sem(logs)))
+            low, high = np.exp(scipy.stats.t.interval(level, len(logs) - 1, logs.mean(), scipy.stats.sem(logs)))
         if math.isfinite(high) and low > 0:
             assert (got.low, got.high) == (pytest.approx(low), pytest.approx(high))
 
 
+@pytest.mark.parametrize(("n", "rank"), [(6, 1), (8, 1), (9, 2), (12, 3), (20, 6)])
+def test_interval_of_more_is_between_two_of_the_values(n: int, rank: int) -> None:
+    got = stats.between_processes([float(value) for value in range(n, 0, -1)])
+    assert got is not None and (got.low, got.high) == (pytest.approx(rank), pytest.approx(n + 1 - rank))
+    # the textbook: the k-th smallest of n is above the median as often as fewer than k of n fall below it
+    outside = [2 * scipy.stats.binom.cdf(k - 1, n, 0.5) for k in (rank, rank + 1)]
+    assert outside[0] <= 0.05 < outside[1]
+
+
+def test_intervals_cover_what_they_say_also_skewed_ones() -> None:
+    rng = np.random.default_rng(0)
+    for n in (3, 4, 5, 6, 12):
+        x = 0.01 * rng.exponential(size=(4000, n))
+        low, high = limits(x)
+        assert np.mean((low <= 0.01 * math.log(2)) & (math.log(2) * 0.01 <= high)) >= 0.93, n
+
+
 def test_one_process_has_no_interval_and_decides_nothing() -> None:
-    assert stats.between_processes([5.0]) is None
+    assert stats.between_processes([5.0]) is None is stats.between_processes([5.0, 5.1])
     change = stats.compare([5.0], [9.0, 9.1])
     assert change.ratio == pytest.approx(5 / math.sqrt(9.0 * 9.1))
     assert (change.low, change.high, change.p, change.significant) == (None, None, None, False)
