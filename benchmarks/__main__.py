@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cell_cost, cross_check, first_byte, fleet, invoke_pairs
+from benchmarks import cell_cost, cross_check, first_byte, fleet, invoke_pairs, statistics
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "first_byte": first_byte.run,
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "invoke_pairs": invoke_pairs.run,
     "cross_check": cross_check.run,
     "fleet": fleet.run,
+    "statistics": statistics.run,
 }
 
 

@@ -50,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SUSPECT, "process_spread", ">=", 0.05, "medians of the processes differ by {value:.1%}, limit {limit:.0%}"),
     Rule(SUSPECT, "cv", ">=", 0.10, "runs vary by {value:.1%} (CV), limit {limit:.0%}"),
     Rule(SUSPECT, "drift", ">=", 0.05, "runs drifted by {value:.1%} from first to last third, limit {limit:.0%}"),
+    Rule(SUSPECT, "slow_first", ">", 0.5, "the warm-up was too short: the first run is an outlier in most processes"),
     Rule(
         SUSPECT,
         "involuntary_switches_per_s",

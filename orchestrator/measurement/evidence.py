@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator import stats
-from orchestrator.measurement.parts import Json, cv_within, seen
+from orchestrator.measurement.parts import Json, cv_within, mean, seen
 from orchestrator.sheet import Sheet
 
 LIVE_BITS, STICKY_BITS = 0x0000F, 0xF0000  # of the Pi's get_throttled: now, and since boot
@@ -21,6 +21,7 @@ def evidence(sheet: Sheet, record: Json, processes: Sequence[Json]) -> dict[str,
         "process_spread": stats.spread(medians) if len(medians) > 1 else None,
         "cv": cv_within(processes),
         "drift": stats.median(drifts) if drifts else None,
+        "slow_first": mean([float(stats.slow_first(p["invoke_ns"])) for p in processes]),
     }
     for name, value in stability.items():
         sheet.put(f"stability/{name}", value, "too few processes or runs")

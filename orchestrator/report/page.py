@@ -130,7 +130,7 @@ def _interval(row: c.Row) -> str:
     if not c.has(row, "change_low"):
         return plain(row["change_note"])
     text = f"time ratio {row['change_ratio']:.3f}, 95 % interval {row['change_low']:.3f} to {row['change_high']:.3f}"
-    text += f", p = {row['change_p']:.2g}"
+    text += f", p = {row['change_p']:.2g}, adjusted for all comparisons {row['change_p_adjusted']:.2g}"
     return f"{text}; {plain(row['change_note'])}" if row["change_note"] else text
 
 

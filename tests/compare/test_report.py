@@ -85,10 +85,10 @@ Device pi4  Board pi4-01  Runtime litert  Threads 1  Batch 1  Input 224  Scenari
 Accelerator CPU  Delegate XNNPACK 66/66
 Model        Optimization   Latency ms       vs none  Verdict  Front  p90 ms  Size MB    Est. mJ
 -----------  -------------  ----------  ------------  -------  -----  ------  -------  ---------
-mobilenetv2  none           41.2 ±0.4%      baseline  valid             41.6     14.0    147–176
-mobilenetv2  float16        41.3 ±0.4%             –  invalid           41.7     14.0    147–176
-mobilenetv2  dynamic_range  33.0 ±0.4%  1.25× faster  valid             33.4     14.0    117–141
-mobilenetv2  int8           19.0 ±0.4%  2.17× faster  valid    ●        19.2     14.0  67.4–80.8
+mobilenetv2  none           41.2 ±0.5%      baseline  valid             41.6     14.0    147–176
+mobilenetv2  float16        41.3 ±0.5%             –  invalid           41.7     14.0    147–176
+mobilenetv2  dynamic_range  33.0 ±0.5%  1.25× faster  valid             33.4     14.0    117–141
+mobilenetv2  int8           19.0 ±0.5%  2.17× faster  valid    ●        19.1     14.0  67.4–80.8
 invalid  pi4/mobilenetv2/float16: processes gave 2 different outputs for the same input
 failed   pi4/mine/int8 on pi4-01: ConnectionFailed: pi4-01 does not answer on port 22 (is it switched on?)  log: log.txt
 skipped  zero/mobilenetv2/none: no wheels for armv6l

@@ -62,9 +62,23 @@ def test_grouped_calls_are_divided_and_have_no_percentiles() -> None:
 
 
 def test_few_runs_publish_no_high_percentile() -> None:
-    got = make_measurement(runs=20)
-    assert "latency/p90_ms" in got.metrics
-    assert got.missing["latency/p95_ms"] == "60 runs, 93 needed"
+    got = make_measurement(runs=60)
+    assert got.metrics["latency/p90_low_ms"] < got.metrics["latency/p90_ms"] < got.metrics["latency/p90_high_ms"]
+    assert got.uncertainty["latency/p90_ms"].n == 3, "of the processes, not of the calls"
+    for name in ("p95_ms", "p95_low_ms", "p95_high_ms"):
+        assert got.missing[f"latency/{name}"] == "60 runs in a process, 93 needed"
+
+
+def test_a_cold_start_in_the_window_is_a_doubt() -> None:
+    record = make_record(10.0, processes=3)
+    for process in record["processes"][:2]:
+        process["invoke_ns"][0] *= 3
+    got = measure(record, manifest=MANIFEST, power=PI4_POWER, cores=4)
+    assert got.metrics["stability/slow_first"] == pytest.approx(2 / 3) and got.metrics["latency/outliers"] == 2
+    assert "the warm-up was too short" in "; ".join(got.verdict.reasons)
+    record["processes"][0]["invoke_ns"][0] //= 3
+    got = measure(record, manifest=MANIFEST, power=PI4_POWER, cores=4)
+    assert got.verdict.level == "valid", "one of three is chance"
 
 
 def test_measured_energy_and_its_uncertainty() -> None:
