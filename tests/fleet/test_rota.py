@@ -23,8 +23,8 @@ from tests.fleet.test_pool import cell, entries
 from tests.measurement.records import make_record
 
 
-def outcome(first: int = 1, processes: int = 1, **changes: Any) -> Outcome:
-    record = make_record(processes=processes, seed=first) | {"run_id": f"run-{first}", **changes}
+def outcome(first: int = 1, processes: int = 1, *, median_ms: float = 41.0, **changes: Any) -> Outcome:
+    record = make_record(median_ms, processes=processes, seed=first) | {"run_id": f"run-{first}", **changes}
     record["processes"] = [{**p, "number": first + i} for i, p in enumerate(record["processes"])]
     return Outcome(record, f"log {first}", "litert", "e" * 16)
 
@@ -94,14 +94,14 @@ def test_a_cell_begins_again_after_a_reboot_and_a_changed_runtime_ends_it() -> N
 def test_the_turns_of_a_cell_make_one_record() -> None:
     energy = {"sensors": [], "pass": None, "reason": "in the last turn"}
     parts = [outcome(1), outcome(2, started_at=5.0), outcome(3, processes=2, energy=energy)]
-    whole = merged(parts)
+    whole = merged(parts, 4)
     check_record(whole.record)
     assert [p["number"] for p in whole.record["processes"]] == [1, 2, 3, 4]
     assert whole.record["started_at"] == parts[0].record["started_at"]
     assert whole.record["energy"]["reason"] == "in the last turn"
     assert len(whole.record["state"]["samples"]) == 12
     assert [whole.log.index(f"log {n}") for n in (1, 2, 3)] == sorted(whole.log.index(f"log {n}") for n in (1, 2, 3))
-    assert merged(parts[:1]) is parts[0]
+    assert merged(parts[:1], 1) is parts[0]
 
 
 def interleaved(folder: Path, hosts: tuple[str, ...], number: int = 8) -> list[Cell]:
