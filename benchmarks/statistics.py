@@ -36,6 +36,12 @@ def run(matrices: int = 4000) -> dict[str, Any]:
             name: {f"n={n}": false_alarms(draw, n, matrices) for n in (3, 5, 6)}
             for name, draw in {**SIMULATED, **real}.items()
         },
+        "false_in_percent_of_smaller_matrices": {
+            f"{name}, {cells} cells": {f"n={n}": false_alarms(draw, n, 2 * matrices, cells) for n in (3, 5, 6)}
+            for name, draw in SIMULATED.items()
+            for cells in (2, 4, 10)
+        },
+        "otherwise": otherwise(matrices),
         "found_percent": {
             f"{name}, {cells} cells": {f"n={n}": found(*effect, n, cells, matrices) for n in (3, 5, 6, 10)}
             for name, effect in EFFECTS.items()
@@ -108,9 +114,28 @@ def percentiles(k: int, tries: int = 1000, calls: int = 250) -> dict[str, float]
 # -- comparisons
 
 
-def false_alarms(draw: Draw, n: int, matrices: int) -> float:
+def false_alarms(draw: Draw, n: int, matrices: int, cells: int = CELLS) -> float:
     """Matrices with any difference, where there is none."""
-    return _percent(_significant(draw(np.random.default_rng(n), (matrices, CELLS, n))).any(axis=1))
+    return _percent(_significant(draw(np.random.default_rng(n), (matrices, cells, n))).any(axis=1))
+
+
+def otherwise(matrices: int) -> dict[str, Any]:
+    """What was not chosen: each cell's own variance (plain Welch), and false-discovery control in place of Holm's."""
+    rng, others = np.random.default_rng(0), np.arange(1, CELLS)
+    x = normal(0.01)(rng, (matrices, CELLS, 5))
+    x[:, 1] += np.log1p(0.05)
+    plain = tested(_cells(x), others, np.zeros_like(others)).significant(LEVEL)
+    uneven = SIMULATED["one in 10 cells 8 %"](rng, (matrices, CELLS, 5))
+    result = _tested(_cells(uneven))
+    steps = LEVEL * np.arange(1, CELLS) / (CELLS - 1)
+    ordered = np.sort(result.raw, axis=1)
+    limit = np.where(ordered <= steps, ordered, -1.0).max(axis=1, keepdims=True)  # Benjamini and Hochberg 1995
+    discovered = (result.raw <= limit) & large(result.difference)
+    return {
+        "plain_welch_finds_5_at_1": _percent(plain[:, 0]),
+        "benjamini_hochberg_false_with_noisy_cells": _percent(discovered.any(axis=1)),
+        "holm_false_with_noisy_cells": _percent(result.significant(LEVEL).any(axis=1)),
+    }
 
 
 def found(effect: float, spread: float, n: int, cells: int, matrices: int) -> float:

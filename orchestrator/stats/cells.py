@@ -3,11 +3,12 @@
 With five processes a side a plain t test has 4 to 8 degrees of freedom, and the level that 39 comparisons need
 (0.009 / 39) asks for t > 6. But the 40 cells of a matrix have 160 degrees of freedom together. The variance of a cell
 is therefore moderated towards that of all cells of its board, as far as they agree (empirical Bayes, G. K. Smyth,
-Stat. Appl. Genet. Mol. Biol. 3 (2004), article 3), with three cautions that simulation asked for:
+Stat. Appl. Genet. Mol. Biol. 3 (2004), article 3), with four cautions that simulation asked for:
 
 - the common value is the arithmetic mean of the variances, not Smyth's geometric one: cells that differ, and slow
   freak processes, make it larger, never smaller;
 - it counts for at most 8 degrees of freedom, and at most a tenth of what it was made of;
+- where the variances agree in less than one degree of freedom, nothing is learned from them;
 - it only ever raises a variance. A cell that is noisy stays as noisy as it was seen.
 
 All functions take arrays whose last axis is the cells, so that a simulation runs the same lines as a report.
@@ -21,7 +22,7 @@ import numpy as np
 
 from orchestrator.stats.student import Array
 
-MOST_FREEDOM = 8.0
+MOST_FREEDOM, LEAST_FREEDOM = 8.0, 1.0
 SHARE_OF_FREEDOM = 0.1
 
 
@@ -63,10 +64,11 @@ def _prior_freedom(cells: Cells) -> Array:
     excess = (logs - psi(half) + np.log(half)).var(axis=-1, ddof=1, keepdims=True)
     excess = excess - polygamma(1, half).mean(axis=-1, keepdims=True)
     most = np.minimum(MOST_FREEDOM, SHARE_OF_FREEDOM * cells.freedom.sum(axis=-1, keepdims=True))
-    # trigamma(d / 2) falls with d: excess below trigamma(most / 2) means at least ``most``.
+    # trigamma(d / 2) falls with d, from infinity: excess below trigamma(most / 2) means at least ``most``.
     floor = polygamma(1, most / 2)
-    agreed = np.where(excess <= floor, most, np.minimum(most, 2 * _inverse_trigamma(np.maximum(excess, floor))))
-    return np.where(middle > 0, agreed, 0.0)
+    found = 2 * _inverse_trigamma(np.maximum(excess, floor))
+    agreed = np.where(excess <= floor, most, np.minimum(most, found))
+    return np.where((middle > 0) & (excess < polygamma(1, LEAST_FREEDOM / 2)), agreed, 0.0)
 
 
 def _inverse_trigamma(y: Array) -> Array:

@@ -1,9 +1,9 @@
 """Pairs of cells tested together: Welch's test on log medians, and Holm's correction over all of them.
 
 B. L. Welch, Biometrika 34 (1947), 28-35; degrees of freedom after Satterthwaite (1946); S. Holm, Scand. J. Stat. 6
-(1979), 65-70. Holm and not Benjamini-Hochberg: all cells share their baseline, and an unlucky baseline makes every p
-small at once, which is where controlling the false-discovery rate lets all of them through. And a report is read cell
-by cell: a false one among many true ones is as wrong as one alone.
+(1979), 65-70. Holm and not Benjamini-Hochberg: a report is read cell by cell, where one false difference among many
+true ones misleads as much as one alone; and an unlucky baseline is shared by all cells, which makes every p small at
+once.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from orchestrator.compare.comparison import Comparison
 from orchestrator.compare.rows import NUMBERS, TRUTHS
 from orchestrator.measurement import measure
 from orchestrator.report import View, table, write_report
-from orchestrator.report.columns import factor, number, sheet
+from orchestrator.report.columns import change, factor, number, sheet, to_decide
 from orchestrator.report.page import page
 from orchestrator.report.scale import Scale
 from orchestrator.result import Result
@@ -88,7 +88,7 @@ Model        Optimization   Latency ms       vs none  Verdict  Front  p90 ms  Si
 mobilenetv2  none           41.2 ±0.5%      baseline  valid             41.6     14.0    147–176
 mobilenetv2  float16        41.3 ±0.5%             –  invalid           41.7     14.0    147–176
 mobilenetv2  dynamic_range  33.0 ±0.5%  1.25× faster  valid             33.4     14.0    117–141
-mobilenetv2  int8           19.0 ±0.5%  2.17× faster  valid    ●        19.1     14.0  67.4–80.8
+mobilenetv2  int8           19.0 ±0.6%  2.17× faster  valid    ●        19.1     14.0  67.4–80.8
 invalid  pi4/mobilenetv2/float16: processes gave 2 different outputs for the same input
 failed   pi4/mine/int8 on pi4-01: ConnectionFailed: pi4-01 does not answer on port 22 (is it switched on?)  log: log.txt
 skipped  zero/mobilenetv2/none: no wheels for armv6l
@@ -268,6 +268,25 @@ def test_other_conditions_have_a_star_and_a_note(tmp_path: Path) -> None:
     text = shown(compare(make_sweep(tmp_path), [base, replace(other, board="pi4-02")], "threads:1"))
     assert "vs threads 1" in text and "2.00× faster*" in text
     assert "* under other conditions than the baseline: board." in text
+
+
+def test_the_same_the_undecided_and_no_ground_look_different(tmp_path: Path) -> None:
+    medians = {"none": (40.0, 40.1, 39.9), "same": (40.0, 40.1, 39.9), "open": (41.0, 43.0, 39.5), "one": (20.0,)}
+    results = []
+    for n, (name, some) in enumerate(medians.items()):
+        result = make_result(tmp_path, n, write=False, optimization=name)
+        assert result.measurement is not None
+        results.append(replace(result, measurement=replace(result.measurement, process_medians_ms=some)))
+    made = compare(make_sweep(tmp_path), results)
+    texts = {name: (change(row), to_decide(row)) for row in sheet(made).rows for name in [row["optimization"]]}
+    assert texts["none"] == ("baseline", "") and texts["same"] == ("~ within 0.6%", "") and texts["one"] == ("–", "")
+    assert re.fullmatch(r"~ up to \d+%", texts["open"][0]) and int(texts["open"][1]) > 3
+    text = shown(made, width=200)
+    assert "To decide" in text and "~ up to" in text and "Found in 95 of 100 tries here: a change of " in text
+    assert "– in that column: one process on a side: nothing can be said." in text
+    files = write_report(made, tmp_path / "out")
+    assert "undecided, up to" in files["html"].read_text() and "\\~ up to" in files["md"].read_text()
+    assert list(pd.read_csv(files["csv"])["change_outcome"].dropna()) == ["same", "undecided", "no ground"]
 
 
 def test_a_big_matrix_is_a_page_that_opens_folded(tmp_path: Path) -> None:
