@@ -63,6 +63,7 @@ def make_process(
         "warmup_ns": 520_000_000,
         "group": group,
         "invoke_ns": [int(v) for v in values],
+        "stream_values": [runs],
         "window_ns": window_ns,
         "cpu_ns": int(window_ns * 0.995),
         "end_to_end_ns": [int(v * 1.02) for v in values[:20]],
@@ -156,6 +157,7 @@ def make_record(
             "version": "2.1.0",
             "numpy": "2.2.1",
             "python": "3.11.2",
+            "pillow": None,
             "threads": 1,
             "delegate": {
                 "requested": "auto",
