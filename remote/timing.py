@@ -98,7 +98,7 @@ def streams(
         try:
             together.wait()
             _back_to_back(call, values, group, least_s, least_values, most_s)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again, where it is waited for
             failures.append(error)
             together.abort()  # nobody waits for a stream that never comes
 
@@ -112,9 +112,7 @@ def streams(
     return found
 
 
-def _back_to_back(
-    call: Call, values: list[int], group: int, least_s: float, least_values: int, most_s: float
-) -> None:
+def _back_to_back(call: Call, values: list[int], group: int, least_s: float, least_values: int, most_s: float) -> None:
     clock = time.perf_counter_ns
     keep = values.append
     least_ns, most_ns = least_s * 1e9, most_s * 1e9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.artifact import Artifact
-from orchestrator.cell import Cell
+from orchestrator.cell import Cell, Settings
 from orchestrator.errors import BenchmarkFailed
 from orchestrator.plain import plain
 from orchestrator.provisioning import Environment
@@ -13,9 +13,9 @@ from remote import contract
 
 
 def job_of(
-    cell: Cell, artifact: Artifact, run_id: str, runtime: str, environment: Environment | None
+    cell: Cell, artifact: Artifact, run_id: str, runtime: str, environment: Environment | None, cores: int
 ) -> dict[str, Any]:
-    """What travels to the board: plain data, version 2 of the contract."""
+    """What travels to the board: plain data, version 2 of the contract. ``cores`` are the board's."""
     s, scenario = cell.settings, cell.settings.scenario
     names: tuple[str, ...] = (
         "mode",
@@ -38,13 +38,21 @@ def job_of(
         "threads": s.threads,
         "xnnpack": s.runtime.xnnpack,
         "seed": s.seed,
-        "scenario": {name: getattr(scenario, name) for name in names} | {"streams": scenario.streams or 1},
+        "scenario": {name: getattr(scenario, name) for name in names} | {"streams": streams(s, cores)},
         "first": 1,
         "of": scenario.processes,
         "cpus": s.device.cpus,
         "cool_to_c": s.device.cool_to_c,
         "deadline_s": scenario.timeout_s,
     }
+
+
+def streams(settings: Settings, cores: int) -> int:
+    """Sessions beside each other: in mode offline as many as asked for, else as the cores take with their threads."""
+    scenario = settings.scenario
+    if scenario.mode != "offline":
+        return 1
+    return scenario.streams or min(256, max(1, (len(settings.device.cpus) or cores) // settings.threads))
 
 
 def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed:

@@ -226,9 +226,9 @@ def test_more_doubts() -> None:
 def test_every_rule_can_fire_and_its_text_can_be_made() -> None:
     for rule in verdict.RULES:
         beyond = rule.limit + (-1 if rule.when == "<" else 1)
-        got = verdict.judge({rule.quantity: beyond})
+        got = verdict.judge({"runs": 300, "asked_runs": 1024, rule.quantity: beyond}, rule.modes[0])
         assert got.level == rule.level and len(got.reasons) == 1 and rule.quantity not in got.unchecked
-        assert replace(rule, limit=rule.limit).reason(rule.limit + (1 if rule.when == "<" else -1)) is None
+        assert replace(rule, limit=rule.limit).reason(rule.limit + (1 if rule.when == "<" else -1), {}) is None
 
 
 def test_on_what_an_artifact_was_calibrated() -> None:
