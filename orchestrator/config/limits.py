@@ -12,6 +12,7 @@ from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, Power
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
+IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 
 
@@ -58,10 +59,7 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
     yield from inventory(device)
-    if s.scenario.timeout_s < shortest(s.scenario):
-        yield Problem(
-            "scenario.timeout_s", s.scenario.timeout_s, f"more than the {shortest(s.scenario):g} s of its windows"
-        )
+    yield from durations(s.scenario)
     yield from power(device.power)
 
 
@@ -125,10 +123,25 @@ def order(steps: list[str]) -> Iterator[Problem]:
         yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step: write [{right}]")
 
 
+def durations(scenario: Scenario) -> Iterator[Problem]:
+    """Enough time for the windows, and no key that would do nothing."""
+    if scenario.timeout_s < shortest(scenario):
+        yield Problem(
+            "scenario.timeout_s", scenario.timeout_s, f"more than the {shortest(scenario):g} s of its windows"
+        )
+    if scenario.streams is not None and scenario.mode != "offline":
+        yield Problem("scenario.streams", scenario.streams, f"nothing, since scenario.mode is {scenario.mode}")
+    least, most = IMAGE_SIDES
+    if len(scenario.image) != 2 or not all(least <= side <= most for side in scenario.image):
+        yield Problem("scenario.image", scenario.image, f"[width, height], each {least} to {most}")
+
+
 def shortest(scenario: Scenario) -> float:
     """Seconds that the windows of a cell take at least."""
-    latency_s = scenario.processes * (scenario.warmup_s + scenario.window_s + scenario.end_to_end_s)
-    return latency_s + (scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0)
+    each_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
+    return scenario.processes * each_s + (
+        scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
+    )
 
 
 def power(profile: PowerProfile) -> Iterator[Problem]:

@@ -110,7 +110,7 @@ class Boundary:
         own = board.machine == CONTROLLER
         # Packing and encrypting megabytes is work on this machine too.
         with self.turns.background() if not own and session.lacks(cell, artifact) else nullcontext():
-            session.equip(cell.settings.runtime, artifact.format, say)  # once a board: no time of the cell's
+            session.equip(cell, artifact.format, say)  # once a board: no time of the cell's
             with busy(one):
                 session.deploy(cell, artifact, say)
         with self.turns.measuring() if own else nullcontext():

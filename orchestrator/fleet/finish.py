@@ -57,6 +57,8 @@ def finished(
         cores=cores,
         facts=known,
         mismatches=mismatches(board.device, known),
+        scenario=cell.settings.scenario,
+        batch_size=cell.settings.batch_size,
     )
     return result(
         sweep,

@@ -40,7 +40,7 @@ def _ask(group: Sequence[Underway]) -> None:
     """Once for the whole group, as the report will: all its pairs together."""
     base = next(i for i, one in enumerate(group) if is_baseline(one.entry))
     pairs = [(i, base) for i in range(len(group)) if i != base]
-    undecided = stats.undecided([one.medians_ns for one in group], pairs)
+    undecided = stats.undecided([one.compared_ms for one in group], pairs)
     more = {i for pair, open_ in zip(pairs, undecided, strict=True) if open_ for i in pair}
     for i, one in enumerate(group):
         one.asked = True

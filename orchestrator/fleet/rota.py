@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import MeasurementError
 from orchestrator.fleet.plan import Entry
+from orchestrator.measurement import per_process_ms
 from orchestrator.session import Outcome
-from orchestrator.stats import median
 
 
 @dataclass(eq=False, slots=True)
@@ -39,10 +39,10 @@ class Underway:
         return self.done >= self.wanted
 
     @property
-    def medians_ns(self) -> list[float]:
-        """One per process so far."""
+    def compared_ms(self) -> tuple[float, ...]:
+        """One value per process so far, as the report will compare them."""
         processes = [process for part in self.parts for process in part.record["processes"]]
-        return [median(process["invoke_ns"]) / process["group"] for process in processes]
+        return per_process_ms(processes, self.entry.cell.settings.scenario.mode)
 
     def add(self, part: Outcome) -> None:
         """Take the record of one more turn.

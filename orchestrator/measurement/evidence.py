@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator import stats
-from orchestrator.measurement.parts import Json, cv_within, mean, seen
+from orchestrator.cell import Scenario
+from orchestrator.measurement import warmup
+from orchestrator.measurement.parts import Json, cv_within, in_order, seen
 from orchestrator.sheet import Sheet
 
-LIVE_BITS, STICKY_BITS = 0x0000F, 0xF0000  # of the Pi's get_throttled: now, and since boot
+UNDER_VOLTAGE, LIVE_BITS, STICKY_BITS = 0x00001, 0x0000F, 0xF0000  # of the Pi's get_throttled: now, and since boot
 
 
-def evidence(sheet: Sheet, record: Json, processes: Sequence[Json]) -> dict[str, float | None]:
-    """What the rules of the verdict look at; None where the board does not tell."""
+def evidence(
+    sheet: Sheet, record: Json, processes: Sequence[Json], compared_ms: Sequence[float], scenario: Scenario | None
+) -> dict[str, float | None]:
+    """What the rules of the verdict look at; None where the board does not tell. ``compared_ms`` is what stands for
+    each process in comparisons, ``scenario`` what was asked for, where that is known."""
     throttled = list(seen(record["state"], "throttled"))
     hashes = {p["output_sha256"] for p in processes if p["output_sha256"]}
-    medians = [stats.median(p["invoke_ns"]) / p["group"] for p in processes]
-    drifts = [d for p in processes if (d := stats.drift(p["invoke_ns"])) is not None]
+    windows = [in_order(p) for p in processes]
+    drifts = [d for values in windows if (d := stats.drift(values)) is not None]
+    runs, asked = min(len(p["invoke_ns"]) * p["group"] for p in processes), scenario.min_runs if scenario else 1
     stability = {
-        "process_spread": stats.spread(medians) if len(medians) > 1 else None,
+        "process_spread": stats.spread(compared_ms) if len(compared_ms) > 1 else None,
         "cv": cv_within(processes),
         "drift": stats.median(drifts) if drifts else None,
-        "slow_first": mean([float(stats.slow_first(p["invoke_ns"])) for p in processes]),
     }
     for name, value in stability.items():
         sheet.put(f"stability/{name}", value, "too few processes or runs")
@@ -34,7 +39,11 @@ def evidence(sheet: Sheet, record: Json, processes: Sequence[Json]) -> dict[str,
         "live_throttle_samples": sum(bool(bits & LIVE_BITS) for bits in throttled) if throttled else None,
         "sticky_throttle_bits": sticky.bit_count() if throttled else None,
         "processes": len(processes),
-        "runs": min(len(p["invoke_ns"]) * p["group"] for p in processes),
+        "runs": runs,
+        "asked_runs": asked,
+        "share_of_runs": runs / asked,
+        "under_voltage_samples": sum(bool(bits & UNDER_VOLTAGE) for bits in throttled) if throttled else None,
+        **warmup.evidence(windows),
         "involuntary_switches_per_s": sheet.metrics.get("state/involuntary_switches_per_s"),
         "foreign_cpu_cores": sheet.metrics.get("state/foreign_cpu_cores"),
     }

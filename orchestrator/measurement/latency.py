@@ -30,8 +30,6 @@ def latency(sheet: Sheet, processes: Sequence[Json], medians_ms: Sequence[float]
     sheet.put(
         "latency/end_to_end_median_ms", stats.median(ends) if ends else None, "no end-to-end pass in this scenario"
     )
-    rates = [len(p["invoke_ns"]) * p["group"] / p["window_ns"] * 1e9 for p in processes if p["window_ns"] > 0]
-    sheet.put("throughput/inferences_per_s", stats.median(rates) if rates else None, "no window was timed")
     interval(sheet, "latency/median", medians_ms, "median")
 
 

@@ -45,6 +45,7 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         "runtime.name": runtime["name"],
         "runtime.version": runtime["version"],
         "runtime.numpy": runtime["numpy"],
+        "runtime.pillow": runtime["pillow"],
         "runtime.python": _words(runtime["python"]),
         "runtime.threads": runtime["threads"],
         "delegate": name or "none",

@@ -20,7 +20,6 @@ from orchestrator.stats.sample import (
     median,
     outliers,
     percentile,
-    slow_first,
     spread,
     stdev,
 )
@@ -49,7 +48,6 @@ __all__ = [
     "median",
     "outliers",
     "percentile",
-    "slow_first",
     "spread",
     "stdev",
     "undecided",

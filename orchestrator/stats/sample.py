@@ -76,12 +76,6 @@ def outliers(values: Sequence[float]) -> int:
     return int(np.count_nonzero(np.abs(some - np.median(some)) > limit)) if limit > 0 else 0
 
 
-def slow_first(values: Sequence[float]) -> bool:
-    """Whether the first value is an outlier towards slow: what a warm-up that ended too early looks like."""
-    limit = OUTLIER_SIGMAS * MAD_TO_SIGMA * mad(values)
-    return limit > 0 and values[0] - median(values) > limit
-
-
 def block_bootstrap_error(times_s: Sequence[float], values: Sequence[float], *, block_s: float = 1.0) -> float | None:
     """Standard error of the time-weighted mean of a sampled signal, by a bootstrap of ``block_s`` blocks.
 

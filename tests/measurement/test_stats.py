@@ -212,8 +212,6 @@ def test_drift_outliers_spread() -> None:
     assert stats.drift([1.0] * 30 + [1.1] * 30 + [1.2] * 30) == pytest.approx(0.2)
     assert stats.drift([1.0, 2.0]) is None
     assert stats.outliers([10.0, 10.1, 9.9, 10.05, 9.95, 50.0]) == 1
-    assert stats.slow_first([50.0, 10.1, 9.9, 10.05, 9.95]) and not stats.slow_first([10.0, 50.0, 10.1, 9.9, 10.05])
-    assert not stats.slow_first([1.0, 10.1, 9.9, 10.05, 9.95]), "a fast first call is no cold start"
     assert stats.stdev([1.0, 3.0]) == pytest.approx(math.sqrt(2)) and stats.stdev([1.0]) is None
     assert stats.spread([100.0, 105.0, 100.0]) == pytest.approx(0.05)
 
