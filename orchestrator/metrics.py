@@ -37,6 +37,7 @@ METRICS = (
     "model/params",
     "model/size_bytes",
     "model/sparsity",
+    "sanity/ratio",
     "stability/cv",
     "stability/drift",
     "stability/process_spread",

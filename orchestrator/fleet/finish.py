@@ -54,6 +54,7 @@ def finished(
         cores=cores,
         facts=known,
         mismatches=mismatches(board.device, known),
+        axes=cell.axes if cell.settings.model.kind == "keras_application" else None,  # a file may be called anything
     )
     return result(
         sweep,

@@ -35,5 +35,6 @@ def evidence(sheet: Sheet, record: Json, processes: Sequence[Json]) -> dict[str,
         "processes": len(processes),
         "runs": min(len(p["invoke_ns"]) * p["group"] for p in processes),
         "involuntary_switches_per_s": sheet.metrics.get("state/involuntary_switches_per_s"),
+        "sanity_ratio": sheet.metrics.get("sanity/ratio"),
         "foreign_cpu_cores": sheet.metrics.get("state/foreign_cpu_cores"),
     }

@@ -10,6 +10,7 @@ from orchestrator.errors import MeasurementError
 from orchestrator.measurement.evidence import evidence
 from orchestrator.measurement.latency import latency, load_and_memory
 from orchestrator.measurement.measurement import Json, Measurement
+from orchestrator.measurement.sanity import sanity
 from orchestrator.measurement.state import state_of_board
 from orchestrator.measurement.tags import delegate, model, tags_of
 from orchestrator.sheet import Sheet
@@ -24,12 +25,13 @@ def measure(
     cores: int | None,
     facts: Mapping[str, object] | None = None,
     mismatches: Sequence[str] = (),
+    axes: Mapping[str, str] | None = None,
 ) -> Measurement:
     """Compute everything that is published about one cell from its checked record.
 
     ``manifest`` is the artifact's, ``power`` the device's published watts (for the estimate only), ``cores`` of the
     board, ``facts`` the board's own (BOARD_FACTS of them become tags), ``mismatches`` what they say against the
-    inventory (see ``declared``).
+    inventory (see ``declared``), ``axes`` the cell's own where its model is one of the catalogue (for the sanity band).
 
     Raises MeasurementError if the record holds no measured process.
     """
@@ -48,6 +50,7 @@ def measure(
     energy.measured(sheet, record["energy"], processes)
     energy.estimated(sheet, processes, power, cores)
     tags_of(sheet, record, manifest, facts or {})
+    sanity(sheet, axes, record["runtime"], facts or {})
     sheet.warnings.extend(mismatches)
     verdict = judge(evidence(sheet, record, processes) | {"mismatches": len(mismatches)})
     sheet.tags["verdict"] = verdict.level
