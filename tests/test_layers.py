@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"whoami", "errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
     | {"redact", "plain", "alive", "energy", "sheet", "declared", "guess", "history", "lab", "metrics", "words"}
-    | {"agreement", "conditions", "sanity"},
+    | {"agreement", "conditions", "samples", "sanity"},
     {"config", "connection", "builder", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},
