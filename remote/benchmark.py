@@ -52,13 +52,13 @@ class _Events:
 class _Worker:
     """A measuring process and what it says."""
 
-    def __init__(self, order: dict[str, Any], state: State) -> None:
+    def __init__(self, order: dict[str, Any], state: State, verb: str = "worker") -> None:
         self._state = state
         self._oom_before = oom_kills()
         self._waiting = b""
         self._phase = "start"
         self._child = subprocess.Popen(
-            python_command("worker", own_packages=order["env"] is None),
+            python_command(verb, own_packages=order["env"] is None),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(),
@@ -130,6 +130,7 @@ class _Job:
         self.events = events
         self.sys_root = sys_root
         self.state = State(sys_root)
+        self.folder = Paths(workdir, job["run_id"]).folder
         env = job["env"]
         self.order = {
             "mode": "latency",
@@ -168,6 +169,7 @@ class _Job:
             for number in range(self.job["first"], self.job["first"] + self.scenario["processes"]):
                 self._measure(number)
             self.record["energy"] = self._energy()
+            self._profile()
         except WorkerFailed as failed:
             self.record["error"] = failed.error
         self.state.fire()
@@ -192,6 +194,27 @@ class _Job:
         self.record["processes"].append(message["process"])
         self.record.update(message["description"])
         self.events.emit(contract.MEASURED, number=number)
+
+    def _profile(self) -> None:
+        """Time by operator, after everything that is timed. That there is none, or that the profiler crashed, is a
+        reason and no failure; what it wrote into the job's folder goes."""
+        if self.scenario["profile_runs"] <= 0:
+            return
+        self.events.emit(contract.PROFILE)
+        try:
+            worker = _Worker(dict(self.order, folder=self.folder), self.state, verb="profile")
+            said = worker.expect("profile", self.state)
+            worker.close()
+            contract.check_profile(said["profile"])
+            self.record.update(profile=said["profile"], profile_reason=said["reason"])
+        except WorkerFailed as failed:
+            self.record["profile_reason"] = clean("the profiler failed: %s" % failed, 1000)
+        except contract.ContractError as error:
+            self.record["profile_reason"] = clean("the profile cannot be: %s" % error, 1000)
+        for name in os.listdir(self.folder):
+            if name.startswith("profile"):
+                with suppress(OSError):
+                    os.remove(os.path.join(self.folder, name))
 
     # -- energy: a pass of its own, so that the sensors' reads disturb no latency
 

@@ -24,7 +24,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["CONTRACT", "ContractError", "check_energy", "check_job", "check_record", "parse_job", "parse_record"]
+__all__ = [
+    "CONTRACT",
+    "ContractError",
+    "check_energy",
+    "check_job",
+    "check_profile",
+    "check_record",
+    "parse_job",
+    "parse_record",
+]
 
 CONTRACT = 2
 
@@ -62,6 +71,7 @@ PROCESS = "process"  # a measuring process was started: number, of
 LOADED = "loaded"  # it has loaded the model and begins its warm-up: number, load_ns, expected_s
 MEASURED = "measured"  # it has ended: number
 ENERGY = "energy"  # the energy pass begins: expected_s
+PROFILE = "profile"  # the profile by operator begins
 FINISHED = "finished"  # the last one: status, reason
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
@@ -125,6 +135,7 @@ _DELEGATE = fields(
         "partitions": maybe(_count),
         "nodes": maybe(_count),
         "delegated_nodes": maybe(_count),
+        "placement": many(fields({"provider": _name, "nodes": maybe(_count)}), 100),
         "reason": maybe(text(1000)),
     }
 )
@@ -256,7 +267,7 @@ _OPERATOR = fields(
     {
         "type": _name,
         "provider": maybe(_name),  # what executed it: a delegate or an execution provider
-        "count": _count,  # per run
+        "count": number(0, 1e12),  # per run; not whole where a graph branches
         "total_ns": _ns,  # of all runs
     }
 )
@@ -299,6 +310,11 @@ def check_job(data: object) -> dict[str, Any]:
 def check_energy(data: object) -> None:
     """The record's ``energy`` alone; raises :class:`ContractError`."""
     _ENERGY(data, "record.energy")
+
+
+def check_profile(data: object) -> None:
+    """The record's ``profile`` alone; raises :class:`ContractError`."""
+    maybe(_PROFILE)(data, "record.profile")
 
 
 def check_record(data: object) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _LEAST_END_TO_END = 3
 _END_TO_END_WARMUP_S = 0.02  # the model is warm; only set and get are new
 
 
-class _Voice:
+class Voice:
     """The pipe to the runner. Stray prints of a runtime go to the log instead."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def _status_bytes(key: str) -> int | None:
 class _Measuring:
     """The phases in order; ``phase`` is the one that a failure happened in."""
 
-    def __init__(self, order: dict[str, Any], voice: _Voice) -> None:
+    def __init__(self, order: dict[str, Any], voice: Voice) -> None:
         self.order = order
         self.scenario = order["scenario"]
         self.voice = voice
@@ -82,8 +82,11 @@ class _Measuring:
         self.process["load_ns"] = time.perf_counter_ns() - begin
         self.process["rss_loaded_bytes"] = _status_bytes("VmRSS")
         description: dict[str, Any] = self.session.describe()
-        self._prove(description["runtime"]["delegate"])
         import numpy
+
+        from remote.runtimes.delegation import prove
+
+        prove(description["runtime"]["delegate"])
 
         description["runtime"].update(
             numpy=numpy.__version__, python=platform.python_version(), threads=order["threads"]
@@ -101,12 +104,6 @@ class _Measuring:
 
     def _enter(self, phase: str) -> None:
         self.phase = phase
-
-    def _prove(self, delegate: dict[str, Any]) -> None:
-        if self.order["xnnpack"] == "require" and delegate["state"] != "engaged":
-            from remote.runtimes import DelegateNotEngaged
-
-            raise DelegateNotEngaged("XNNPACK was required, but it is %s: %s" % (delegate["state"], delegate["reason"]))
 
     def _check_outputs(self, numpy: Any) -> None:
         digest, finite = hashlib.sha256(), True
@@ -157,7 +154,7 @@ class _Measuring:
         return timing.window(self.session.call, group, self.scenario["energy_s"], 1)
 
 
-def _failure(phase: str, error: BaseException) -> dict[str, Any]:
+def failure(phase: str, error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return {
         "type": clean(type(error).__name__, 200),
@@ -169,12 +166,12 @@ def _failure(phase: str, error: BaseException) -> dict[str, Any]:
 
 def main() -> int:
     """Do what the order says. Whatever a runtime raises goes to the runner, by the hook for what nobody caught."""
-    voice = _Voice()
+    voice = Voice()
     faulthandler.enable()
     order = json.loads(sys.stdin.buffer.readline().decode("utf-8"))
     die_with_parent(order["parent"])
     measuring = _Measuring(order, voice)
-    sys.excepthook = lambda kind, error, trace: voice.say(error=_failure(measuring.phase, error))
+    sys.excepthook = lambda kind, error, trace: voice.say(error=failure(measuring.phase, error))
     description = measuring.prepare()
     voice.say(loaded={"load_ns": measuring.process["load_ns"]})
     group = measuring.warm_up()

@@ -15,11 +15,12 @@ from orchestrator.cell import Cell
 from orchestrator.device import Board
 from orchestrator.errors import BoardError, Interrupted, OrchestratorError, UnsupportedOptimization
 from orchestrator.fleet.builds import Builds
-from orchestrator.fleet.finish import failed, finished, interrupted, skipped
-from orchestrator.fleet.plan import Entry
+from orchestrator.fleet.finish import failed, finished, forget_parts, interrupted, keep_part, skipped
+from orchestrator.fleet.merge import merged
+from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
-from orchestrator.session import BACK, LOST, Session
+from orchestrator.session import BACK, LOST, Part, Session
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,18 @@ class Progress(Protocol):
     def done(self, result: Result) -> None: ...
 
 
-class Stopwatch:
-    """Seconds that a board was busy, summed over what is timed."""
+LEAST_DEADLINE_S = 1.0
+"""Of what is left of a cell's time for its last turns."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Counts while it is entered, also when that ends in an error."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds += time.monotonic() - began
+@contextmanager
+def busy(one: Underway) -> Iterator[None]:
+    """The board works for this cell while it is entered, also when that ends in an error."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        one.busy_s += time.monotonic() - began
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,12 @@ class Boundary:
     progress: Progress
     stop: threading.Event
 
-    def cross(self, session: Session, entry: Entry) -> tuple[Result, bool]:
-        """The cell's result, and whether the session can be used for another cell as it is."""
-        cell, board, started = entry.cell, session.board, time.time()
+    def cross(self, session: Session, one: Underway) -> tuple[Result | None, bool]:
+        """One turn of a cell: its result once it has one, and whether the session can be used again as it is."""
+        cell, board = one.entry.cell, session.board
+        one.started_s = started = one.started_s or time.time()
         try:
-            return self._measured(session, entry, started), True
+            return self._measured(session, one, started), True
         except OrchestratorError as error:
             log.error("%s on %s: %s", cell.id, board.name, error, exc_info=not isinstance(error, Interrupted))
             return self.given_up(cell, board, error, started), not isinstance(error, BoardError)
@@ -83,9 +83,9 @@ class Boundary:
             return interrupted(self.sweep, cell, board, str(error), began)
         return failed(self.sweep, cell, board, error, began)
 
-    def _measured(self, session: Session, entry: Entry, started: float) -> Result:
-        """Deploy, run, measure. Raises whatever goes wrong."""
-        cell, board, busy = entry.cell, session.board, Stopwatch()
+    def _measured(self, session: Session, one: Underway, started: float) -> Result | None:
+        """Deploy, run, and measure when all processes are there. Raises whatever goes wrong."""
+        cell, board = one.entry.cell, session.board
 
         def say(text: str) -> None:
             log.info("%s: %s: %s", board.name, cell.short, text)
@@ -95,15 +95,32 @@ class Boundary:
 
         if self.stop.is_set():
             raise Interrupted("interrupted before it ran")
-        artifact = self.builds.get(entry.key)
-        run_id = f"{self.sweep.id}-{cell.number}-{secrets.token_hex(3)}"
+        artifact, part = self.builds.get(one.entry.key), self._part(one)
         own = board.machine == CONTROLLER
         # Packing and encrypting megabytes is work on this machine too.
         with self.turns.background() if not own and session.lacks(cell, artifact) else nullcontext():
             session.equip(cell.settings.runtime, artifact.format, say)  # once a board: no time of the cell's
-            with busy.running():
+            with busy(one):
                 session.deploy(cell, artifact, say)
         with self.turns.measuring() if own else nullcontext():
-            with busy.running():
-                outcome = session.run(cell, artifact, run_id, say)
-        return finished(self.sweep, cell, board, session.facts, artifact, outcome, started, busy.seconds)
+            with busy(one):
+                outcome = session.run(cell, artifact, part, say)
+        one.add(outcome)
+        if outcome.record.get("error") is None and one.done < one.wanted:
+            keep_part(cell, part.run_id, outcome)
+            return None
+        whole = merged(one.parts)
+        result = finished(self.sweep, cell, board, session.facts, artifact, whole, started, one.busy_s)
+        forget_parts(cell, [str(part.record["run_id"]) for part in one.parts])
+        return result
+
+    def _part(self, one: Underway) -> Part:
+        """What is run in this turn; the cell's time limit is for all its turns together."""
+        cell, first = one.entry.cell, one.done + 1
+        return Part(
+            run_id=f"{self.sweep.id}-{cell.number}-{first}-{secrets.token_hex(3)}",
+            first=first,
+            processes=one.turn,
+            last=one.done + one.turn >= one.wanted,
+            deadline_s=max(LEAST_DEADLINE_S, cell.settings.scenario.timeout_s - one.busy_s),
+        )

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import time
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.artifact import Artifact
@@ -22,6 +23,8 @@ from orchestrator.samples import keep_samples
 from orchestrator.session.session import Outcome
 
 RECORD_FILE, LOG_FILE, MANIFEST_FILE = "record.json", "log.txt", "manifest.json"
+PARTS = "turns"
+"""Folder of the records of a cell that is not through; of one that had to begin again, they stay there."""
 
 
 def finished(
@@ -68,6 +71,22 @@ def finished(
         busy_s=round(busy_s, 3),
         warnings=keep_samples(cell.directory, outcome.record),
     )
+
+
+def keep_part(cell: Cell, run_id: str, outcome: Outcome) -> None:
+    """The raw record of some processes of a cell, until all are there."""
+    folder = cell.directory / PARTS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{run_id}.json").write_text(json.dumps(outcome.record, allow_nan=False))
+
+
+def forget_parts(cell: Cell, run_ids: Sequence[str]) -> None:
+    """What the cell's record holds is not kept twice."""
+    folder = cell.directory / PARTS
+    with contextlib.suppress(OSError):
+        for run_id in run_ids:
+            (folder / f"{run_id}.json").unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def keep(cell: Cell, outcome: Outcome, artifact: Artifact) -> None:

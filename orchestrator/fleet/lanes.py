@@ -18,6 +18,7 @@ from orchestrator.fleet.finish import failed, skipped
 from orchestrator.fleet.order import build_order
 from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
+from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
 from orchestrator.session import Session, Workshop
@@ -130,13 +131,13 @@ class _Lane:
     def _serve(self) -> None:
         try:
             while (move := self._desk.next(self._berths, self._idle)) is not None:
-                berth, entry = move
-                if entry is None:
+                berth, one = move
+                if one is None:
                     if self._open is not None and self._open[0] is not berth:
                         self._close()
                     self._come(berth)
                 else:
-                    self._run(berth, entry)
+                    self._run(berth, one)
         finally:
             self._close()
 
@@ -175,12 +176,14 @@ class _Lane:
     def _patience_s(self, berth: Berth) -> float:
         """How long to wait now for somebody else's hold."""
         left_s = berth.board.device.wait_for_hold_s - berth.waited_s
-        others = any(b is not berth and b.state != GONE and b.pool.waiting for b in self._berths)
+        others = any(b is not berth and b.state != GONE and (b.pool.waiting or b.rota.cells) for b in self._berths)
         return min(left_s, SLICE_S) if others else left_s
 
-    def _run(self, berth: Berth, entry: Entry) -> None:
-        result, usable = self._boundary.cross(self._sessions[berth], entry)
-        self._fleet.record(result)
+    def _run(self, berth: Berth, one: Underway) -> None:
+        result, usable = self._boundary.cross(self._sessions[berth], one)
+        if result is not None:
+            self._desk.finish(berth, one)
+            self._fleet.record(result)
         if usable:
             self._desk.settle(berth)
         else:

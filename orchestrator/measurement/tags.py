@@ -13,7 +13,7 @@ BOARD_FACTS = (
 )
 """What is kept of a board's facts as ``board.*`` tags."""
 
-ACCELERATORS: Mapping[str | None, str] = {None: "CPU", "XNNPACK": "CPU"}
+ACCELERATORS: Mapping[str | None, str] = {None: "CPU", "XNNPACK": "CPU", "XnnpackExecutionProvider": "CPU"}
 
 
 def model(sheet: Sheet, manifest: Json) -> None:

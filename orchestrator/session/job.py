@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.artifact import Artifact
@@ -12,9 +13,24 @@ from orchestrator.provisioning import Environment
 from remote import contract
 
 
-def job_of(
-    cell: Cell, artifact: Artifact, run_id: str, runtime: str, environment: Environment | None
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The processes of a cell that one job runs: from number ``first`` on. The last part measures energy as well."""
+
+    run_id: str
+    first: int
+    processes: int
+    last: bool
+    deadline_s: float
+
+    @classmethod
+    def whole(cls, cell: Cell, run_id: str) -> Part:
+        """All processes of a cell in one job."""
+        scenario = cell.settings.scenario
+        return cls(run_id, 1, scenario.processes, True, scenario.timeout_s)
+
+
+def job_of(cell: Cell, artifact: Artifact, part: Part, runtime: str, environment: Environment | None) -> dict[str, Any]:
     """What travels to the board: plain data, version 2 of the contract."""
     s, scenario = cell.settings, cell.settings.scenario
     names: tuple[str, ...] = (
@@ -30,7 +46,7 @@ def job_of(
     names += ("end_to_end_s", "pipeline_s", "image", "profile_runs", "energy_s", "idle_s")
     return {
         "version": contract.CONTRACT,
-        "run_id": run_id,
+        "run_id": part.run_id,
         "cell_id": plain(cell.id)[:1000],
         "artifact": {"sha256": artifact.sha256, "format": artifact.format},
         "env": environment.digest if environment else None,
@@ -38,12 +54,17 @@ def job_of(
         "threads": s.threads,
         "xnnpack": s.runtime.xnnpack,
         "seed": s.seed,
-        "scenario": {name: getattr(scenario, name) for name in names} | {"streams": scenario.streams or 1},
-        "first": 1,
+        "scenario": {
+            **{name: getattr(scenario, name) for name in names},
+            "processes": part.processes,
+            "streams": scenario.streams or 1,
+            **({} if part.last else {"energy_s": 0.0, "profile_runs": 0}),
+        },
+        "first": part.first,
         "of": scenario.processes,
         "cpus": s.device.cpus,
         "cool_to_c": s.device.cool_to_c,
-        "deadline_s": scenario.timeout_s,
+        "deadline_s": part.deadline_s,
     }
 
 
@@ -65,6 +86,7 @@ PHASES = {
     contract.LOADED: "measuring",
     contract.MEASURED: "measured",
     contract.ENERGY: "energy pass",
+    contract.PROFILE: "profiling",
 }
 
 

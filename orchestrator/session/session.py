@@ -27,7 +27,7 @@ from orchestrator.errors import (
 )
 from orchestrator.provisioning import Environment, Facts, Program, choose, deploy, facts, prepare
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.job import ended, job_of, phase
+from orchestrator.session.job import Part, ended, job_of, phase
 from orchestrator.whoami import user_name
 from remote import contract
 
@@ -213,8 +213,8 @@ class Session:
             self._environments[key] = (choice.name, environment)
         return self._environments[key]
 
-    def run(self, cell: Cell, artifact: Artifact, run_id: str, progress: Progress) -> Outcome:
-        """Run the benchmark of a deployed cell and bring its record home, across lost links.
+    def run(self, cell: Cell, artifact: Artifact, part: Part, progress: Progress) -> Outcome:
+        """Run some processes of a deployed cell and bring their record home, across lost links.
 
         Raises:
             BenchmarkFailed: the board says so.
@@ -222,11 +222,11 @@ class Session:
             ConnectionFailed: the link did not come back in time; the record waits on the board.
         """
         runtime, environment = self.provision(cell.settings.runtime, artifact.format, progress)
-        job = contract.check_job(job_of(cell, artifact, run_id, runtime, environment))
-        self._running = run_id
+        job = contract.check_job(job_of(cell, artifact, part, runtime, environment))
+        self._running = part.run_id
         self._patiently(lambda: self._talk().request("start", job=job), progress)
-        final = self._follow(run_id, cell.settings.scenario.timeout_s + GRACE_S, progress)
-        outcome = self._collect(run_id, final, runtime, environment, progress)
+        final = self._follow(part.run_id, part.deadline_s + GRACE_S, progress)
+        outcome = self._collect(part.run_id, final, runtime, environment, progress)
         self._running = None
         return outcome
 

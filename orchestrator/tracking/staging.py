@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestrator.measurement.operators import operators
 from orchestrator.result import RESULT_FILE, Result
 from orchestrator.samples import SAMPLES_FILE, write_samples
 
@@ -51,6 +53,7 @@ def _record(path: Path, folder: Path) -> None:
     record = json.loads(raw)
     if not (folder / SAMPLES_FILE).is_file():  # of an older version, or one that could not be written then
         write_samples(folder / SAMPLES_FILE, record)
+    _parquet(folder / "operators.parquet", [asdict(operator) for operator in operators(record["profile"])])
     run = record["energy"]["pass"]
     if run:
         _parquet(folder / "power_trace.parquet", [{"t_s": t, "power_w": w} for t, w in run["trace"]])

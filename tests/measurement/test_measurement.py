@@ -12,6 +12,8 @@ from orchestrator import verdict
 from orchestrator.device import PowerProfile
 from orchestrator.errors import MeasurementError
 from orchestrator.measurement import Measurement, measure
+from orchestrator.measurement.operators import Operator, operators
+from orchestrator.report.operators import section
 from remote.contract import check_record
 from tests.measurement.records import (
     FACTS,
@@ -237,3 +239,20 @@ def test_on_what_an_artifact_was_calibrated() -> None:
     tags = measure(make_record(), manifest=manifest, power=PI4_POWER, cores=4).tags
     assert tags["artifact.calibration"] == "100 samples: seeded noise" and tags["artifact.notes"] == note
     assert not any(key.startswith("artifact.") and key != "artifact.sha256" for key in make_measurement().tags)
+
+
+def test_operators_are_added_up_and_the_longest_comes_first() -> None:
+    rows = [("Conv", "XNNPACK", 2, 3_000_000), ("Softmax", None, 1, 4_000_000), ("Conv", "XNNPACK", 1, 9_000_000)]
+    profile = {
+        "tool": "a profiler",
+        "runs": 4,
+        "operators": [{"type": t, "provider": p, "count": c, "total_ns": ns} for t, p, c, ns in rows],
+    }
+    assert operators(profile) == [
+        Operator("Conv", "XNNPACK", 3, 3.0, 0.75),
+        Operator("Softmax", "not told", 1, 1.0, 0.25),
+    ]
+    page = section({"profile": profile, "profile_reason": None})
+    assert page.index("Conv") < page.index("Softmax") and "75.0 %" in page and "not how long a call takes" in page
+    assert "&lt;b&gt;" in section({"profile": None, "profile_reason": "the profiler failed: <b>"})
+    assert section({"profile": None, "profile_reason": "not asked for: profile_runs is 0"}) == ""
