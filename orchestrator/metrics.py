@@ -54,6 +54,7 @@ METRICS = (
     "pipeline/resize_ms",
     "pipeline/set_ms",
     "pipeline/total_ms",
+    "sanity/ratio",
     "stability/cv",
     "stability/drift",
     "stability/process_spread",

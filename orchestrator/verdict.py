@@ -109,6 +109,22 @@ RULES: tuple[Rule, ...] = (
     Rule(SUSPECT, "foreign_cpu_cores", ">", 0.3, "other programs used {value:.2f} cores, limit {limit:.1f}"),
     Rule(
         SUSPECT,
+        "sanity_ratio",
+        ">",
+        2,
+        "took {value:.1f} times what is published for this board and model, limit {limit:.0f}: "
+        "likely no XNNPACK, fewer threads, throttled, or 32-bit code",
+    ),
+    Rule(
+        SUSPECT,
+        "sanity_ratio",
+        "<",
+        0.5,
+        "took only {value:.2f} times what is published for this board and model, limit {limit:.1f}: "
+        "likely another board, model or input size than it says",
+    ),
+    Rule(
+        SUSPECT,
         "sticky_throttle_bits",
         ">",
         0,
@@ -129,4 +145,4 @@ def judge(evidence: Mapping[str, float | None], mode: str = "single_stream") -> 
         elif reason := rule.reason(value, evidence):
             reasons[rule.level].append(reason)
     level = INVALID if reasons[INVALID] else SUSPECT if reasons[SUSPECT] else VALID
-    return Verdict(level, (*reasons[INVALID], *reasons[SUSPECT]), tuple(unchecked))
+    return Verdict(level, (*reasons[INVALID], *reasons[SUSPECT]), tuple(dict.fromkeys(unchecked)))

@@ -137,9 +137,9 @@ def durations(scenario: Scenario) -> Iterator[Problem]:
 
 
 def shortest(scenario: Scenario) -> float:
-    """Seconds that the windows of a cell take at least."""
+    """Seconds that the windows of a cell take, those of more processes included."""
     each_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
-    return scenario.processes * each_s + (
+    return (scenario.processes + scenario.extra_processes) * each_s + (
         scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
     )
 

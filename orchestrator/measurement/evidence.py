@@ -45,5 +45,6 @@ def evidence(
         "under_voltage_samples": sum(bool(bits & UNDER_VOLTAGE) for bits in throttled) if throttled else None,
         **warmup.evidence(windows),
         "involuntary_switches_per_s": sheet.metrics.get("state/involuntary_switches_per_s"),
+        "sanity_ratio": sheet.metrics.get("sanity/ratio"),
         "foreign_cpu_cores": sheet.metrics.get("state/foreign_cpu_cores"),
     }

@@ -13,6 +13,7 @@ from orchestrator.measurement.latency import latency, load_and_memory
 from orchestrator.measurement.measurement import Json, Measurement
 from orchestrator.measurement.parts import SINGLE_STREAM
 from orchestrator.measurement.pipeline import pipeline
+from orchestrator.measurement.sanity import sanity
 from orchestrator.measurement.state import state_of_board
 from orchestrator.measurement.sustained import sustained
 from orchestrator.measurement.tags import delegate, model, tags_of
@@ -31,13 +32,15 @@ def measure(
     mismatches: Sequence[str] = (),
     scenario: Scenario | None = None,
     batch_size: int = 1,
+    axes: Mapping[str, str] | None = None,
 ) -> Measurement:
     """Compute everything that is published about one cell from its checked record.
 
     ``manifest`` is the artifact's, ``power`` the device's published watts (for the estimate only), ``cores`` of the
     board, ``facts`` the board's own (BOARD_FACTS of them become tags), ``mismatches`` what they say against the
     inventory (see ``declared``), ``scenario`` what was asked for (None: a single stream, of any number of runs),
-    ``batch_size`` the samples of one call.
+    ``batch_size`` the samples of one call,
+    ``axes`` the cell's own where its model is one of the catalogue (for the sanity band).
 
     Raises MeasurementError if the record holds no measured process.
     """
@@ -61,6 +64,7 @@ def measure(
     energy.measured(sheet, record["energy"], processes)
     energy.estimated(sheet, processes, power, cores)
     tags_of(sheet, record, manifest, facts or {})
+    sanity(sheet, axes, record["runtime"], facts or {})
     sheet.warnings.extend(mismatches)
     seen = evidence(sheet, record, processes, compared_ms, scenario)
     verdict = judge(seen | {"mismatches": len(mismatches)}, mode)

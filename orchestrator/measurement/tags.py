@@ -58,12 +58,20 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         "artifact.calibration": _calibration(manifest.get("calibration")),
         "artifact.notes": "; ".join(manifest.get("notes") or ()),
         "weights": manifest.get("weights"),
+        **_profile(record),
         "boot_id": record.get("boot_id"),
         **{f"board.{key}": _words(facts.get(key)) for key in BOARD_FACTS},
     }
     governors = sorted(set(seen(record["state"], "governor")))
     tags["state.governor"] = ", ".join(governors) or None
     sheet.tags.update({key: str(value) for key, value in tags.items() if value not in (None, "")})
+
+
+def _profile(record: Json) -> dict[str, str | None]:
+    """Which tool timed the operators; where one was asked for and there is no profile, why."""
+    profile, why = record.get("profile"), record.get("profile_reason") or ""
+    asked = bool(why) and not why.startswith("not asked for")
+    return {"profile.tool": profile["tool"] if profile else None, "profile.reason": why if asked else None}
 
 
 def _told(delegate: Json) -> bool:

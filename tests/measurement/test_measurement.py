@@ -176,7 +176,7 @@ def judged(**changes: object) -> verdict.Verdict:
 
 
 def test_a_calm_run_is_valid() -> None:
-    assert make_measurement().verdict == verdict.Verdict("valid")
+    assert make_measurement().verdict == verdict.Verdict("valid", (), ("sanity_ratio",))
 
 
 def test_what_the_board_does_not_tell_is_said() -> None:
