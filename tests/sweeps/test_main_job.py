@@ -28,7 +28,16 @@ def test_a_matrix_on_the_local_board(lab: Lab) -> None:
     assert {p.name for p in done.sweep.glob("comparison.*")} == {
         f"comparison.{e}" for e in ("html", "png", "md", "csv", "parquet")
     }
-    files = {"config.yaml", "record.json", "log.txt", "result.json", "manifest.json", "delivered.json", ".hydra"}
+    files = {
+        "config.yaml",
+        "record.json",
+        "samples.parquet",
+        "log.txt",
+        "result.json",
+        "manifest.json",
+        "delivered.json",
+        ".hydra",
+    }
     assert files <= {p.name for p in (done.sweep / "0").iterdir()}
 
     stored = lab.runs()
