@@ -31,6 +31,8 @@ __all__ = [
     "check_job",
     "check_profile",
     "check_record",
+    "check_tune",
+    "check_tuning",
     "parse_job",
     "parse_record",
 ]
@@ -65,9 +67,10 @@ TIMED_OUT = "timed_out"
 CANCELLED = "cancelled"
 FINAL = (DONE, FAILED, DIED, TIMED_OUT, CANCELLED)
 
-# Events of a job, in order; none is written while a timed loop runs.
+# Events of a job; none is written while a timed loop runs.
 STARTED = "started"  # the benchmark runs
 PROCESS = "process"  # a measuring process was started: number, of
+COOLING = "cooling"  # the board is too warm for the next process: number, temperature_c, limit_c
 LOADED = "loaded"  # it has loaded the model and begins its warm-up: number, load_ns, expected_s
 MEASURED = "measured"  # it has ended: number
 ENERGY = "energy"  # the energy pass begins: expected_s
@@ -204,6 +207,7 @@ _SAMPLE = fields(
 _GATE = fields(
     {
         "number": integer(1, MAX_PROCESSES),  # of the process that waited
+        "begin_s": _seconds,
         "waited_s": _seconds,
         "limit_c": number(0, 150),
         "temperature_c": maybe(number(-100, 300)),  # at its end
@@ -225,7 +229,8 @@ _STATE = fields(
     {
         "samples": many(_SAMPLE, MAX_SAMPLES),
         "missing": texts(20, 500),
-        "pinned_mhz": maybe(number(0, 100_000)),  # the clock that the CPU is meant to keep
+        # the clocks that the CPUs are meant to keep, as in cpu_mhz; null for one that may change its clock
+        "pinned_mhz": maybe(many(maybe(number(0, 100_000)), 1024)),
         "gates": many(_GATE, MAX_PROCESSES),
         "tuning": many(_TUNED, 100),
     }
@@ -298,6 +303,30 @@ _RECORD = fields(
         "error": maybe(_ERROR),
     }
 )
+
+
+_TUNE = fields(
+    {
+        "governor": maybe(text(30, r"[a-z_]+")),
+        "cpu_mhz": maybe(integer(1, 100_000)),
+        "power_mode": maybe(text(60, r"[A-Za-z0-9_]+")),
+        "jetson_clocks": flag,
+        "fan": maybe(integer(0, 100)),
+        "cpus": many(integer(0, 4095), 4096),  # whose clock cpu_mhz is; none: of all
+    }
+)
+
+
+def check_tune(data: object) -> dict[str, Any]:
+    """The settings that a session asks for; raises :class:`ContractError`."""
+    settings: dict[str, Any] = _TUNE(data, "settings")
+    return settings
+
+
+def check_tuning(data: object) -> list[dict[str, Any]]:
+    """What became of those settings; raises :class:`ContractError`."""
+    outcomes: list[dict[str, Any]] = many(_TUNED, 100)(data, "tuning")
+    return outcomes
 
 
 def check_job(data: object) -> dict[str, Any]:

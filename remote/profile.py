@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from remote.process import die_with_parent
+from remote.process import die_with_parent, pinned_to
 from remote.schema import clean
 from remote.worker import Voice, failure
 
@@ -35,6 +35,7 @@ def main() -> int:
     order = json.loads(sys.stdin.buffer.readline().decode("utf-8"))
     die_with_parent(order["parent"])
     sys.excepthook = lambda kind, error, trace: voice.say(error=failure("profile", error))
+    pinned_to(order["cpus"])
     from remote.runtimes import NoProfiler
 
     try:

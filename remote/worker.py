@@ -17,7 +17,7 @@ import traceback
 from functools import partial
 
 from remote import timing
-from remote.process import die_with_parent, read_text
+from remote.process import die_with_parent, pinned_to, read_text
 from remote.schema import clean
 
 TYPE_CHECKING = False
@@ -69,6 +69,7 @@ class _Measuring:
     def prepare(self) -> None:
         """Import, load, first inference."""
         order = self.order
+        self.process["cpus"] = pinned_to(order["cpus"])
         if order["env"]:
             sys.path.insert(0, order["env"])
         else:

@@ -172,6 +172,7 @@ class _Lane:
             self._open = berth, session
             berth.trouble = ""
             self._desk.opened(berth)
+            self._tell(berth, session)
 
     def _patience_s(self, berth: Berth) -> float:
         """How long to wait now for somebody else's hold."""
@@ -203,8 +204,14 @@ class _Lane:
             berth, session = self._open
             self._open = None
             session.close()
+            self._tell(berth, session)
             self._desk.closed(berth)
             self._say(berth, "")
+
+    def _tell(self, berth: Berth, session: Session) -> None:
+        for words in session.news():
+            log.warning("%s: %s", berth.board.name, words)
+            self._fleet.progress.told(berth.board.name, words)
 
     def _leave(self, berth: Berth, error: Exception) -> None:
         """A board is done (nothing is left then) or given up."""

@@ -31,11 +31,18 @@ def merged(parts: Sequence[Outcome], full: int) -> Outcome:
 
 def _state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All samples; what any turn could not tell; the clock only where it was meant to be the same all the time."""
-    pinned = {state["pinned_mhz"] for state in states}
+    pinned = states[0]["pinned_mhz"]
     return {
         **states[-1],
         "samples": [sample for state in states for sample in state["samples"]],
         "missing": {key: reason for state in states for key, reason in state["missing"].items()},
-        "pinned_mhz": pinned.pop() if len(pinned) == 1 else None,
+        "pinned_mhz": pinned if all(state["pinned_mhz"] == pinned for state in states) else None,
         "gates": [gate for state in states for gate in state["gates"]],
+        "tuning": _tuning([state["tuning"] for state in states]),
     }
+
+
+def _tuning(turns: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The settings of the last turn; of one that was ever not as asked for, that outcome."""
+    wrong = {one["setting"]: one for turn in turns for one in turn if one["reason"] is not None}
+    return [wrong.get(one["setting"], one) for one in turns[-1]]

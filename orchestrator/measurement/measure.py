@@ -14,7 +14,7 @@ from orchestrator.measurement.measurement import Json, Measurement
 from orchestrator.measurement.parts import SINGLE_STREAM
 from orchestrator.measurement.pipeline import pipeline
 from orchestrator.measurement.sanity import sanity
-from orchestrator.measurement.state import state_of_board
+from orchestrator.measurement.state import details, state_of_board
 from orchestrator.measurement.sustained import sustained
 from orchestrator.measurement.tags import delegate, model, tags_of
 from orchestrator.measurement.throughput import per_process_ms, throughput
@@ -67,7 +67,7 @@ def measure(
     sanity(sheet, axes, record["runtime"], facts or {})
     sheet.warnings.extend(mismatches)
     seen = evidence(sheet, record, processes, compared_ms, scenario)
-    verdict = judge(seen | {"mismatches": len(mismatches)}, mode)
+    verdict = judge(seen | {"mismatches": len(mismatches)}, mode, details(record["state"]))
     sheet.tags["verdict"] = verdict.level
     if verdict.reasons:
         sheet.tags["verdict.reasons"] = "; ".join(verdict.reasons)

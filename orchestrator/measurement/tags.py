@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.measurement.parts import Json, seen
+from orchestrator.measurement.state import tuning_words
 from orchestrator.sheet import Sheet
 
 BOARD_FACTS = (
     *("device_tree_model", "cpu_model", "arch", "bits", "cores", "memory_bytes", "os", "kernel", "libc", "hostname"),
     *("python_implementation", "governor", "tags"),
+    *("power_mode", "isolated_cpus", "firmware"),
 )
 """What is kept of a board's facts as ``board.*`` tags."""
 
@@ -64,6 +66,10 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
     }
     governors = sorted(set(seen(record["state"], "governor")))
     tags["state.governor"] = ", ".join(governors) or None
+    tags["state.tuning"] = tuning_words(record["state"])
+    for one in record["state"]["tuning"]:
+        if one["setting"] == "power_mode":  # the facts are older than it
+            tags["board.power_mode"] = one["now"]
     sheet.tags.update({key: str(value) for key, value in tags.items() if value not in (None, "")})
 
 

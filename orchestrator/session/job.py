@@ -92,6 +92,7 @@ def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed:
 
 PHASES = {
     contract.STARTED: "started",
+    contract.COOLING: "cooling down",
     contract.PROCESS: "loading",
     contract.LOADED: "measuring",
     contract.MEASURED: "measured",
@@ -103,6 +104,9 @@ PHASES = {
 def phase(event: dict[str, Any]) -> str:
     """An event as a few words for the progress display."""
     words = PHASES.get(str(event.get("event")), "running")
+    celsius = event.get("temperature_c")
+    if event.get("event") == contract.COOLING and isinstance(celsius, int | float):
+        return f"{words}, {celsius:.0f} °C"
     number, total = event.get("number"), event.get("of")
     if not isinstance(number, int):
         return words

@@ -26,6 +26,7 @@ from orchestrator.errors import (
     TransferFailed,
 )
 from orchestrator.provisioning import Environment, Facts, Program, choose, deploy, facts, prepare
+from orchestrator.session import tuning
 from orchestrator.session.dialogue import Dialogue
 from orchestrator.session.job import Part, ended, job_of, phase
 from orchestrator.whoami import user_name
@@ -81,6 +82,8 @@ class Session:
         self._connection: Connection | None = None
         self._dialogue: Dialogue | None = None
         self._running: str | None = None  # the job that was started and has not been heard of since
+        self._said: list[str] = []  # what people have to be told, once
+        self._told: set[str] = set()
         self.facts: Facts | None = None
 
     # -- opening and closing -------------------------------------------------------------------------------------
@@ -103,6 +106,7 @@ class Session:
             deploy.push_program(connection, self.facts, self.board.device, self._workshop.program)
             progress("taking the hold")
             self._attach(connection, wait_s)
+            self._set(progress)
             if self._running is not None:
                 self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
                 self._running = None
@@ -115,11 +119,30 @@ class Session:
         """End the hold and the connection; never raises, whatever state the link is in."""
         try:
             if self._dialogue is not None:
-                self._dialogue.request("release", timeout_s=10.0)
+                set_back = tuning.wanted(self.board.device) is not None
+                answer = self._dialogue.request("release", timeout_s=tuning.RELEASE_S if set_back else 10.0)
+                self._say(tuning.left_behind(answer))
         except BoardError as error:
             log.warning("%s: the hold was not released cleanly and ends by itself: %s", self.board.name, error)
         finally:
             self._drop()
+
+    def news(self) -> list[str]:
+        """What people must not miss about the board's settings, and have not been told yet."""
+        said, self._said = self._said, []
+        self._told.update(said)
+        return said
+
+    def _say(self, words: list[str]) -> None:
+        self._said += [one for one in words if one not in self._told and one not in self._said]
+
+    def _set(self, progress: Progress) -> None:
+        """Ask for the device's settings; a setting that the board refuses is told, and no reason not to measure."""
+        settings = tuning.wanted(self.board.device)
+        if settings is not None:
+            progress("setting the board")
+            answer = self._talk().request("tune", settings=settings, timeout_s=tuning.TUNE_S)
+            self._say(tuning.troubles(answer))
 
     def _connect(self) -> Connection:
         self._connection = connect(self.board, local=self._workshop.local, stop=self._stop)
@@ -139,6 +162,7 @@ class Session:
                 f"the supervisor on the board speaks contract {spoken}, this controller {contract.CONTRACT}",
                 hint="wait until the other controller is done, or use the same version on both",
             )
+        self._say(tuning.left_behind(hello))
 
     def _drop(self) -> None:
         """Close the connection without a word to the other side."""
@@ -278,6 +302,7 @@ class Session:
             self._drop()
             try:
                 self._attach(self._connect(), wait_s=0.0)
+                self._set(progress)
                 progress(BACK)
                 return
             except LINK_LOST as error:

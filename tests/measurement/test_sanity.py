@@ -35,7 +35,7 @@ def test_a_number_far_from_what_is_published_is_suspect() -> None:
 
 def test_a_model_of_ones_own_is_not_judged_by_its_name() -> None:
     own = measured(60.0, None)
-    assert own.verdict.level == "valid" and own.verdict.unchecked == ("sanity_ratio",)
+    assert own.verdict.level == "valid" and "sanity_ratio" in own.verdict.unchecked
     assert "nobody's published number" in own.missing["sanity/ratio"]
 
 
