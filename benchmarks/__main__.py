@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cell_cost, cross_check, first_byte, fleet, invoke_pairs, sampler
+from benchmarks import cell_cost, cross_check, first_byte, fleet, invoke_pairs, sampler, statistics
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "first_byte": first_byte.run,
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "cross_check": cross_check.run,
     "sampler": sampler.run,
     "fleet": fleet.run,
+    "statistics": statistics.run,
 }
 
 

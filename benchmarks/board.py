@@ -34,7 +34,7 @@ class Bench:
     @property
     def environment(self) -> Path:
         """Where the runtime lies unpacked; the board is this machine."""
-        _, environment = self.session.provision(self.cell.settings.runtime, self.artifact.format, lambda _: None)
+        _, environment = self.session.provision(self.cell, self.artifact.format, lambda _: None)
         if environment is None or self.session.facts is None:
             raise RuntimeError("the runtime was not pushed")
         return Path(self.session.facts.workdir) / "envs" / environment.digest

@@ -188,7 +188,7 @@ class _Job:
         self.events.emit(contract.PROCESS, number=number, of=self.job["of"])
         worker = _Worker(dict(self.order, number=number), self.state)
         loaded = worker.expect("loaded", self.state)["loaded"]
-        expected_s = sum(self.scenario[key] for key in ("warmup_s", "window_s", "end_to_end_s"))
+        expected_s = sum(self.scenario[key] for key in ("warmup_s", "window_s", "end_to_end_s", "pipeline_s"))
         self.events.emit(contract.LOADED, number=number, load_ns=loaded["load_ns"], expected_s=expected_s)
         message = worker.expect("process", self.state)
         worker.close()

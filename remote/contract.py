@@ -149,6 +149,7 @@ _RUNTIME = fields(
         "version": _name,
         "numpy": _name,
         "python": _name,
+        "pillow": maybe(_name),  # what decoded the photograph, where pipeline_s asks for it
         "threads": integer(1, 256),
         "delegate": _DELEGATE,
     }
@@ -165,7 +166,8 @@ _PROCESS = fields(
         "warmup_runs": _count,
         "warmup_ns": _ns,
         "group": integer(1, 10**9),
-        "invoke_ns": integers(MAX_VALUES),
+        "invoke_ns": integers(MAX_VALUES),  # stream after stream
+        "stream_values": many(_count, 256),  # how many of them each stream gave
         "window_ns": _ns,
         "cpu_ns": _ns,
         "end_to_end_ns": integers(MAX_VALUES),
@@ -355,6 +357,8 @@ def check_record(data: object) -> dict[str, Any]:
         for index, process in enumerate(record["processes"]):
             if not process["invoke_ns"]:
                 raise ContractError("record.processes[%d].invoke_ns" % index, "no value was measured")
+            if sum(process["stream_values"]) != len(process["invoke_ns"]):
+                raise ContractError("record.processes[%d].stream_values" % index, "they are not those of invoke_ns")
     return record
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import math
 import resource
+import threading
 import time
 from itertools import repeat
 
@@ -44,29 +46,30 @@ def once(call: Call) -> int:
     return time.perf_counter_ns() - begin
 
 
-def durations(call: Call, group: int, least_s: float, least_values: int) -> list[int]:
-    """Call for at least so long and at least so often; one value, in ns, per ``group`` calls."""
+def durations(call: Call, group: int, least_s: float, least_values: int, most_s: float = math.inf) -> list[int]:
+    """Call for at least so long and at least so often, but not beyond ``most_s`` for the sake of the number; one
+    value, in ns, per ``group`` calls."""
     if group > 1:
-        return _grouped(call, group, least_s, least_values)
+        return _grouped(call, group, least_s, least_values, most_s)
     clock = time.perf_counter_ns
     values: list[int] = []
     keep = values.append
-    least_ns = int(least_s * 1e9)
+    least_ns, most_ns = least_s * 1e9, most_s * 1e9
     begin = clock()
     while True:
         before = clock()
         call()
         after = clock()
         keep(after - before)
-        if after - begin >= least_ns and len(values) >= least_values:
+        if after - begin >= least_ns and (len(values) >= least_values or after - begin >= most_ns):
             return values
 
 
-def _grouped(call: Call, group: int, least_s: float, least_values: int) -> list[int]:
+def _grouped(call: Call, group: int, least_s: float, least_values: int, most_s: float) -> list[int]:
     clock = time.perf_counter_ns
     values: list[int] = []
     keep = values.append
-    least_ns = int(least_s * 1e9)
+    least_ns, most_ns = least_s * 1e9, most_s * 1e9
     begin = clock()
     while True:
         turns = repeat(None, group)
@@ -75,8 +78,53 @@ def _grouped(call: Call, group: int, least_s: float, least_values: int) -> list[
             call()
         after = clock()
         keep(after - before)
-        if after - begin >= least_ns and len(values) >= least_values:
+        if after - begin >= least_ns and (len(values) >= least_values or after - begin >= most_ns):
             return values
+
+
+def streams(
+    calls: list[Call], group: int, least_s: float, least_values: int, most_s: float = math.inf
+) -> list[list[int]]:
+    """As :func:`durations`, every call in a thread of its own and all of them at once; the values of each stream.
+
+    They follow each other without a gap (one reading of the clock ends a value and begins the next), so that the sum
+    of a stream is the time it took, waits for Python's lock included. What a thread raises is raised here.
+    """
+    together = threading.Barrier(len(calls))
+    found: list[list[int]] = [[] for _ in calls]
+    failures: list[BaseException] = []
+
+    def work(call: Call, values: list[int]) -> None:
+        try:
+            together.wait()
+            _back_to_back(call, values, group, least_s, least_values, most_s)
+        except BaseException as error:  # noqa: BLE001 - raised again, where it is waited for
+            failures.append(error)
+            together.abort()  # nobody waits for a stream that never comes
+
+    threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in zip(calls, found)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return found
+
+
+def _back_to_back(call: Call, values: list[int], group: int, least_s: float, least_values: int, most_s: float) -> None:
+    clock = time.perf_counter_ns
+    keep = values.append
+    least_ns, most_ns = least_s * 1e9, most_s * 1e9
+    begin = before = clock()
+    while True:
+        for _ in repeat(None, group):
+            call()
+        after = clock()
+        keep(after - before)
+        before = after
+        if after - begin >= least_ns and (len(values) >= least_values or after - begin >= most_ns):
+            return
 
 
 def group_for(warm_ns: list[int]) -> int:
@@ -85,16 +133,23 @@ def group_for(warm_ns: list[int]) -> int:
     return 1 if fastest_ns >= MIN_VALUE_NS else int(MIN_VALUE_NS * _MARGIN / fastest_ns) + 1
 
 
-def window(call: Call, group: int, least_s: float, least_values: int) -> dict[str, Any]:
-    """The steady state, with what the process spent meanwhile. ``begin_s`` and ``end_s`` are CLOCK_MONOTONIC."""
+def values_for(runs: int, group: int, parallel: int = 1) -> int:
+    """How many values of ``group`` calls make so many calls, shared by the streams."""
+    return -(-runs // (group * parallel))
+
+
+def window(loop: Callable[[], list[list[int]]], group: int) -> dict[str, Any]:
+    """What a timed loop gives (a list of values per stream), with what the process spent meanwhile. ``begin_s`` and
+    ``end_s`` are CLOCK_MONOTONIC."""
     before, cpu = resource.getrusage(resource.RUSAGE_SELF), time.process_time_ns()
     begin_s, begin_ns = time.monotonic(), time.perf_counter_ns()
-    values = durations(call, group, least_s, least_values)
+    found = loop()
     end_ns, end_s = time.perf_counter_ns(), time.monotonic()
     spent, after = time.process_time_ns() - cpu, resource.getrusage(resource.RUSAGE_SELF)
     return {
         "group": group,
-        "invoke_ns": values,
+        "invoke_ns": [value for values in found for value in values],
+        "stream_values": [len(values) for values in found],
         "window_ns": end_ns - begin_ns,
         "cpu_ns": spent,
         "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,

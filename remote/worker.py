@@ -14,6 +14,7 @@ import platform
 import sys
 import time
 import traceback
+from functools import partial
 
 from remote import timing
 from remote.process import die_with_parent, pinned_to, read_text
@@ -54,18 +55,19 @@ class _Measuring:
         self.order = order
         self.scenario = order["scenario"]
         self.voice = voice
+        self.offline = self.scenario["mode"] == "offline"
         self.phase = "import"
         self.process: dict[str, Any] = {
             "number": order.get("number", 1),
             "cpus": sorted(os.sched_getaffinity(0)),
-            "streams": 1,
+            "streams": self.scenario["streams"] if self.offline else 1,
             "pipeline": None,
             "pipeline_reason": "not asked for: pipeline_s is 0",
             "rss_start_bytes": _status_bytes("VmRSS"),
         }
 
-    def prepare(self) -> dict[str, Any]:
-        """Import, load, first inference; returns the description."""
+    def prepare(self) -> None:
+        """Import, load, first inference."""
         order = self.order
         self.process["cpus"] = pinned_to(order["cpus"])
         if order["env"]:
@@ -90,18 +92,38 @@ class _Measuring:
         prove(description["runtime"]["delegate"])
 
         description["runtime"].update(
-            numpy=numpy.__version__, python=platform.python_version(), threads=order["threads"]
+            numpy=numpy.__version__, python=platform.python_version(), threads=order["threads"], pillow=None
         )
         self._enter("input")
         from remote.inputs import seeded
 
         self.values = seeded(self.session.input_types(), order["seed"])
+        self.whole = self._whole(self.session)  # what an application pays for
         self.session.set_inputs(self.values)
         timing.quiet()
         self._enter("first inference")
         self.process["first_ns"] = timing.once(self.session.call)
         self._check_outputs(numpy)
-        return description
+        if self.offline:
+            self._enter("load of the other streams")
+            others = [self._another(library) for _ in range(self.process["streams"] - 1)]
+            self.calls = [self.whole, *others]
+        self.description = description
+
+    def _another(self, library: Any) -> Any:
+        """Set, invoke and get of one more session: an interpreter serves one thread only."""
+        order = self.order
+        return self._whole(library.load(order["artifact"], order["threads"], order["xnnpack"]))
+
+    def _whole(self, session: Any) -> Any:
+        set_inputs, call, get_outputs, values = session.set_inputs, session.call, session.get_outputs, self.values
+
+        def whole() -> None:
+            set_inputs(values)
+            call()
+            get_outputs()
+
+        return whole
 
     def _enter(self, phase: str) -> None:
         self.phase = phase
@@ -115,20 +137,29 @@ class _Measuring:
         self.process["output_finite"] = finite
 
     def warm_up(self) -> int:
-        """A fixed warm-up; returns the group size that it suggests."""
+        """A fixed warm-up, nothing between it and the window; returns the group size that it suggests."""
+        self.process["clock_ns"] = timing.clock_ns()
         self._enter("warm-up")
         begin = time.perf_counter_ns()
-        values = timing.durations(self.session.call, 1, self.scenario["warmup_s"], self.scenario["warmup_runs"])
+        streams = self._loop(1, self.scenario["warmup_s"], self.scenario["warmup_runs"])
         self.process["warmup_ns"] = time.perf_counter_ns() - begin
-        self.process["warmup_runs"] = len(values)
-        return timing.group_for(values)
+        self.process["warmup_runs"] = sum(map(len, streams))
+        return timing.group_for(streams[0])
+
+    def _loop(self, group: int, seconds: float, runs: int) -> list[list[int]]:
+        """The loop of this mode: one bare call after the other, or set, invoke and get in several streams."""
+        most_s = self.scenario["max_window_s"]
+        if not self.offline:
+            return [timing.durations(self.session.call, group, seconds, timing.values_for(runs, group), most_s)]
+        least = timing.values_for(runs, group, len(self.calls))
+        return timing.streams(self.calls, group, seconds, least, most_s)
 
     def measure(self, group: int) -> None:
-        """The steady state, then end to end."""
+        """The steady state, then end to end, then the steps of an application."""
         self._enter("window")
-        self.process["clock_ns"] = timing.clock_ns()
         scenario = self.scenario
-        self.process.update(timing.window(self.session.call, group, scenario["window_s"], scenario["min_runs"]))
+        loop = partial(self._loop, group, scenario["window_s"], scenario["min_runs"])
+        self.process.update(timing.window(loop, group))
         self._enter("end to end")
         self.process["end_to_end_ns"], self.process["end_to_end_group"] = [], 1
         if scenario["end_to_end_s"] > 0:
@@ -138,21 +169,28 @@ class _Measuring:
                 self.whole, again, scenario["end_to_end_s"], _LEAST_END_TO_END
             )
         self.process["peak_rss_bytes"] = _status_bytes("VmHWM")
+        if scenario["pipeline_s"] > 0:
+            self._enter("pipeline")
+            self._time_pipeline(scenario)
 
-    def whole(self) -> None:
-        """What an application pays for: set, invoke, get."""
-        self.session.set_inputs(self.values)
-        self.session.call()
-        self.session.get_outputs()
+    def _time_pipeline(self, scenario: dict[str, Any]) -> None:
+        """After everything else, the peak of memory included: a photograph is no part of the model."""
+        from remote import pipeline
+
+        steps, reason, pillow = pipeline.measured(
+            self.session, scenario["image"], self.order["seed"], scenario["pipeline_s"]
+        )
+        self.process.update(pipeline=steps, pipeline_reason=reason)
+        self.description["runtime"]["pillow"] = pillow
 
     def run_energy(self, group: int) -> dict[str, Any]:
-        """Ready and idle until the runner says go, then one window."""
+        """Ready and idle until the runner says go, then one window of the same loop."""
         self._enter("idle")
         self.voice.say(ready=True)
         if not sys.stdin.buffer.readline():
             raise EOFError("the runner is gone")
         self._enter("energy")
-        return timing.window(self.session.call, group, self.scenario["energy_s"], 1)
+        return timing.window(partial(self._loop, group, self.scenario["energy_s"], 1), group)
 
 
 def failure(phase: str, error: BaseException) -> dict[str, Any]:
@@ -173,13 +211,13 @@ def main() -> int:
     die_with_parent(order["parent"])
     measuring = _Measuring(order, voice)
     sys.excepthook = lambda kind, error, trace: voice.say(error=failure(measuring.phase, error))
-    description = measuring.prepare()
+    measuring.prepare()
     voice.say(loaded={"load_ns": measuring.process["load_ns"]})
     group = measuring.warm_up()
     if order["mode"] == "energy":
         voice.say(energy=measuring.run_energy(group))
     else:
         measuring.measure(group)
-        voice.say(process=measuring.process, description=description)
+        voice.say(process=measuring.process, description=measuring.description)
     sys.stderr.flush()
     os._exit(0)  # taking numpy and a model apart costs time and, with some delegates, ends in a crash

@@ -12,6 +12,7 @@ from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, Power
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
+IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
 HIGHEST_CPU = 4095
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 
@@ -59,12 +60,7 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
     yield from inventory(device)
-    least_s, gates_s = shortest(s.scenario), cooling(s)
-    if s.scenario.timeout_s < least_s + gates_s:
-        of = f"{least_s:g} s of its windows" + (
-            f" and {gates_s:g} s to cool down (device.cool_to_c)" if gates_s else ""
-        )
-        yield Problem("scenario.timeout_s", s.scenario.timeout_s, f"more than the {of}")
+    yield from durations(s)
     yield from tuned(device)
     yield from power(device.power)
 
@@ -140,15 +136,31 @@ def order(steps: list[str]) -> Iterator[Problem]:
         yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step: write [{right}]")
 
 
+def durations(s: Settings) -> Iterator[Problem]:
+    """Enough time for the windows and for cooling down, and no key that would do nothing."""
+    scenario, least_s, gates_s = s.scenario, shortest(s.scenario), cooling(s)
+    if scenario.timeout_s < least_s + gates_s:
+        cool = f" and {gates_s:g} s to cool down (device.cool_to_c)" if gates_s else ""
+        yield Problem("scenario.timeout_s", scenario.timeout_s, f"more than the {least_s:g} s of its windows{cool}")
+    if scenario.streams is not None and scenario.mode != "offline":
+        yield Problem("scenario.streams", scenario.streams, f"nothing, since scenario.mode is {scenario.mode}")
+    least, most = IMAGE_SIDES
+    if len(scenario.image) != 2 or not all(least <= side <= most for side in scenario.image):
+        yield Problem("scenario.image", scenario.image, f"[width, height], each {least} to {most}")
+
+
 def shortest(scenario: Scenario) -> float:
-    """Seconds that the windows of a cell take at least."""
-    latency_s = scenario.processes * (scenario.warmup_s + scenario.window_s + scenario.end_to_end_s)
-    return latency_s + (scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0)
+    """Seconds that the windows of a cell take, those of more processes included."""
+    each_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
+    return (scenario.processes + scenario.extra_processes) * each_s + (
+        scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
+    )
 
 
 def cooling(s: Settings) -> float:
     """Seconds that the gates of a cell may take at most."""
-    return s.scenario.processes * s.scenario.cool_down_s if s.device.cool_to_c is not None else 0.0
+    processes = s.scenario.processes + s.scenario.extra_processes
+    return processes * s.scenario.cool_down_s if s.device.cool_to_c is not None else 0.0
 
 
 def power(profile: PowerProfile) -> Iterator[Problem]:

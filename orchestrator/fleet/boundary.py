@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,17 +62,28 @@ class Boundary:
     stop: threading.Event
 
     def cross(self, session: Session, one: Underway) -> tuple[Result | None, bool]:
-        """One turn of a cell: its result once it has one, and whether the session can be used again as it is."""
-        cell, board = one.entry.cell, session.board
-        one.started_s = started = one.started_s or time.time()
+        """One turn of a cell: its result if it failed, and whether the session can be used again as it is."""
+        one.started_s = one.started_s or time.time()
+        return self._guarded(session, one, self._turn)
+
+    def conclude(self, session: Session, one: Underway) -> Result:
+        """The result of a cell whose processes have all run."""
+        result, _ = self._guarded(session, one, self._measured)
+        return result or failed(self.sweep, one.entry.cell, session.board, BoardError("no result"), time.time())
+
+    def _guarded(
+        self, session: Session, one: Underway, step: Callable[[Session, Underway], Result | None]
+    ) -> tuple[Result | None, bool]:
+        """The step's result, or what its failure makes of the cell."""
+        cell, board, started = one.entry.cell, session.board, one.started_s
         try:
-            return self._measured(session, one, started), True
+            return step(session, one), True
         except OrchestratorError as error:
             log.error("%s on %s: %s", cell.id, board.name, error, exc_info=not isinstance(error, Interrupted))
             return self.given_up(cell, board, error, started), not isinstance(error, BoardError)
         except Exception as error:
             log.exception("%s on %s", cell.id, board.name)
-            return failed(self.sweep, cell, board, error, started), False
+            return failed(self.sweep, cell, board, error, started or time.time()), False
 
     def given_up(self, cell: Cell, board: Board | None, error: Exception, started: float | None = None) -> Result:
         """No number: because the sweep ends, the combination is impossible, or for a reason."""
@@ -83,8 +94,8 @@ class Boundary:
             return interrupted(self.sweep, cell, board, str(error), began)
         return failed(self.sweep, cell, board, error, began)
 
-    def _measured(self, session: Session, one: Underway, started: float) -> Result | None:
-        """Deploy, run, and measure when all processes are there. Raises whatever goes wrong."""
+    def _turn(self, session: Session, one: Underway) -> Result | None:
+        """Deploy and run. Raises whatever goes wrong; what the board says went wrong is the result."""
         cell, board = one.entry.cell, session.board
 
         def say(text: str) -> None:
@@ -99,28 +110,35 @@ class Boundary:
         own = board.machine == CONTROLLER
         # Packing and encrypting megabytes is work on this machine too.
         with self.turns.background() if not own and session.lacks(cell, artifact) else nullcontext():
-            session.equip(cell.settings.runtime, artifact.format, say)  # once a board: no time of the cell's
+            session.equip(cell, artifact.format, say)  # once a board: no time of the cell's
             with busy(one):
                 session.deploy(cell, artifact, say)
         with self.turns.measuring() if own else nullcontext():
             with busy(one):
                 outcome = session.run(cell, artifact, part, say)
         one.add(outcome)
-        if outcome.record.get("error") is None and one.done < one.wanted:
+        if outcome.record.get("error") is not None:
+            return self._measured(session, one)
+        if not one.complete or cell.settings.scenario.extra_processes:
             keep_part(cell, part.run_id, outcome)
-            return None
-        whole = merged(one.parts)
-        result = finished(self.sweep, cell, board, session.facts, artifact, whole, started, one.busy_s)
+        return None
+
+    def _measured(self, session: Session, one: Underway) -> Result:
+        """The record on disk and what it comes to."""
+        cell, began = one.entry.cell, one.started_s or time.time()
+        artifact, whole = self.builds.get(one.entry.key), merged(one.parts, cell.settings.scenario.processes)
+        result = finished(self.sweep, cell, session.board, session.facts, artifact, whole, began, one.busy_s)
         forget_parts(cell, [str(part.record["run_id"]) for part in one.parts])
         return result
 
     def _part(self, one: Underway) -> Part:
         """What is run in this turn; the cell's time limit is for all its turns together."""
         cell, first = one.entry.cell, one.done + 1
+        scenario = cell.settings.scenario
         return Part(
             run_id=f"{self.sweep.id}-{cell.number}-{first}-{secrets.token_hex(3)}",
             first=first,
             processes=one.turn,
-            last=one.done + one.turn >= one.wanted,
-            deadline_s=max(LEAST_DEADLINE_S, cell.settings.scenario.timeout_s - one.busy_s),
+            last=one.done < scenario.processes <= one.done + one.turn,
+            deadline_s=max(LEAST_DEADLINE_S, scenario.timeout_s - one.busy_s),
         )

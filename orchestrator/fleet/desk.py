@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from orchestrator.fleet.more import through
 from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.pool import AWAY, BUSY, COMING, GONE, HERE, Berth, Pool, by_preference
 from orchestrator.fleet.rota import Underway
@@ -57,6 +58,12 @@ class Desk:
     def settle(self, berth: Berth) -> None:
         """The turn is over, and its session still open."""
         self._turn(berth, HERE)
+
+    def through(self, berth: Berth, every: bool = False) -> list[Underway]:
+        """The cells of a board that are done with; ``every``: all that could be, since it runs nothing more now."""
+        with self._changed:
+            cells = berth.rota.cells
+            return [one for one in cells if one.complete] if every or self._stopped else through(cells)
 
     def finish(self, berth: Berth, one: Underway) -> None:
         """A cell has its result, whatever it is."""

@@ -19,6 +19,7 @@ from orchestrator.errors import BenchmarkFailed, OrchestratorError
 from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
+from orchestrator.samples import keep_samples
 from orchestrator.session.session import Outcome
 
 RECORD_FILE, LOG_FILE, MANIFEST_FILE = "record.json", "log.txt", "manifest.json"
@@ -57,6 +58,9 @@ def finished(
         cores=cores,
         facts=known,
         mismatches=mismatches(board.device, known),
+        scenario=cell.settings.scenario,
+        batch_size=cell.settings.batch_size,
+        axes=cell.axes if cell.settings.model.kind == "keras_application" else None,  # a file may be called anything
     )
     return result(
         sweep,
@@ -67,6 +71,7 @@ def finished(
         measurement=measurement,
         runtime=outcome.runtime,
         busy_s=round(busy_s, 3),
+        warnings=keep_samples(cell.directory, outcome.record),
     )
 
 

@@ -185,10 +185,18 @@ class _Lane:
         if result is not None:
             self._desk.finish(berth, one)
             self._fleet.record(result)
+        self._conclude(berth, every=not usable)
         if usable:
             self._desk.settle(berth)
         else:
             self._desk.closed(berth)  # to be taken up again; what is open is kept for that
+
+    def _conclude(self, berth: Berth, every: bool) -> None:
+        """Results of what has run all its processes."""
+        for one in self._desk.through(berth, every):
+            result = self._boundary.conclude(self._sessions[berth], one)
+            self._desk.finish(berth, one)
+            self._fleet.record(result)
 
     def _close(self) -> None:
         """Let the board go whose session is open."""
@@ -209,6 +217,7 @@ class _Lane:
         """A board is done (nothing is left then) or given up."""
         if berth.state == GONE:
             return
+        self._conclude(berth, every=True)
         left = self._desk.leave(berth)
         if isinstance(error, Interrupted):
             self._remember(berth, berth.trouble)  # its sisters had run everything before it was tried once more

@@ -8,17 +8,19 @@ from typing import Any
 from orchestrator.session import Outcome
 
 
-def merged(parts: Sequence[Outcome]) -> Outcome:
+def merged(parts: Sequence[Outcome], full: int) -> Outcome:
     """The turns of a cell, in their order, as one outcome. Times are of one boot, so they go on from turn to turn.
 
-    What is measured once per cell (energy, profile, an error) is in the last one.
+    Energy and profile are those of the turn with process ``full``, the last one of the scenario, which measured them;
+    more processes may have come after it. An error is always in the last turn.
     """
     if len(parts) == 1:
         return parts[0]
     records = [part.record for part in parts]
-    last = records[-1]
+    once = next((r for r in records if any(p["number"] == full for p in r["processes"])), records[-1])
     record = {
-        **last,
+        **records[-1],
+        **{key: once[key] for key in ("energy", "profile", "profile_reason")},
         "started_at": records[0]["started_at"],
         "processes": [process for r in records for process in r["processes"]],
         "state": _state([r["state"] for r in records]),

@@ -98,8 +98,8 @@ def entry_of(cell: Cell, recipe: Recipe | UnsupportedOptimization | BuildError, 
 
 def seconds(scenario: Scenario) -> float:
     """What one cell takes on the board, without its energy pass, which depends on what the board has."""
-    per_process = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + PROCESS_START_S
-    return scenario.processes * per_process
+    windows_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
+    return scenario.processes * (windows_s + PROCESS_START_S)
 
 
 def energy_seconds(scenario: Scenario) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.device import Board
+from orchestrator.fleet.kin import kin_of
 from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.rota import Rota
 
@@ -110,13 +111,6 @@ class Berth:
 def rank(entry: Entry) -> tuple[float, int]:
     """The longest first, then the order of the matrix."""
     return -entry.estimate.seconds, entry.cell.number
-
-
-def kin_of(entry: Entry) -> tuple[str, ...]:
-    """What a cell shares with those that it is compared with: every axis but that of the baseline."""
-    axis, colon, _ = entry.cell.settings.baseline.partition(":")
-    own = axis if colon else "optimization"
-    return tuple(value for name, value in entry.cell.axes.items() if name != own)
 
 
 def berths_of(entries: Sequence[Entry]) -> dict[str, list[Berth]]:

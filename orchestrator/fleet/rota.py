@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import MeasurementError
 from orchestrator.fleet.plan import Entry
+from orchestrator.measurement import per_process_ms
 from orchestrator.session import Outcome
 
 
@@ -17,6 +18,8 @@ class Underway:
 
     entry: Entry
     turn: int = 1  # processes to run when it is next
+    extra: int = 0  # processes beyond those of the scenario
+    asked: bool = False  # for more processes, once
     parts: list[Outcome] = field(default_factory=list)
     started_s: float | None = None
     busy_s: float = 0.0
@@ -24,11 +27,22 @@ class Underway:
     @property
     def wanted(self) -> int:
         """Processes of the whole cell."""
-        return self.entry.cell.settings.scenario.processes
+        return self.entry.cell.settings.scenario.processes + self.extra
 
     @property
     def done(self) -> int:
         return sum(len(part.record["processes"]) for part in self.parts)
+
+    @property
+    def complete(self) -> bool:
+        """All its processes have run; whether more are wanted is another question."""
+        return self.done >= self.wanted
+
+    @property
+    def compared_ms(self) -> tuple[float, ...]:
+        """One value per process so far, as the report will compare them."""
+        processes = [process for part in self.parts for process in part.record["processes"]]
+        return per_process_ms(processes, self.entry.cell.settings.scenario.mode)
 
     def add(self, part: Outcome) -> None:
         """Take the record of one more turn.
@@ -67,6 +81,11 @@ class Rota:
     def between_rounds(self) -> bool:
         return not self._round
 
+    @property
+    def running(self) -> list[Underway]:
+        """The cells that have processes to run."""
+        return [one for one in self.cells if not one.complete]
+
     def add(self, entry: Entry) -> None:
         """One more cell, from the next round on."""
         self.cells.append(Underway(entry))
@@ -74,12 +93,13 @@ class Rota:
     def next(self, to_the_end: bool) -> Underway:
         """Whose turn it is. A cell that is alone, ``to_the_end``, runs all its processes in one."""
         if not self._round:
-            order = self._chance.sample(self.cells, len(self.cells))
+            running = self.running
+            order = self._chance.sample(running, len(running))
             if len(order) > 1 and order[0] is self._last:
                 order.append(order.pop(0))  # never twice in a row
             self._round.extend(order)
         self._last = one = self._round.popleft()
-        one.turn = max(1, one.wanted - one.done) if to_the_end and len(self.cells) == 1 else 1
+        one.turn = max(1, one.wanted - one.done) if to_the_end and len(self.running) == 1 else 1
         return one
 
     def remove(self, one: Underway) -> None:

@@ -16,7 +16,8 @@ Json = Mapping[str, Any]
 class Measurement:
     """Metrics by their tracking names, what is missing and why, and what vouches for them.
 
-    ``process_medians_ms`` is kept because comparisons replicate over processes. ``uncertainty`` is an interval of the
+    ``process_medians_ms`` is kept because comparisons replicate over processes; in mode offline, where calls wait for
+    each other, it is the time per call of all streams together. ``uncertainty`` is an interval of the
     metric of that name; the words in its ``method`` say what went into it.
     """
 

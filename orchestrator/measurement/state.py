@@ -74,10 +74,16 @@ def clock_low_share(state: Json, processes: Sequence[Json]) -> float | None:
     pinned = state.get("pinned_mhz")
     if not pinned:
         return None
-    read = [s["cpu_mhz"] for s in in_windows(state, processes) if s.get("cpu_mhz") is not None]
-    read = [clocks for clocks in read if len(clocks) == len(pinned)]  # else CPUs went offline or came
-    low = [any(due and mhz < PINNED_SHARE * due for mhz, due in zip(mhzs, pinned, strict=True)) for mhzs in read]
-    return sum(low) / len(low) if low else None
+    low = [is_low(s["cpu_mhz"], pinned) for s in in_windows(state, processes) if s.get("cpu_mhz") is not None]
+    known = [one for one in low if one is not None]
+    return sum(known) / len(known) if known else None
+
+
+def is_low(clocks_mhz: Sequence[float], pinned_mhz: Sequence[float | None]) -> bool | None:
+    """Whether a CPU was below the clock that it is meant to keep; None where CPUs went offline or came."""
+    if len(clocks_mhz) != len(pinned_mhz):
+        return None
+    return any(due and mhz < PINNED_SHARE * due for mhz, due in zip(clocks_mhz, pinned_mhz, strict=True))
 
 
 def around(state: Json, key: str, processes: Sequence[Json]) -> list[tuple[Any, Any]]:

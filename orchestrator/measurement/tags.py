@@ -47,6 +47,7 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         "runtime.name": runtime["name"],
         "runtime.version": runtime["version"],
         "runtime.numpy": runtime["numpy"],
+        "runtime.pillow": runtime["pillow"],
         "runtime.python": _words(runtime["python"]),
         "runtime.threads": runtime["threads"],
         "delegate": name or "none",
@@ -59,6 +60,7 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         "artifact.calibration": _calibration(manifest.get("calibration")),
         "artifact.notes": "; ".join(manifest.get("notes") or ()),
         "weights": manifest.get("weights"),
+        **_profile(record),
         "boot_id": record.get("boot_id"),
         **{f"board.{key}": _words(facts.get(key)) for key in BOARD_FACTS},
     }
@@ -69,6 +71,13 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         if one["setting"] == "power_mode":  # the facts are older than it
             tags["board.power_mode"] = one["now"]
     sheet.tags.update({key: str(value) for key, value in tags.items() if value not in (None, "")})
+
+
+def _profile(record: Json) -> dict[str, str | None]:
+    """Which tool timed the operators; where one was asked for and there is no profile, why."""
+    profile, why = record.get("profile"), record.get("profile_reason") or ""
+    asked = bool(why) and not why.startswith("not asked for")
+    return {"profile.tool": profile["tool"] if profile else None, "profile.reason": why if asked else None}
 
 
 def _told(delegate: Json) -> bool:

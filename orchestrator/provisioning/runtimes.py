@@ -31,8 +31,10 @@ class RuntimeChoice:
     python: str = ""  # 3.11
 
 
-def choose(runtime: Runtime, facts: Facts, form: str = "tflite") -> RuntimeChoice:
+def choose(runtime: Runtime, facts: Facts, form: str = "tflite", *, pillow: bool = False) -> RuntimeChoice:
     """The first candidate that executes artifacts of the format ``form`` and serves the board.
+
+    ``pillow``: with what decodes photographs; a board's own packages (``install=system``) are left as they are.
 
     Raises BoardNotReady with the reason of every candidate.
     """
@@ -46,7 +48,7 @@ def choose(runtime: Runtime, facts: Facts, form: str = "tflite") -> RuntimeChoic
     reasons = {name: refusal(name, facts) for name in names}
     for name, reason in reasons.items():
         if reason is None:
-            return _choice(name, facts)
+            return _choice(name, facts, pillow)
     listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise BoardNotReady(
         f"no runtime serves this board ({facts.userland}, Python {facts.python_text}): {listed}",
@@ -94,16 +96,17 @@ def glibc_level(facts: Facts) -> Version | None:
     return max((level for level in levels if glibc is not None and level <= glibc), default=None)
 
 
-def _choice(name: str, facts: Facts) -> RuntimeChoice:
+def _choice(name: str, facts: Facts, pillow: bool) -> RuntimeChoice:
     entry, level = _table()["runtimes"][name], glibc_level(facts)
+    images = _table()["images"] if pillow else {"requirements": (), "drop": ()}
     if level is None:
         raise BoardNotReady(f"{name}: the board has no glibc")
     return RuntimeChoice(
         name,
         "push",
-        requirements=tuple(entry["requirements"]),
+        requirements=(*entry["requirements"], *images["requirements"]),
         unneeded=tuple(entry["unneeded"]),
-        drop=(*_table()["drop"], *entry["drop"]),
+        drop=(*_table()["drop"], *entry["drop"], *images["drop"]),
         platform=f"{facts.userland}-manylinux_{level[0]}_{level[1]}",
         python=_text(facts.python[:2]),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.artifact import Artifact
-from orchestrator.cell import Cell
+from orchestrator.cell import Cell, Settings
 from orchestrator.errors import BenchmarkFailed
 from orchestrator.plain import plain
 from orchestrator.provisioning import Environment
@@ -30,8 +30,10 @@ class Part:
         return cls(run_id, 1, scenario.processes, True, scenario.timeout_s)
 
 
-def job_of(cell: Cell, artifact: Artifact, part: Part, runtime: str, environment: Environment | None) -> dict[str, Any]:
-    """What travels to the board: plain data, version 2 of the contract."""
+def job_of(
+    cell: Cell, artifact: Artifact, part: Part, runtime: str, environment: Environment | None, cores: int
+) -> dict[str, Any]:
+    """What travels to the board: plain data, version 2 of the contract. ``cores`` are the board's."""
     s, scenario = cell.settings, cell.settings.scenario
     names: tuple[str, ...] = (
         "mode",
@@ -57,7 +59,7 @@ def job_of(cell: Cell, artifact: Artifact, part: Part, runtime: str, environment
         "scenario": {
             **{name: getattr(scenario, name) for name in names},
             "processes": part.processes,
-            "streams": scenario.streams or 1,
+            "streams": streams(s, cores),
             **({} if part.last else {"energy_s": 0.0, "profile_runs": 0}),
         },
         "first": part.first,
@@ -66,6 +68,14 @@ def job_of(cell: Cell, artifact: Artifact, part: Part, runtime: str, environment
         "cool_to_c": s.device.cool_to_c,
         "deadline_s": part.deadline_s,
     }
+
+
+def streams(settings: Settings, cores: int) -> int:
+    """Sessions beside each other: in mode offline as many as asked for, else as the cores take with their threads."""
+    scenario = settings.scenario
+    if scenario.mode != "offline":
+        return 1
+    return scenario.streams or min(256, max(1, (len(settings.device.cpus) or cores) // settings.threads))
 
 
 def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed:

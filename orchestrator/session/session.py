@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.artifact import Artifact
-from orchestrator.cell import Cell, Runtime
+from orchestrator.cell import Cell
 from orchestrator.connection import Connection, LocalServer, ProgramEnded, connect
 from orchestrator.device import Board
 from orchestrator.errors import (
@@ -190,7 +190,7 @@ class Session:
 
     def lacks(self, cell: Cell, artifact: Artifact) -> bool:
         """True if :meth:`deploy` would send something."""
-        known = self._environments.get(runtime_key(cell.settings.runtime, artifact.format))
+        known = self._environments.get(environment_key(cell, artifact.format))
         return known is None or artifact.sha256 not in self._known_facts().blobs
 
     def deploy(self, cell: Cell, artifact: Artifact, progress: Progress) -> None:
@@ -198,7 +198,7 @@ class Session:
 
         Raises as :meth:`equip`.
         """
-        self.equip(cell.settings.runtime, artifact.format, progress)
+        self.equip(cell, artifact.format, progress)
         self._patiently(
             lambda: deploy.push_blob(
                 self.need_connection(), self._talk(), self._known_facts(), artifact.path, artifact.sha256, progress
@@ -206,15 +206,15 @@ class Session:
             progress,
         )
 
-    def equip(self, runtime: Runtime, form: str, progress: Progress) -> None:
-        """The runtime for artifacts of a format is on the board afterwards: once a board, so no part of any cell.
+    def equip(self, cell: Cell, form: str, progress: Progress) -> None:
+        """The cell's runtime for artifacts of a format is on the board afterwards: once a board, no part of any cell.
 
         Raises:
             BoardNotReady: no runtime serves this board, each with its reason, or there is no space.
             BoardError: as the class says.
             Interrupted: the sweep ends.
         """
-        _, environment = self.provision(runtime, form, progress)
+        _, environment = self.provision(cell, form, progress)
         board_facts = self._known_facts()
         if environment is not None:
             self._patiently(
@@ -224,12 +224,12 @@ class Session:
                 progress,
             )
 
-    def provision(self, runtime: Runtime, form: str, progress: Progress) -> tuple[str, Environment | None]:
+    def provision(self, cell: Cell, form: str, progress: Progress) -> tuple[str, Environment | None]:
         """The runtime that this board gets for artifacts of a format: its name and its environment, made here."""
-        key = runtime_key(runtime, form)
+        key, runtime = environment_key(cell, form), cell.settings.runtime
         if key not in self._environments:
             board_facts = self._known_facts()
-            choice = choose(runtime, board_facts, form)
+            choice = choose(runtime, board_facts, form, pillow=with_pillow(cell))
             environment: Environment | None = None
             if runtime.install == "push":
                 progress(f"preparing {choice.name} for {board_facts.arch}")
@@ -245,8 +245,9 @@ class Session:
             Interrupted: the sweep was asked to end; the job was cancelled on the board.
             ConnectionFailed: the link did not come back in time; the record waits on the board.
         """
-        runtime, environment = self.provision(cell.settings.runtime, artifact.format, progress)
-        job = contract.check_job(job_of(cell, artifact, part, runtime, environment))
+        runtime, environment = self.provision(cell, artifact.format, progress)
+        cores = self._known_facts().cores
+        job = contract.check_job(job_of(cell, artifact, part, runtime, environment, cores))
         self._running = part.run_id
         self._patiently(lambda: self._talk().request("start", job=job), progress)
         final = self._follow(part.run_id, part.deadline_s + GRACE_S, progress)
@@ -338,9 +339,15 @@ class Session:
         return content[-1]
 
 
-def runtime_key(runtime: Runtime, form: str) -> str:
-    """Runtimes with the same key are the same environment."""
-    return json.dumps([runtime.name, runtime.candidates, runtime.install, form])
+def environment_key(cell: Cell, form: str) -> str:
+    """Cells with the same key have the same environment."""
+    runtime = cell.settings.runtime
+    return json.dumps([runtime.name, runtime.candidates, runtime.install, form, with_pillow(cell)])
+
+
+def with_pillow(cell: Cell) -> bool:
+    """Whether the cell decodes photographs, beside the model."""
+    return cell.settings.scenario.pipeline_s > 0
 
 
 def whole(value: object) -> int:

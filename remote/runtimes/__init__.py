@@ -53,6 +53,9 @@ class Session(Protocol):
     def input_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
         """Shape, dtype, scale and zero point of each input; scale 0 where it is not quantized."""
 
+    def output_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
+        """The same of each output."""
+
     def set_inputs(self, values: List["np.ndarray[Any, Any]"]) -> None:
         """Copy the values in, in order."""
 

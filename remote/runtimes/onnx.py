@@ -113,6 +113,9 @@ class Bound:
         """No scales: ONNX quantizes by operators inside of the graph."""
         return [(tuple(_shape(given)), _dtype(given), 0.0, 0) for given in self._session.get_inputs()]
 
+    def output_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
+        return [(tuple(_shape(answered)), _dtype(answered), 0.0, 0) for answered in self._session.get_outputs()]
+
     def set_inputs(self, values: List[np.ndarray[Any, Any]]) -> None:
         for bound, value in zip(self._values, values):
             bound.update_inplace(value)

@@ -75,7 +75,10 @@ class Interpreted:
         }
 
     def input_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
-        return [_input_type(detail) for detail in self._inputs]
+        return [_tensor_type(detail) for detail in self._inputs]
+
+    def output_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
+        return [_tensor_type(detail) for detail in self._outputs]
 
     def input_numbers(self) -> List[int]:
         """Of the tensors in the model."""
@@ -94,7 +97,7 @@ def _tensor(detail: Dict[str, Any]) -> Dict[str, Any]:
     return {"name": clean(str(detail["name"]), 500), "shape": shape, "dtype": np.dtype(detail["dtype"]).name}
 
 
-def _input_type(detail: Dict[str, Any]) -> Tuple[Tuple[int, ...], Any, float, int]:
+def _tensor_type(detail: Dict[str, Any]) -> Tuple[Tuple[int, ...], Any, float, int]:
     scale, zero_point = detail["quantization"]
     return tuple(int(size) for size in detail["shape"]), detail["dtype"], float(scale), int(zero_point)
 

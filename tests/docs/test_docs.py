@@ -18,6 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
 from orchestrator.energy import SENSOR_ERRORS
+from orchestrator.fleet.plan import energy_seconds, seconds
 from orchestrator.limits import NAME, Between, Matching, NameOrNames, NotEmpty, OneOf
 from orchestrator.metrics import METRICS
 from orchestrator.verbs import VERBS
@@ -106,6 +107,8 @@ def default_words(field: dataclasses.Field[Any]) -> str:
         return "[]"
     if field.default_factory is dict:
         return "{}"
+    if field.default_factory is not dataclasses.MISSING:
+        return str(field.default_factory())
     if field.default is dataclasses.MISSING:
         return "needed"
     if isinstance(field.default, str):
@@ -153,12 +156,40 @@ def test_every_shipped_choice_is_listed() -> None:
         assert listed[0] == first.get(folder.name, listed[0])  # of presets none is the default
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted((config.conf_directory() / "scenario").glob("*.yaml"))])
-def test_the_shipped_scenarios_are_as_described(name: str) -> None:
-    said = yaml.safe_load((config.conf_directory() / "scenario" / f"{name}.yaml").read_text())
-    scenario = dataclasses.asdict(Scenario(**said))
-    values = [f"{value:g}" for key, value in scenario.items() if key not in ("name", "description")]
-    assert f"| `{name}` | {' | '.join(values)} |" in text_of("configuration.md")
+SCENARIOS = {
+    path.stem: Scenario(**yaml.safe_load(path.read_text()))
+    for path in sorted((config.conf_directory() / "scenario").glob("*.yaml"))
+}
+
+
+def test_the_shipped_scenarios_are_as_described() -> None:
+    page = text_of("configuration.md")
+    names = shipped_scenarios()
+    assert sorted(names) == sorted(SCENARIOS)
+    for key in (f.name for f in dataclasses.fields(Scenario) if f.name not in ("name", "description")):
+        values = [getattr(SCENARIOS[name], key) for name in names]
+        said = [f"{value:g}" if isinstance(value, int | float) else str(value or "null") for value in values]
+        assert f"| `{key}` | {' | '.join(said)} |" in page
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_says_what_it_costs_and_has_the_time_for_it(name: str) -> None:
+    scenario = SCENARIOS[name]
+    said = [f"; {seconds(scenario) / 60:.1f} min a cell"]
+    said += [f"{energy_seconds(scenario) / 60:.1f} more for energy"] if scenario.energy_s else []
+    assert all(words in scenario.description for words in said), said
+    longest_s = scenario.warmup_s + scenario.max_window_s + scenario.end_to_end_s + scenario.pipeline_s
+    cell_s = scenario.processes * (scenario.cool_down_s + longest_s) + energy_seconds(scenario)
+    assert scenario.timeout_s > cell_s  # a slow model ends by max_window_s, not by the deadline
+    rows = [f"{seconds(SCENARIOS[n]) / 60:.1f}" for n in shipped_scenarios()]
+    assert f"| minutes a cell | {' | '.join(rows)} |" in text_of("configuration.md")
+
+
+def shipped_scenarios() -> list[str]:
+    """The names over the columns of their table."""
+    found = re.search(r"^\| shipped \|((?: `\w+` \|)+)$", text_of("configuration.md"), re.MULTILINE)
+    assert found
+    return re.findall(r"`(\w+)`", found[1])
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
@@ -182,7 +213,8 @@ def test_no_rule_that_is_none() -> None:
 def test_every_metric_and_no_other() -> None:
     several = (make_measurement(), make_measurement(0.2, group=10), make_measurement(energy=make_energy_pass()))
     found = {name for m in several for name in (*m.metrics, *m.missing)}
-    pattern = r"`((?:latency|throughput|load|memory|model|delegate|stability|state|energy|energy_estimate)/[a-z0-9_]+)`"
+    groups = "|".join(sorted({name.partition("/")[0] for name in METRICS}))
+    pattern = rf"`((?:{groups})/[a-z0-9_]+)`"
     assert set(re.findall(pattern, text_of("measurement.md"))) == found
     assert set(METRICS) == found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.cell import Scenario
 from orchestrator.device import PowerProfile, PowerRange
 from orchestrator.measurement import Measurement, measure
 from orchestrator.result import DONE, FAILED, SKIPPED, Failure, Result, Sweep
@@ -63,6 +64,7 @@ def make_process(
         "warmup_ns": 520_000_000,
         "group": group,
         "invoke_ns": [int(v) for v in values],
+        "stream_values": [runs],
         "window_ns": window_ns,
         "cpu_ns": int(window_ns * 0.995),
         "end_to_end_ns": [int(v * 1.02) for v in values[:20]],
@@ -156,6 +158,7 @@ def make_record(
             "version": "2.1.0",
             "numpy": "2.2.1",
             "python": "3.11.2",
+            "pillow": None,
             "threads": 1,
             "delegate": {
                 "requested": "auto",
@@ -192,8 +195,23 @@ def make_record(
     }
 
 
-def make_measurement(median_ms: float = 41.0, **record: Any) -> Measurement:
-    return measure(make_record(median_ms, **record), manifest=MANIFEST, power=PI4_POWER, cores=4, facts=FACTS)
+def make_pipeline(invoke_ms: float = 41.0, passes: int = 20, decode_ms: float = 12.0) -> dict[str, list[int]]:
+    """Steps of photographs; a little slower from pass to pass."""
+    usual = {"resize": 3.0, "normalize": 0.5, "set": 0.02, "invoke": invoke_ms, "get": 0.01, "postprocess": 0.1}
+    return {
+        step: [int(ms * 1e6 * (1 + number / 1000)) for number in range(passes)]
+        for step, ms in {"decode": decode_ms, **usual}.items()
+    }
+
+
+def measured(record: dict[str, Any], scenario: Scenario | None = None, batch_size: int = 1) -> Measurement:
+    return measure(
+        record, manifest=MANIFEST, power=PI4_POWER, cores=4, facts=FACTS, scenario=scenario, batch_size=batch_size
+    )
+
+
+def make_measurement(median_ms: float = 41.0, *, scenario: Scenario | None = None, **record: Any) -> Measurement:
+    return measured(make_record(median_ms, **record), scenario)
 
 
 def make_axes(**axes: str) -> dict[str, str]:

@@ -62,9 +62,11 @@ def test_grouped_calls_are_divided_and_have_no_percentiles() -> None:
 
 
 def test_few_runs_publish_no_high_percentile() -> None:
-    got = make_measurement(runs=20)
-    assert "latency/p90_ms" in got.metrics
-    assert got.missing["latency/p95_ms"] == "60 runs, 93 needed"
+    got = make_measurement(runs=60)
+    assert got.metrics["latency/p90_low_ms"] < got.metrics["latency/p90_ms"] < got.metrics["latency/p90_high_ms"]
+    assert got.uncertainty["latency/p90_ms"].n == 3, "of the processes, not of the calls"
+    for name in ("p95_ms", "p95_low_ms", "p95_high_ms"):
+        assert got.missing[f"latency/{name}"] == "60 runs in a process, 93 needed"
 
 
 def test_measured_energy_and_its_uncertainty() -> None:
@@ -175,7 +177,7 @@ def judged(**changes: object) -> verdict.Verdict:
 
 def test_a_calm_run_is_valid() -> None:
     not_told_by_a_pi = ("over_current_events", "throttle_events", "clock_low_share", "gate_excess_c")
-    assert make_measurement().verdict == verdict.Verdict("valid", (), not_told_by_a_pi)
+    assert make_measurement().verdict == verdict.Verdict("valid", (), (*not_told_by_a_pi, "sanity_ratio"))
 
 
 def test_what_the_board_does_not_tell_is_said() -> None:
@@ -229,9 +231,9 @@ def test_more_doubts() -> None:
 def test_every_rule_can_fire_and_its_text_can_be_made() -> None:
     for rule in verdict.RULES:
         beyond = rule.limit + (-1 if rule.when == "<" else 1)
-        got = verdict.judge({rule.quantity: beyond})
+        got = verdict.judge({"runs": 300, "asked_runs": 1024, rule.quantity: beyond}, rule.modes[0])
         assert got.level == rule.level and len(got.reasons) == 1 and rule.quantity not in got.unchecked
-        assert replace(rule, limit=rule.limit).reason(rule.limit + (1 if rule.when == "<" else -1)) is None
+        assert replace(rule, limit=rule.limit).reason(rule.limit + (1 if rule.when == "<" else -1), {}) is None
 
 
 def test_on_what_an_artifact_was_calibrated() -> None:

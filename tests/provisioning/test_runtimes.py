@@ -76,6 +76,13 @@ def test_a_runtime_of_another_format_is_refused() -> None:
         choose(Runtime("onnxruntime"), PI)
 
 
+def test_pillow_makes_another_environment_of_the_same_runtime() -> None:
+    plain, more = choose(AUTO, PI), choose(AUTO, PI, pillow=True)
+    assert more.requirements == (*plain.requirements, "pillow")
+    assert (more.name, more.platform) == (plain.name, plain.platform)
+    assert choose(Runtime("litert", install="system"), PI, pillow=True).requirements == ()
+
+
 def test_the_boards_own_runtime_is_left_alone() -> None:
     choice = choose(Runtime("tflite_runtime", install="system"), replace(PI, arch="armv7l", bits=32))
     assert (choice.name, choice.install, choice.requirements) == ("tflite_runtime", "system", ())

@@ -18,6 +18,7 @@ from orchestrator.provisioning import Environment, choose, prepare, wheels
 from tests.provisioning.test_runtimes import AUTO, PI
 
 MACHINES = {"x86_64": 62, "aarch64": 183}  # ELF e_machine
+PY311 = replace(PI, arch="x86_64", libc=("glibc", "2.31"))  # as of tflite_runtime's last wheels, and of this machine
 HERE = replace(PI, arch="x86_64", python=(*sys.version_info[:2], 0), libc=("glibc", "2.31"))
 
 
@@ -63,6 +64,20 @@ def test_what_is_left_out_is_not_missed(cache: Path, tmp_path: Path) -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); from ai_edge_litert.interpreter import Interpreter, load_delegate"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", script, str(tmp_path)], check=True)
+
+
+def test_photographs_can_be_decoded_where_that_is_asked_for(cache: Path, tmp_path: Path) -> None:
+    runtime = Runtime("tflite_runtime")
+    with_pillow = prepare(choose(runtime, PY311, pillow=True), cache)
+    assert "pillow" in {text.partition("==")[0] for text in with_pillow.requirements}
+    with tarfile.open(with_pillow.tar_path) as archive:
+        archive.extractall(tmp_path, filter="data")
+    script = (
+        "import io, sys; sys.path.insert(0, sys.argv[1]); from PIL import Image; stream = io.BytesIO()\n"
+        "Image.new('RGB', (40, 30)).save(stream, 'JPEG'); print(Image.open(stream).convert('RGB').resize((8, 8)).size)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script, str(tmp_path)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "(8, 8)\n"
 
 
 def test_manifest_and_bytes_are_stable(cache: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(tmp_path_factory.mktemp("litert"), sys.executable, "ai-edge-litert", "numpy")
+    return install(tmp_path_factory.mktemp("litert"), sys.executable, "ai-edge-litert", "numpy", "pillow")
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ PROCESS: dict[str, Any] = {
     "warmup_ns": 1,
     "group": 1,
     "invoke_ns": [1000000, 1000001],
+    "stream_values": [2],
     "window_ns": 2000001,
     "cpu_ns": 1,
     "end_to_end_ns": [],
@@ -88,6 +89,7 @@ RECORD: dict[str, Any] = {
         "version": "2.3.0",
         "numpy": "2.4.6",
         "python": "3.11.7",
+        "pillow": None,
         "threads": 1,
         "delegate": {
             "requested": "auto",
