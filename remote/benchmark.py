@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import subprocess
 import time
 from contextlib import suppress
 
 from remote import contract
 from remote.board import State
+from remote.child import Worker, WorkerFailed
 from remote.files import is_full, write_json
 from remote.gate import Coldest, Gate
 from remote.jobs import NO_SPACE_STATUS, Paths
 from remote.journal import cap_log
-from remote.process import (
-    boot_id,
-    child_environment,
-    death,
-    die_with_parent,
-    oom_kills,
-    python_command,
-    was_out_of_memory,
-)
+from remote.process import boot_id, die_with_parent
 from remote.schema import clean, cleaned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
-
-
-class WorkerFailed(Exception):
-    """A measuring process gave no result; ``error`` is the record's."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(error["message"])
-        self.error = error
+    from typing import Any
 
 
 class _Events:
@@ -48,78 +31,6 @@ class _Events:
 
     def emit(self, event: str, **more: Any) -> None:
         os.write(self._pipe, json.dumps(dict({"event": event, "at": time.time()}, **more)).encode() + b"\n")
-
-
-class _Worker:
-    """A measuring process and what it says."""
-
-    def __init__(self, order: dict[str, Any], state: State, verb: str = "worker") -> None:
-        self._state = state
-        self._oom_before = oom_kills()
-        self._waiting = b""
-        self._phase = "start"
-        self._child = subprocess.Popen(
-            python_command(verb, own_packages=order["env"] is None),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=child_environment(),
-            bufsize=0,
-        )
-        state.child = self._child.pid
-        self.send(order)
-
-    def send(self, data: Any) -> None:
-        """A line to its stdin; if it is gone, reading will tell why."""
-        with suppress(OSError):
-            self._child.stdin.write(json.dumps(data).encode() + b"\n")  # type: ignore[union-attr]
-
-    def messages(self, *tickers: Any, until_s: float | None = None) -> Iterator[dict[str, Any]]:
-        """What it says, as it comes, while the tickers are served; ends at ``until_s`` or when it closes its pipe."""
-        pipe = self._child.stdout.fileno()  # type: ignore[union-attr]
-        while True:
-            line, found, rest = self._waiting.partition(b"\n")
-            if found:
-                self._waiting = rest
-                yield json.loads(line.decode("utf-8"))
-                continue
-            now = time.monotonic()
-            if until_s is not None and now >= until_s:
-                return
-            for ticker in tickers:
-                if now >= ticker.next_s:
-                    ticker.fire()
-            due = min([ticker.next_s for ticker in tickers] + ([until_s] if until_s is not None else []))
-            if select.select([pipe], [], [], max(0.0, due - time.monotonic()))[0]:
-                data = os.read(pipe, 1 << 20)
-                if not data:
-                    return
-                self._waiting += data
-
-    def expect(self, key: str, *tickers: Any) -> dict[str, Any]:
-        """Wait for one message; raises :class:`WorkerFailed` when an error or the process's end comes first."""
-        for message in self.messages(*tickers):
-            if "error" in message:
-                self.close()
-                raise WorkerFailed(message["error"])
-            if key in message:
-                return message
-        returncode = self.close()
-        kind = "OutOfMemory" if was_out_of_memory(returncode, self._oom_before) else "WorkerDied"
-        said = "the measuring process %s before it said '%s'" % (death(returncode, self._oom_before), key)
-        raise WorkerFailed({"type": kind, "message": said, "traceback": "", "phase": "before " + key})
-
-    def close(self) -> int:
-        """Wait for its end, and force it where it does not come."""
-        for stream in (self._child.stdin, self._child.stdout):
-            if stream is not None:
-                stream.close()
-        try:
-            returncode = self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            returncode = self._child.wait()
-        self._state.child = None
-        return returncode
 
 
 class _Job:
@@ -186,7 +97,7 @@ class _Job:
         self.gate.wait(number)
         self.state.fire(whole=True)  # what was counted and set before is not of this process
         self.events.emit(contract.PROCESS, number=number, of=self.job["of"])
-        worker = _Worker(dict(self.order, number=number), self.state)
+        worker = Worker(dict(self.order, number=number), self.state)
         loaded = worker.expect("loaded", self.state)["loaded"]
         expected_s = sum(self.scenario[key] for key in ("warmup_s", "window_s", "end_to_end_s", "pipeline_s"))
         self.events.emit(contract.LOADED, number=number, load_ns=loaded["load_ns"], expected_s=expected_s)
@@ -207,7 +118,7 @@ class _Job:
             return
         self.events.emit(contract.PROFILE)
         try:
-            worker = _Worker(dict(self.order, folder=self.folder), self.state, verb="profile")
+            worker = Worker(dict(self.order, folder=self.folder), self.state, verb="profile")
             said = worker.expect("profile", self.state)
             worker.close()
             contract.check_profile(said["profile"])
@@ -248,7 +159,7 @@ class _Job:
 
         seconds = self.scenario["idle_s"] + self.scenario["energy_s"]
         self.events.emit(contract.ENERGY, expected_s=self.scenario["warmup_s"] + seconds)
-        worker = _Worker(dict(self.order, mode="energy"), self.state)
+        worker = Worker(dict(self.order, mode="energy"), self.state)
         worker.expect("ready", self.state)
         readings = energy.Readings(meter)
         readings.fire()
