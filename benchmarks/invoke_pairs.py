@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.board import Bench, deployed
+from orchestrator.session import Part
 
 PAIRS = 12
 CONFIDENCE = 0.95
@@ -49,7 +50,9 @@ def run() -> dict[str, Any]:
 
 
 def ours_ns(bench: Bench) -> float:
-    outcome = bench.session.run(bench.cell, bench.artifact, f"pair-{time.time_ns()}", lambda _: None)
+    outcome = bench.session.run(
+        bench.cell, bench.artifact, Part.whole(bench.cell, f"pair-{time.time_ns()}"), lambda _: None
+    )
     process = outcome.record["processes"][0]
     return float(statistics.median(process["invoke_ns"])) / float(process["group"])
 

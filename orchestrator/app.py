@@ -3,6 +3,7 @@
 0    every runnable cell has a result
 1    refused before anything ran
 2    some runnable cell has no result
+3    a cell was reproduced, and differs
 130  interrupted
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import hydra
 from hydra.core.config_loader import ConfigLoader
@@ -79,9 +80,24 @@ def sweep(arguments: list[str]) -> int:
     entry = hydra.main(version_base="1.3", config_path=str(config.conf_directory()), config_name="config")(_no_job)
     invocation = Invocation(arguments)
     _current[:] = [invocation]
-    try:
+
+    def hydras() -> None:
         with config.explained(), adaptive.explained():
             entry()
+
+    status = concluded(invocation, hydras)
+    if status in (None, OK) and invocation.matrix.is_empty:
+        raise invocation.matrix.empty()
+    return status or OK
+
+
+def concluded(invocation: Invocation, run: Callable[[], object]) -> int | None:
+    """Run what launches the cells of a sweep and bring the sweep to its end; its exit status, None if none began.
+
+    Raises whatever ended it before anything ran.
+    """
+    try:
+        run()
     except BaseException as error:
         status = invocation.finish(error)
         if status is None:
@@ -89,10 +105,7 @@ def sweep(arguments: list[str]) -> int:
         if not isinstance(error, Interrupted | KeyboardInterrupt):
             complain(error)
         return status
-    status = invocation.finish()
-    if invocation.matrix.is_empty:
-        raise invocation.matrix.empty()
-    return status or OK
+    return invocation.finish()
 
 
 def complain(error: BaseException) -> None:

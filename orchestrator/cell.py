@@ -66,6 +66,7 @@ class Scenario:
     name: Annotated[str, NAME]
     mode: Annotated[str, OneOf(contract.MODES)] = "single_stream"
     processes: Annotated[int, Between(1, 100)] = 3
+    extra_processes: Annotated[int, Between(0, 100)] = 0  # for cells whose difference from their baseline is undecided
     cool_down_s: Annotated[float, Between(0, 3600)] = 60.0  # at most, until the board is below device.cool_to_c
     warmup_s: Annotated[float, Between(0, 600)] = 0.5
     warmup_runs: Annotated[int, Between(1, 100_000)] = 3

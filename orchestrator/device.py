@@ -17,6 +17,9 @@ HOLD = Matching(
 )
 
 
+GOVERNOR = Matching(r"[a-z_]{1,30}", "small letters and '_', at most 30")
+POWER_MODE = Matching(r"[A-Za-z0-9_]{1,60}", "letters, digits and '_', at most 60")
+
 LONGEST_HOLD = 107
 """Characters of a hold, which is the address of a socket."""
 _LONGEST_NAME = 32
@@ -50,9 +53,11 @@ class PowerProfile:
 class Tune:
     """Settings of a board that are changed for the time of a session and put back at its end."""
 
-    governor: str | None = None  # of the CPU: performance, ...
+    governor: Annotated[str | None, GOVERNOR] = None  # of the CPU: performance, ...
     cpu_mhz: Annotated[int | None, Between(1, 100_000)] = None  # lowest and highest clock are this one
-    power_mode: str | None = None  # of a Jetson: the name of an nvpmodel mode, such as 15W or MAXN
+    power_mode: Annotated[str | None, POWER_MODE] = (
+        None  # of a Jetson: the name of an nvpmodel mode, such as 15W or MAXN
+    )
     jetson_clocks: bool = False
     fan: Annotated[int | None, Between(0, 100)] = None  # percent
 

@@ -52,7 +52,8 @@ def cache_directory() -> Path:
 class Invocation:
     """Everything that lives as long as the sweep; nothing is opened before the first batch has been validated."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], reproduces: str = "") -> None:
+        self._reproduces = reproduces
         self._command = redacted(shlex.join(["python", "-m", "orchestrator", *arguments]))
         self._console = terminal()
         self._open = ExitStack()
@@ -190,6 +191,7 @@ class Invocation:
             tracking=remembered(settings.tracking, tracker),
             controller=alive.this_process(),
             excluded=self.matrix.excluded,
+            reproduces=self._reproduces,
         )
         sweep.write()
         log.info("sweep %s: %s", sweep.id, self._command)

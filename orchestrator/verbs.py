@@ -97,6 +97,25 @@ def enrol(arguments: list[str]) -> int:
     return 0 if pin(device, confirm=confirm, say=lambda text: say(console, text, lines=True)) else 2
 
 
+def reproduce(arguments: list[str]) -> int:
+    """``reproduce RUN [KEY=VALUE...]``: run a stored cell again and say whether it agrees within the noise."""
+    parser = Parser(
+        "reproduce", "Run a stored cell again with its stored configuration: does it agree, within the noise?"
+    )
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN", help="last, SWEEP:NUMBER, the folder of a cell, or the id of its MLflow run"
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="tracking=..., device.hosts=[...], root=..., dry_run=true"
+    )
+    chosen = parser.parse_args(arguments)
+    if not chosen.run or "=" in chosen.run:
+        raise ConfigError("which stored cell?", hint="python -m orchestrator reproduce SWEEP:NUMBER")
+    from orchestrator.reproduce import reproduce as again
+
+    return again(chosen.run, chosen.overrides, root_directory())
+
+
 def sync(arguments: list[str]) -> int:
     """``sync [SWEEP...]``: deliver what the tracker has not confirmed; all stored sweeps unless some are named."""
     parser = Parser("sync", "Deliver what the tracker has not confirmed.")
@@ -147,4 +166,10 @@ def composed_device(overrides: list[str]) -> Device:
     return device
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"compare": compare, "enrol": enrol, "list": catalogue, "sync": sync}
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "compare": compare,
+    "enrol": enrol,
+    "list": catalogue,
+    "reproduce": reproduce,
+    "sync": sync,
+}

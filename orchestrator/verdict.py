@@ -61,6 +61,27 @@ RULES: tuple[Rule, ...] = (
     Rule(
         INVALID, "under_voltage_samples", ">", 0, "under-voltage in {value:.0f} samples of board state", ("sustained",)
     ),
+    Rule(
+        INVALID,
+        "new_throttle_bits",
+        ">",
+        0,
+        "was throttled or under-voltage meanwhile ({value:.0f} new bits set)",
+        STEADY,
+    ),
+    Rule(INVALID, "over_current_events", ">", 0, "slowed down for over-current {value:.0f} times", STEADY),
+    Rule(INVALID, "throttle_events", ">", 0, "the CPU slowed down for its heat ({value:.0f} counts)", STEADY),
+    Rule(
+        INVALID,
+        "clock_low_share",
+        ">",
+        0.01,
+        "a clock was below 95% of the pinned one in {value:.0%} of the samples, limit {limit:.0%}",
+        STEADY,
+    ),
+    Rule(SUSPECT, "untuned", ">", 0, "{value:.0f} settings of device.tune are not as asked for"),
+    Rule(SUSPECT, "governors", ">", 1, "the governor changed"),
+    Rule(SUSPECT, "gate_excess_c", ">", 0, "began {value:.1f} °C above device.cool_to_c"),
     Rule(SUSPECT, "mismatches", ">", 0, "the board is not what the inventory declares"),
     Rule(
         SUSPECT,
@@ -109,6 +130,22 @@ RULES: tuple[Rule, ...] = (
     Rule(SUSPECT, "foreign_cpu_cores", ">", 0.3, "other programs used {value:.2f} cores, limit {limit:.1f}"),
     Rule(
         SUSPECT,
+        "sanity_ratio",
+        ">",
+        2,
+        "took {value:.1f} times what is published for this board and model, limit {limit:.0f}: "
+        "likely no XNNPACK, fewer threads, throttled, or 32-bit code",
+    ),
+    Rule(
+        SUSPECT,
+        "sanity_ratio",
+        "<",
+        0.5,
+        "took only {value:.2f} times what is published for this board and model, limit {limit:.1f}: "
+        "likely another board, model or input size than it says",
+    ),
+    Rule(
+        SUSPECT,
         "sticky_throttle_bits",
         ">",
         0,
@@ -118,8 +155,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def judge(evidence: Mapping[str, float | None], mode: str = "single_stream") -> Verdict:
-    """Apply all rules of a mode; the worst one decides. Evidence that is None or absent is listed as unchecked."""
+def judge(
+    evidence: Mapping[str, float | None], mode: str = "single_stream", details: Mapping[str, str] | None = None
+) -> Verdict:
+    """Apply all rules of a mode; the worst one decides. Evidence that is None or absent is listed as unchecked.
+
+    ``details``: words by quantity that are added to its reason.
+    """
     reasons: dict[str, list[str]] = {INVALID: [], SUSPECT: []}
     unchecked = []
     for rule in (rule for rule in RULES if mode in rule.modes):
@@ -127,6 +169,7 @@ def judge(evidence: Mapping[str, float | None], mode: str = "single_stream") -> 
         if value is None:
             unchecked.append(rule.quantity)
         elif reason := rule.reason(value, evidence):
-            reasons[rule.level].append(reason)
+            words = (details or {}).get(rule.quantity)
+            reasons[rule.level].append(f"{reason}: {words}" if words else reason)
     level = INVALID if reasons[INVALID] else SUSPECT if reasons[SUSPECT] else VALID
-    return Verdict(level, (*reasons[INVALID], *reasons[SUSPECT]), tuple(unchecked))
+    return Verdict(level, (*reasons[INVALID], *reasons[SUSPECT]), tuple(dict.fromkeys(unchecked)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-VERBS = ("attach", "supervise", "benchmark", "worker")
+VERBS = ("attach", "supervise", "benchmark", "worker", "profile")
 
 
 def main(arguments: list[str]) -> int:
@@ -15,6 +15,10 @@ def main(arguments: list[str]) -> int:
         from remote import worker
 
         return worker.main()
+    if verb == "profile":
+        from remote import profile
+
+        return profile.main()
     if verb == "benchmark":
         from remote import benchmark
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from remote import contract
 from remote.board import State
 from remote.files import is_full, write_json
+from remote.gate import Coldest, Gate
 from remote.jobs import NO_SPACE_STATUS, Paths
 from remote.journal import cap_log
 from remote.process import (
@@ -52,13 +53,13 @@ class _Events:
 class _Worker:
     """A measuring process and what it says."""
 
-    def __init__(self, order: dict[str, Any], state: State) -> None:
+    def __init__(self, order: dict[str, Any], state: State, verb: str = "worker") -> None:
         self._state = state
         self._oom_before = oom_kills()
         self._waiting = b""
         self._phase = "start"
         self._child = subprocess.Popen(
-            python_command("worker", own_packages=order["env"] is None),
+            python_command(verb, own_packages=order["env"] is None),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(),
@@ -124,12 +125,16 @@ class _Worker:
 class _Job:
     """One job from its file to its record."""
 
-    def __init__(self, workdir: str, job: dict[str, Any], events: _Events, sys_root: str) -> None:
+    def __init__(self, workdir: str, job: dict[str, Any], events: _Events, sys_root: str, tuning: Any = ()) -> None:
         self.job = job
         self.scenario = job["scenario"]
         self.events = events
         self.sys_root = sys_root
-        self.state = State(sys_root)
+        self.tuning = list(tuning)
+        self.state = State(sys_root, cpus=job["cpus"])
+        coldest = Coldest(workdir, os.getppid())
+        self.gate = Gate(job["cool_to_c"], self.scenario["cool_down_s"], self.state, coldest, self._cooling)
+        self.folder = Paths(workdir, job["run_id"]).folder
         env = job["env"]
         self.order = {
             "mode": "latency",
@@ -138,6 +143,7 @@ class _Job:
             "artifact": os.path.join(workdir, "blobs", job["artifact"]["sha256"]),
             "runtime": job["runtime"],
             "threads": job["threads"],
+            "cpus": job["cpus"],
             "xnnpack": job["xnnpack"],
             "seed": job["seed"],
             "scenario": job["scenario"],
@@ -168,20 +174,17 @@ class _Job:
             for number in range(self.job["first"], self.job["first"] + self.scenario["processes"]):
                 self._measure(number)
             self.record["energy"] = self._energy()
+            self._profile()
         except WorkerFailed as failed:
             self.record["error"] = failed.error
-        self.state.fire()
-        self.record["state"] = {
-            "samples": self.state.samples,
-            "missing": self.state.missing,
-            "pinned_mhz": None,
-            "gates": [],
-            "tuning": [],
-        }
+        self.state.fire(whole=True)
+        self.record["state"] = dict(self.state.told(), gates=self.gate.outcomes, tuning=self.tuning)
         self.record["finished_at"] = time.time()
         return self.record
 
     def _measure(self, number: int) -> None:
+        self.gate.wait(number)
+        self.state.fire(whole=True)  # what was counted and set before is not of this process
         self.events.emit(contract.PROCESS, number=number, of=self.job["of"])
         worker = _Worker(dict(self.order, number=number), self.state)
         loaded = worker.expect("loaded", self.state)["loaded"]
@@ -189,9 +192,34 @@ class _Job:
         self.events.emit(contract.LOADED, number=number, load_ns=loaded["load_ns"], expected_s=expected_s)
         message = worker.expect("process", self.state)
         worker.close()
+        self.state.fire(whole=True)
         self.record["processes"].append(message["process"])
         self.record.update(message["description"])
         self.events.emit(contract.MEASURED, number=number)
+
+    def _cooling(self, **how: Any) -> None:
+        self.events.emit(contract.COOLING, of=self.job["of"], **how)
+
+    def _profile(self) -> None:
+        """Time by operator, after everything that is timed. That there is none, or that the profiler crashed, is a
+        reason and no failure; what it wrote into the job's folder goes."""
+        if self.scenario["profile_runs"] <= 0:
+            return
+        self.events.emit(contract.PROFILE)
+        try:
+            worker = _Worker(dict(self.order, folder=self.folder), self.state, verb="profile")
+            said = worker.expect("profile", self.state)
+            worker.close()
+            contract.check_profile(said["profile"])
+            self.record.update(profile=said["profile"], profile_reason=said["reason"])
+        except WorkerFailed as failed:
+            self.record["profile_reason"] = clean("the profiler failed: %s" % failed, 1000)
+        except contract.ContractError as error:
+            self.record["profile_reason"] = clean("the profile cannot be: %s" % error, 1000)
+        for name in os.listdir(self.folder):
+            if name.startswith("profile"):
+                with suppress(OSError):
+                    os.remove(os.path.join(self.folder, name))
 
     # -- energy: a pass of its own, so that the sensors' reads disturb no latency
 
@@ -279,7 +307,8 @@ def main(arguments: list[str]) -> int:
     paths = Paths(workdir, options["--run-id"])
     with open(paths.job, "rb") as stream:
         job = contract.parse_job(stream.read())
-    record = _fitting(_Job(workdir, job, events, sys_root).run())
+    tuning = json.loads(options.get("--tuning", "[]"))
+    record = _fitting(_Job(workdir, job, events, sys_root, tuning).run())
     try:
         _save(paths, record)
     except OSError as error:

@@ -24,7 +24,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["CONTRACT", "ContractError", "check_energy", "check_job", "check_record", "parse_job", "parse_record"]
+__all__ = [
+    "CONTRACT",
+    "ContractError",
+    "check_energy",
+    "check_job",
+    "check_profile",
+    "check_record",
+    "check_tune",
+    "check_tuning",
+    "parse_job",
+    "parse_record",
+]
 
 CONTRACT = 2
 
@@ -56,12 +67,14 @@ TIMED_OUT = "timed_out"
 CANCELLED = "cancelled"
 FINAL = (DONE, FAILED, DIED, TIMED_OUT, CANCELLED)
 
-# Events of a job, in order; none is written while a timed loop runs.
+# Events of a job; none is written while a timed loop runs.
 STARTED = "started"  # the benchmark runs
 PROCESS = "process"  # a measuring process was started: number, of
+COOLING = "cooling"  # the board is too warm for the next process: number, temperature_c, limit_c
 LOADED = "loaded"  # it has loaded the model and begins its warm-up: number, load_ns, expected_s
 MEASURED = "measured"  # it has ended: number
 ENERGY = "energy"  # the energy pass begins: expected_s
+PROFILE = "profile"  # the profile by operator begins
 FINISHED = "finished"  # the last one: status, reason
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
@@ -125,6 +138,7 @@ _DELEGATE = fields(
         "partitions": maybe(_count),
         "nodes": maybe(_count),
         "delegated_nodes": maybe(_count),
+        "placement": many(fields({"provider": _name, "nodes": maybe(_count)}), 100),
         "reason": maybe(text(1000)),
     }
 )
@@ -193,6 +207,7 @@ _SAMPLE = fields(
 _GATE = fields(
     {
         "number": integer(1, MAX_PROCESSES),  # of the process that waited
+        "begin_s": _seconds,
         "waited_s": _seconds,
         "limit_c": number(0, 150),
         "temperature_c": maybe(number(-100, 300)),  # at its end
@@ -214,7 +229,8 @@ _STATE = fields(
     {
         "samples": many(_SAMPLE, MAX_SAMPLES),
         "missing": texts(20, 500),
-        "pinned_mhz": maybe(number(0, 100_000)),  # the clock that the CPU is meant to keep
+        # the clocks that the CPUs are meant to keep, as in cpu_mhz; null for one that may change its clock
+        "pinned_mhz": maybe(many(maybe(number(0, 100_000)), 1024)),
         "gates": many(_GATE, MAX_PROCESSES),
         "tuning": many(_TUNED, 100),
     }
@@ -258,7 +274,7 @@ _OPERATOR = fields(
     {
         "type": _name,
         "provider": maybe(_name),  # what executed it: a delegate or an execution provider
-        "count": _count,  # per run
+        "count": number(0, 1e12),  # per run; not whole where a graph branches
         "total_ns": _ns,  # of all runs
     }
 )
@@ -289,6 +305,30 @@ _RECORD = fields(
 )
 
 
+_TUNE = fields(
+    {
+        "governor": maybe(text(30, r"[a-z_]+")),
+        "cpu_mhz": maybe(integer(1, 100_000)),
+        "power_mode": maybe(text(60, r"[A-Za-z0-9_]+")),
+        "jetson_clocks": flag,
+        "fan": maybe(integer(0, 100)),
+        "cpus": many(integer(0, 4095), 4096),  # whose clock cpu_mhz is; none: of all
+    }
+)
+
+
+def check_tune(data: object) -> dict[str, Any]:
+    """The settings that a session asks for; raises :class:`ContractError`."""
+    settings: dict[str, Any] = _TUNE(data, "settings")
+    return settings
+
+
+def check_tuning(data: object) -> list[dict[str, Any]]:
+    """What became of those settings; raises :class:`ContractError`."""
+    outcomes: list[dict[str, Any]] = many(_TUNED, 100)(data, "tuning")
+    return outcomes
+
+
 def check_job(data: object) -> dict[str, Any]:
     """The job, checked; raises :class:`ContractError` naming the path of what is wrong."""
     job: dict[str, Any] = _JOB(data, "job")
@@ -301,6 +341,11 @@ def check_job(data: object) -> dict[str, Any]:
 def check_energy(data: object) -> None:
     """The record's ``energy`` alone; raises :class:`ContractError`."""
     _ENERGY(data, "record.energy")
+
+
+def check_profile(data: object) -> None:
+    """The record's ``profile`` alone; raises :class:`ContractError`."""
+    maybe(_PROFILE)(data, "record.profile")
 
 
 def check_record(data: object) -> dict[str, Any]:

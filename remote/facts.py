@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import platform
+import re
 import sys
 
 SENTINEL = "@@edge-facts@@"
@@ -72,6 +73,21 @@ def cores():
         return os.sysconf("SC_NPROCESSORS_ONLN")
     except (ValueError, OSError):
         return 1
+
+
+def power_mode():
+    """The name of a Jetson's power mode: nvpmodel notes down its number, and its configuration the names."""
+    number = re.search(r"pmode:0*(\d+)", read("/var/lib/nvpmodel/status") or "")
+    modes = re.findall(r"(?m)^<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=([^\s>]+)", read("/etc/nvpmodel.conf") or "")
+    return dict(modes).get(number.group(1)) if number else None
+
+
+def firmware():
+    """What the board was started by: L4T of a Jetson, start.elf of a Raspberry Pi (a git hash), the BIOS of a PC."""
+    l4t = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", read("/etc/nv_tegra_release") or "")
+    if l4t:
+        return "L4T %s.%s" % l4t.groups()
+    return read("/proc/device-tree/chosen/bootloader/version") or read("/sys/class/dmi/id/bios_version") or None
 
 
 def prepare(workdir):
@@ -152,6 +168,9 @@ def gather(settings):
         "hostname": platform.node(),
         "uid": os.getuid(),
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "power_mode": power_mode(),
+        "isolated_cpus": read("/sys/devices/system/cpu/isolated") or None,
+        "firmware": firmware(),
         "blobs": names(os.path.join(workdir, "blobs")),
         "envs": names(os.path.join(workdir, "envs")),
     }

@@ -16,7 +16,7 @@ from remote.process import death, identity, is_alive, kill_group, note, oom_kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Sequence
 
 KILL_AFTER_S = 3.0
 NO_SPACE_STATUS = 74  # EX_IOERR, of the benchmark
@@ -159,8 +159,10 @@ def _has_finished_event(paths: Paths) -> bool:
 class Running:
     """The benchmark of a job: a process group of its own, its events by a pipe, its log straight to a file."""
 
-    def __init__(self, workdir: str, job: dict[str, Any], environment: dict[str, str]) -> None:
-        """Raises OSError, such as for a full disk, and then the job was never there."""
+    def __init__(
+        self, workdir: str, job: dict[str, Any], environment: dict[str, str], options: Sequence[str] = ()
+    ) -> None:
+        """``options``: of the benchmark. Raises OSError, such as for a full disk, and then the job was never there."""
         self.run_id = str(job["run_id"])
         self.paths = Paths(workdir, self.run_id)
         self.began_at = time.time()
@@ -175,7 +177,7 @@ class Running:
         self.journal = Journal(self.paths.events)
         try:
             write_json(self.paths.job, job)
-            self.child = self._launch(workdir, environment)
+            self.child = self._launch(workdir, environment, options)
         except OSError:
             self.journal.close()
             with suppress(OSError):
@@ -185,9 +187,9 @@ class Running:
         assert self.child.stdout is not None
         self.pipe = self.child.stdout.fileno()
 
-    def _launch(self, workdir: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _launch(self, workdir: str, environment: dict[str, str], options: Sequence[str]) -> subprocess.Popen[bytes]:
         command = python_command("benchmark")
-        command += ["--workdir", workdir, "--run-id", self.run_id, "--parent", str(os.getpid())]
+        command += ["--workdir", workdir, "--run-id", self.run_id, "--parent", str(os.getpid()), *options]
         with open(self.paths.log, "ab") as log:
             child = subprocess.Popen(
                 command,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 def read_text(path: str) -> str | None:
@@ -21,6 +22,13 @@ def read_text(path: str) -> str | None:
             return stream.read().decode("utf-8", "replace").strip("\0 \n\t")
     except OSError:
         return None
+
+
+def command(name: str) -> str | None:
+    """Where a program of the board's is; the PATH of an SSH command often leaves out ``sbin``."""
+    folders = os.environ.get("PATH", "").split(os.pathsep) + list(_SYSTEM_FOLDERS)
+    paths = (os.path.join(folder, name) for folder in folders if folder)
+    return next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
 
 
 def note(text: str) -> None:
@@ -69,6 +77,27 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it was gone before we asked
         os._exit(1)
+
+
+class ImpossibleCpus(ValueError):
+    """CPUs that this process may not have."""
+
+
+def pinned_to(cpus: list[int]) -> list[int]:
+    """Keep this process, and what it starts, to some CPUs (none: as it is); those that it may use now.
+
+    Raises :class:`ImpossibleCpus` unless it gets them all: the kernel drops silently those that are offline or kept
+    from this user, and fewer CPUs than asked for would be another measurement.
+    """
+    allowed = os.sched_getaffinity(0)
+    if cpus:
+        with suppress(OSError):
+            os.sched_setaffinity(0, cpus)
+        now = os.sched_getaffinity(0)
+        if now != set(cpus):
+            asked, there = (",".join(map(str, sorted(which))) for which in (set(cpus), allowed))
+            raise ImpossibleCpus("device.cpus asks for CPU %s, and a process may use %s here" % (asked, there))
+    return sorted(os.sched_getaffinity(0))
 
 
 def kill_group(group: int, number: int) -> None:

@@ -7,12 +7,13 @@ import os
 import selectors
 import signal
 import socket
-import threading
 import time
 from contextlib import suppress
 
 from remote import contract, files, hold, jobs
+from remote.aside import Aside
 from remote.process import boot_id, child_environment, note
+from remote.tune import Tuning
 from remote.wire import Client, error, events_from, parsed
 
 TYPE_CHECKING = False
@@ -34,14 +35,17 @@ class Server:
         self.owner = hold.short_texts(json.loads(settings.get("holder") or "{}"))
         self.clients: list[Client] = []
         self.running: jobs.Running | None = None
+        self.tuned: list[dict[str, Any]] = []  # of the running job
         self.ledger = jobs.Ledger(workdir)
         self.released: list[tuple[Client, Any]] = []
         self.ended = self.stopping = False
         self.idle_since = time.monotonic()
         self.next_beat = self.idle_since + BEAT_S
-        self.answers: list[tuple[Client, dict[str, Any]]] = []  # of threads
-        self.wake, self.waker = socket.socketpair()
+        self.aside = Aside()
         self.environment = child_environment()
+        self.root = str(settings.get("root", "/"))
+        self.tuning = Tuning(workdir, self.root)
+        self._note(self.tuning.left)
         self._listen()
         files.sweep_parts(workdir)
         self._show_holder()
@@ -49,10 +53,7 @@ class Server:
     def _listen(self) -> None:
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
-        for end in (self.wake, self.waker):
-            end.setblocking(False)
-        self.selector.register(self.wake, selectors.EVENT_READ, self._woken)
-        signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
+        self.selector.register(self.aside.wake, selectors.EVENT_READ, lambda *_: self.aside.answer())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
@@ -80,12 +81,15 @@ class Server:
 
     def serve(self) -> None:
         """Until released, told to stop, or alone for too long."""
-        while not self.ended:
-            timeout = max(0.0, self._next_tick() - time.monotonic())
-            for key, mask in self.selector.select(timeout):
-                key.data(key.fileobj, mask)
-            self._tick(time.monotonic())
-            self._flush()
+        try:
+            while not self.ended:
+                timeout = max(0.0, self._next_tick() - time.monotonic())
+                for key, mask in self.selector.select(timeout):
+                    key.data(key.fileobj, mask)
+                self._tick(time.monotonic())
+                self._flush()
+        finally:
+            self._restore()
         self._close()
 
     def _next_tick(self) -> float:
@@ -132,13 +136,24 @@ class Server:
             self.running.end(contract.CANCELLED)
 
     def _end(self) -> None:
-        """Free the hold first, then say so. From then on holder.json is the next one's."""
+        """Put the board back as it was, free the hold, then say so. From then on holder.json is the next one's."""
+        left = self._restore()
         self._forget_holder()
         self.selector.unregister(self.listener)
         self.listener.close()
         for client, number in self.released:
-            client.send({"id": number, "ok": {}})
+            client.send({"id": number, "ok": {"left": left} if left else {}})
         self.stopping, self.ended = False, True
+
+    def _restore(self) -> list[str]:
+        """Whoever comes next finds the board as it was; in words, what it does not find so."""
+        left = self.tuning.restore(for_good=True)
+        self._note(left)
+        return left
+
+    def _note(self, left: list[str]) -> None:
+        for words in left:
+            note("tuning: %s" % words)
 
     def _close(self) -> None:
         if self.listener.fileno() != -1:
@@ -243,6 +258,7 @@ class Server:
             "hello": self._hello,
             "adopt": self._adopt,
             "unpack": self._unpack,
+            "tune": self._tune,
             "start": self._start,
             "follow": self._follow,
             "cancel": self._cancel,
@@ -250,14 +266,23 @@ class Server:
         }
 
     def _hello(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        return {"contract": contract.CONTRACT, "pid": os.getpid(), "boot_id": boot_id(), "workdir": self.workdir}
+        known = {"contract": contract.CONTRACT, "pid": os.getpid(), "boot_id": boot_id(), "workdir": self.workdir}
+        return dict(known, left=self.tuning.left)
 
     def _adopt(self, client: Client, data: dict[str, Any]) -> None:
         part, sha256, size = data.get("part"), data.get("sha256"), data.get("size")
-        self._aside(client, data, lambda: files.adopt(self.workdir, part, sha256, size))
+        self.aside.begin(client, data.get("id"), lambda: files.adopt(self.workdir, part, sha256, size))
 
     def _unpack(self, client: Client, data: dict[str, Any]) -> None:
-        self._aside(client, data, lambda: files.unpack(self.workdir, data.get("blob"), data.get("env")))
+        self.aside.begin(client, data.get("id"), lambda: files.unpack(self.workdir, data.get("blob"), data.get("env")))
+
+    def _tune(self, client: Client, data: dict[str, Any]) -> dict[str, Any] | None:
+        """While a job runs nothing is changed, and looking would disturb it."""
+        wanted = contract.check_tune(data.get("settings"))
+        if self.running:
+            return {"tuning": self.tuned}
+        self.aside.begin(client, data.get("id"), lambda: {"tuning": self.tuning.apply(wanted)})
+        return None
 
     def _start(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
         job = contract.check_job(data.get("job"))
@@ -272,7 +297,9 @@ class Server:
         if self.running:
             raise files.FileError("JobRunning", "%s runs; one job at a time" % self.running.run_id)
         self._need(job)
-        self.running = jobs.Running(self.workdir, job, self.environment)
+        self.tuned = self.tuning.look()
+        options = ["--sys-root", os.path.join(self.root, "sys"), "--tuning", json.dumps(self.tuned)]
+        self.running = jobs.Running(self.workdir, job, self.environment, options)
         self.selector.register(self.running.pipe, selectors.EVENT_READ, self._events)
         self._show_holder()
         return {"status": contract.RUNNING}
@@ -304,7 +331,7 @@ class Server:
         self.released.append((client, data.get("id")))
         self._stop()
 
-    # -- events and threads
+    # -- events
 
     def _events(self, _: Any, __: int) -> None:
         if self.running and not self.running.drain():
@@ -327,30 +354,3 @@ class Server:
         if self.running and self.running.run_id == run_id:
             return self.running.journal.tail
         return self.ledger.tail(run_id)
-
-    def _aside(self, client: Client, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
-        """Do slow work in a thread, and answer when it is done."""
-
-        def run() -> None:
-            number = data.get("id")
-            answer = error(number, "TransferFailed", "it went wrong in a way that only supervisor.log tells")
-            try:
-                answer = {"id": number, "ok": work()}
-            except files.FileError as problem:
-                answer = error(number, problem.kind, str(problem))
-            except OSError as problem:
-                kind = "NoSpace" if files.is_full(problem) else "TransferFailed"
-                answer = error(number, kind, str(problem))
-            finally:  # an archive can break its decompressor in many ways; that somebody waits stays true
-                self.answers.append((client, answer))
-                with suppress(BlockingIOError):  # full: awake already
-                    self.waker.send(b"\0")
-
-        threading.Thread(target=run, daemon=True).start()
-
-    def _woken(self, _: Any, __: int) -> None:
-        with suppress(BlockingIOError):
-            self.wake.recv(4096)
-        while self.answers:
-            client, answer = self.answers.pop(0)
-            client.send(answer)

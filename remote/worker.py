@@ -17,7 +17,7 @@ import traceback
 from functools import partial
 
 from remote import timing
-from remote.process import die_with_parent, read_text
+from remote.process import die_with_parent, pinned_to, read_text
 from remote.schema import clean
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ _LEAST_END_TO_END = 3
 _END_TO_END_WARMUP_S = 0.02  # the model is warm; only set and get are new
 
 
-class _Voice:
+class Voice:
     """The pipe to the runner. Stray prints of a runtime go to the log instead."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ def _status_bytes(key: str) -> int | None:
 class _Measuring:
     """The phases in order; ``phase`` is the one that a failure happened in."""
 
-    def __init__(self, order: dict[str, Any], voice: _Voice) -> None:
+    def __init__(self, order: dict[str, Any], voice: Voice) -> None:
         self.order = order
         self.scenario = order["scenario"]
         self.voice = voice
@@ -69,6 +69,7 @@ class _Measuring:
     def prepare(self) -> None:
         """Import, load, first inference."""
         order = self.order
+        self.process["cpus"] = pinned_to(order["cpus"])
         if order["env"]:
             sys.path.insert(0, order["env"])
         else:
@@ -84,8 +85,11 @@ class _Measuring:
         self.process["load_ns"] = time.perf_counter_ns() - begin
         self.process["rss_loaded_bytes"] = _status_bytes("VmRSS")
         description: dict[str, Any] = self.session.describe()
-        self._prove(description["runtime"]["delegate"])
         import numpy
+
+        from remote.runtimes.delegation import prove
+
+        prove(description["runtime"]["delegate"])
 
         description["runtime"].update(
             numpy=numpy.__version__, python=platform.python_version(), threads=order["threads"], pillow=None
@@ -123,12 +127,6 @@ class _Measuring:
 
     def _enter(self, phase: str) -> None:
         self.phase = phase
-
-    def _prove(self, delegate: dict[str, Any]) -> None:
-        if self.order["xnnpack"] == "require" and delegate["state"] != "engaged":
-            from remote.runtimes import DelegateNotEngaged
-
-            raise DelegateNotEngaged("XNNPACK was required, but it is %s: %s" % (delegate["state"], delegate["reason"]))
 
     def _check_outputs(self, numpy: Any) -> None:
         digest, finite = hashlib.sha256(), True
@@ -195,7 +193,7 @@ class _Measuring:
         return timing.window(partial(self._loop, group, self.scenario["energy_s"], 1), group)
 
 
-def _failure(phase: str, error: BaseException) -> dict[str, Any]:
+def failure(phase: str, error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return {
         "type": clean(type(error).__name__, 200),
@@ -207,12 +205,12 @@ def _failure(phase: str, error: BaseException) -> dict[str, Any]:
 
 def main() -> int:
     """Do what the order says. Whatever a runtime raises goes to the runner, by the hook for what nobody caught."""
-    voice = _Voice()
+    voice = Voice()
     faulthandler.enable()
     order = json.loads(sys.stdin.buffer.readline().decode("utf-8"))
     die_with_parent(order["parent"])
     measuring = _Measuring(order, voice)
-    sys.excepthook = lambda kind, error, trace: voice.say(error=_failure(measuring.phase, error))
+    sys.excepthook = lambda kind, error, trace: voice.say(error=failure(measuring.phase, error))
     measuring.prepare()
     voice.say(loaded={"load_ns": measuring.process["load_ns"]})
     group = measuring.warm_up()

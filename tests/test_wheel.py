@@ -45,7 +45,11 @@ def test_what_is_in_it(wheel: Path) -> None:
     shipped = {p.relative_to(PROJECT / "conf").as_posix() for p in (PROJECT / "conf").rglob("*.yaml")}
     assert {f"orchestrator/conf/{name}" for name in shipped} <= names
     assert {"remote/__main__.py", "hydra_plugins/edge_orchestrator/__init__.py"} <= names
-    assert {"orchestrator/provisioning/runtimes.yaml", "orchestrator/report/report.css"} <= names
+    assert {
+        "orchestrator/provisioning/runtimes.yaml",
+        "orchestrator/report/report.css",
+        "orchestrator/sanity.yaml",
+    } <= names
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 

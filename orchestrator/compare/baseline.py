@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator import stats
 from orchestrator.cell import AXES
 from orchestrator.errors import ConfigError
-from orchestrator.result import DONE, FAILED, Result
-from orchestrator.verdict import INVALID
-
-COVARIATES: Mapping[str, str] = {
-    "runtime.version": "runtime version",
-    "board.os": "OS",
-    "board.kernel": "kernel",
-    "state.governor": "governor",
-    "artifact.sha256": "artifact",
-}
-"""Tags that a comparison should not depend on, and what they are called where they do differ."""
-
-INHERENT: Mapping[str, tuple[str, ...]] = {
-    "device": ("board",),
-    "model": ("artifact",),
-    "optimization": ("artifact",),
-    "runtime": ("runtime version",),
-    "batch_size": ("artifact",),
-    "input_size": ("artifact",),
-}
-"""What differs along an axis by its nature."""
+from orchestrator.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,44 +64,3 @@ def asked(result: Result) -> dict[str, str]:
     words = result.cell_id.split("/")
     own = {axis: words[AXES.index(axis)] for axis in ("runtime", "scenario")} if len(words) >= len(AXES) else {}
     return {**result.axes, **own}
-
-
-def change(result: Result, base: Result | None, baseline: Baseline) -> dict[str, Any]:
-    """Latency against the baseline, as columns; no number without ground, but then a note."""
-    if result is base:
-        sound = result.measurement is not None and result.measurement.verdict.level != INVALID
-        return {"change_note": "baseline" if sound else "no baseline: it is invalid"}
-    if base is not None and base.status != DONE:
-        return {"change_note": f"the baseline {'failed' if base.status == FAILED else f'was {base.status}'}"}
-    if base is None or base.measurement is None or result.measurement is None:
-        return {"change_note": f"no '{baseline}' beside it"}
-    for one, what in ((base, "the baseline"), (result, "it")):
-        if one.measurement is not None and one.measurement.verdict.level == INVALID:
-            return {"change_note": f"{what} is invalid"}
-    ours, its = result.measurement.tags.get("runtime.name"), base.measurement.tags.get("runtime.name")
-    if ours != its and baseline.axis != "runtime":
-        return {"change_note": f"another runtime ({ours}, baseline {its})"}
-    found = stats.compare(result.measurement.process_medians_ms, base.measurement.process_medians_ms)
-    differs = _differing(result, base, baseline)
-    verdict = found.note or ("" if found.significant else "no significant difference")
-    return {
-        "change_ratio": found.ratio,
-        "change_low": found.low,
-        "change_high": found.high,
-        "change_p": found.p,
-        "change_significant": found.significant,
-        "change_note": "; ".join(filter(None, (verdict, *(f"baseline on another {w}" for w in differs.values())))),
-        "change_differs": ", ".join(differs),
-    }
-
-
-def _differing(result: Result, base: Result, baseline: Baseline) -> dict[str, str]:
-    """Conditions that are not the baseline's, by their name, with the baseline's value in words."""
-    ours, its = (one.measurement.tags if one.measurement else {} for one in (result, base))
-    pairs = {"board": (result.board, base.board)}
-    pairs |= {name: (ours.get(tag), its.get(tag)) for tag, name in COVARIATES.items()}
-    return {
-        name: f"{name} ({theirs[:12] if name == 'artifact' else theirs})"
-        for name, (own, theirs) in pairs.items()
-        if own and theirs and own != theirs and name not in INHERENT.get(baseline.axis, ())
-    }

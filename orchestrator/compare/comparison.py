@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cell import AXES
 from orchestrator.compare.baseline import Baseline, asked
+from orchestrator.compare.changes import changes
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
@@ -129,9 +130,10 @@ def _comparison(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: 
         if chosen[result.sweep_id].is_in(result) and (result.status == DONE or key not in bases):
             bases[key] = result
     count = Counter(beside)
+    changed = changes([(r, bases.get(key), chosen[r.sweep_id]) for key, r in zip(beside, ranked, strict=True)])
     rows = [
-        row_of(result, bases.get(key), chosen[result.sweep_id], alone=count[key] == 1)
-        for key, result in zip(beside, ranked, strict=True)
+        row_of(result, bases.get(key), change, alone=count[key] == 1)
+        for key, result, change in zip(beside, ranked, changed, strict=True)
     ]
     frame = _with_fronts(_typed(pd.DataFrame(rows, columns=list(COLUMNS))))
     return Comparison(sweeps, chosen, frame, tuple(ranked), tuple(_missing(chosen, results)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.cell import AXES
-from orchestrator.compare.baseline import Baseline, asked, change
+from orchestrator.compare.baseline import asked
 from orchestrator.result import DONE, Result
 
 METRIC_COLUMNS: Mapping[str, str] = {
@@ -65,11 +65,15 @@ COLUMNS: tuple[str, ...] = (
     *METRIC_COLUMNS,
     *TAG_COLUMNS,
     *("verdict", "verdict_reasons", "warnings", "processes", "front", "front_of_model", "is_baseline"),
-    *("change_ratio", "change_low", "change_high", "change_p", "change_significant", "change_note", "change_differs"),
+    *("change_ratio", "change_low", "change_high", "change_p", "change_p_adjusted", "change_significant"),
+    *("change_outcome", "change_detectable", "change_processes", "change_note", "change_differs"),
     *("energy_reason", "reason", "hint", "log", "cell_id"),
 )
 
-NUMBERS = (*METRIC_COLUMNS, "processes", "change_ratio", "change_low", "change_high", "change_p")
+NUMBERS = (
+    *(*METRIC_COLUMNS, "processes", "change_ratio", "change_low", "change_high", "change_p", "change_p_adjusted"),
+    *("change_detectable", "change_processes"),
+)
 TRUTHS = ("front", "front_of_model", "is_baseline", "change_significant")
 WHOLE = ("number",)
 """Columns that hold floats (NaN: not known), booleans and integers; all others hold text (None: not known)."""
@@ -78,8 +82,8 @@ PIVOT_AXES = ("sweep", *AXES)
 """What tells rows apart: an axis of the matrix (the scenario with its overrides), or the sweep."""
 
 
-def row_of(result: Result, base: Result | None, baseline: Baseline, alone: bool) -> dict[str, Any]:
-    """``alone``: there is no other cell that could be compared with the same baseline."""
+def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone: bool) -> dict[str, Any]:
+    """``change``: its ``change_*`` columns; ``alone``: no other cell could be compared with the same baseline."""
     row: dict[str, Any] = {
         **result.axes,
         "scenario": unescaped(result.axes.get("scenario", "")),
@@ -111,7 +115,7 @@ def row_of(result: Result, base: Result | None, baseline: Baseline, alone: bool)
         "energy_reason": m.missing.get("energy/per_inference_mj"),
         "is_baseline": result is base and not alone,
     }
-    return row | ({"change_note": "nothing beside it"} if alone and result is base else change(result, base, baseline))
+    return {**row, **({"change_note": "nothing beside it"} if alone and result is base else change)}
 
 
 def unescaped(text: str) -> str:

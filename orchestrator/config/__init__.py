@@ -5,17 +5,20 @@ from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
 from orchestrator.config.rules import rules
 from orchestrator.config.sources import conf_directory, register, take_lab
+from orchestrator.config.stored import Revived, revived
 from orchestrator.lab import LAB_VARIABLE
 
 __all__ = [
     "LAB_VARIABLE",
     "Job",
+    "Revived",
     "cells_asked",
     "compose_cells",
     "conf_directory",
     "explained",
     "narrowed",
     "register",
+    "revived",
     "rules",
     "take_lab",
 ]

@@ -6,7 +6,17 @@ import types
 from typing import Any, get_args
 
 GROUPS = ("device", "model", "optimization", "runtime", "scenario")
-NOT_MEASURED = ("exclude", "include", "dry_run", "root", "tracking", "experiment", "baseline", "objective")
+NOT_MEASURED = (
+    "exclude",
+    "include",
+    "dry_run",
+    "root",
+    "tracking",
+    "experiment",
+    "baseline",
+    "objective",
+    "interleave",
+)
 """One for the whole sweep: none of them can be an axis, and none is part of a cell's identity."""
 NOT_MEASURED_OF_DEVICE = (
     *("hosts", "tags", "where", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir"),

@@ -13,6 +13,7 @@ from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, Not
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
+HIGHEST_CPU = 4095
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 
 
@@ -59,7 +60,8 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
     yield from inventory(device)
-    yield from durations(s.scenario)
+    yield from durations(s)
+    yield from tuned(device)
     yield from power(device.power)
 
 
@@ -83,6 +85,17 @@ def inventory(device: Device) -> Iterator[Problem]:
         yield Problem("device.where", device.where, f"tags that some board of {device.name} has together ({has})")
     if bad := [size for size in device.memory_mb if size <= 0]:
         yield Problem("device.memory_mb", bad, "sizes above 0")
+
+
+def tuned(device: Device) -> Iterator[Problem]:
+    """CPUs that there are, each once; settings that do not contradict each other."""
+    cpus, cores = device.cpus, device.cores
+    if len(set(cpus)) < len(cpus) or any(cpu < 0 or cpu > HIGHEST_CPU for cpu in cpus):
+        yield Problem("device.cpus", cpus, f"numbers of CPUs from 0 to {HIGHEST_CPU}, each once")
+    elif cores is not None and any(cpu >= cores for cpu in cpus):
+        yield Problem("device.cpus", cpus, f"numbers from 0 to {cores - 1}, since device.cores is {cores}")
+    if device.tune.jetson_clocks and device.tune.cpu_mhz is not None:
+        yield Problem("device.tune.cpu_mhz", device.tune.cpu_mhz, "null, since jetson_clocks sets the clocks")
 
 
 def source(model: Model) -> Iterator[Problem]:
@@ -123,12 +136,12 @@ def order(steps: list[str]) -> Iterator[Problem]:
         yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step: write [{right}]")
 
 
-def durations(scenario: Scenario) -> Iterator[Problem]:
-    """Enough time for the windows, and no key that would do nothing."""
-    if scenario.timeout_s < shortest(scenario):
-        yield Problem(
-            "scenario.timeout_s", scenario.timeout_s, f"more than the {shortest(scenario):g} s of its windows"
-        )
+def durations(s: Settings) -> Iterator[Problem]:
+    """Enough time for the windows and for cooling down, and no key that would do nothing."""
+    scenario, least_s, gates_s = s.scenario, shortest(s.scenario), cooling(s)
+    if scenario.timeout_s < least_s + gates_s:
+        cool = f" and {gates_s:g} s to cool down (device.cool_to_c)" if gates_s else ""
+        yield Problem("scenario.timeout_s", scenario.timeout_s, f"more than the {least_s:g} s of its windows{cool}")
     if scenario.streams is not None and scenario.mode != "offline":
         yield Problem("scenario.streams", scenario.streams, f"nothing, since scenario.mode is {scenario.mode}")
     least, most = IMAGE_SIDES
@@ -137,11 +150,17 @@ def durations(scenario: Scenario) -> Iterator[Problem]:
 
 
 def shortest(scenario: Scenario) -> float:
-    """Seconds that the windows of a cell take at least."""
+    """Seconds that the windows of a cell take, those of more processes included."""
     each_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
-    return scenario.processes * each_s + (
+    return (scenario.processes + scenario.extra_processes) * each_s + (
         scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
     )
+
+
+def cooling(s: Settings) -> float:
+    """Seconds that the gates of a cell may take at most."""
+    processes = s.scenario.processes + s.scenario.extra_processes
+    return processes * s.scenario.cool_down_s if s.device.cool_to_c is not None else 0.0
 
 
 def power(profile: PowerProfile) -> Iterator[Problem]:

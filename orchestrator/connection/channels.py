@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import select
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import paramiko
 
@@ -17,36 +16,46 @@ NO_STATUS = -1  # paramiko's word for "the exit status never came"
 SETTLE_S = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Sinks:
-    """Where the bytes of a channel go."""
+class Incoming:
+    """What arrives on a channel, and where its bytes go; read by one thread.
 
-    stdout: Callable[[bytes], None]
-    stderr: Callable[[bytes], None]
+    The wait is on an event, not on ``Channel.fileno()``: paramiko writes a byte into the pipe behind that number from
+    its own thread while ``Channel.close`` closes it from ours, and the failed write ends the whole connection
+    ("Bad file descriptor", about one flooding command in four), or lands in whatever file got the number next.
+    """
 
+    def __init__(
+        self, channel: paramiko.Channel, stdout: Callable[[bytes], None], stderr: Callable[[bytes], None]
+    ) -> None:
+        self._channel, self._stdout, self._stderr = channel, stdout, stderr
+        self._arrived = threading.Event()
+        channel.in_buffer.set_event(self._arrived)
+        channel.in_stderr_buffer.set_event(self._arrived)
 
-def pump(channel: paramiko.Channel, sinks: Sinks, timeout_s: float) -> bool:
-    """Wait up to ``timeout_s`` for something to read and pass it on; False once there will be no more."""
-    if drain(channel, sinks):
-        return True
-    if channel.eof_received or channel.closed:
-        return drain(channel, sinks)
-    poller = select.poll()
-    poller.register(channel.fileno(), select.POLLIN)
-    poller.poll(max(0.0, timeout_s) * 1000)
-    return drain(channel, sinks) or not (channel.eof_received or channel.closed)
+    def pump(self, timeout_s: float) -> bool:
+        """Wait up to ``timeout_s`` for something to read and pass it on; False once there will be no more."""
+        # Emptying one buffer clears the event although the other may hold something: so never wait before a round
+        # that found both empty.
+        if self.drain():
+            return True
+        if self._ended():
+            return self.drain()
+        self._arrived.wait(max(0.0, timeout_s))
+        return self.drain() or not self._ended()
 
+    def drain(self) -> bool:
+        """Pass on what has arrived, without waiting."""
+        any_read = False
+        while self._channel.recv_ready():
+            self._stdout(self._channel.recv(CHUNK_BYTES))
+            any_read = True
+        while self._channel.recv_stderr_ready():
+            self._stderr(self._channel.recv_stderr(CHUNK_BYTES))
+            any_read = True
+        return any_read
 
-def drain(channel: paramiko.Channel, sinks: Sinks) -> bool:
-    """Pass on what has arrived, without waiting."""
-    any_read = False
-    while channel.recv_ready():
-        sinks.stdout(channel.recv(CHUNK_BYTES))
-        any_read = True
-    while channel.recv_stderr_ready():
-        sinks.stderr(channel.recv_stderr(CHUNK_BYTES))
-        any_read = True
-    return any_read
+    def _ended(self) -> bool:
+        return bool(self._channel.eof_received or self._channel.closed)
 
 
 def exit_status(channel: paramiko.Channel, hop: Hop, board: str, timeout_s: float) -> int | None:

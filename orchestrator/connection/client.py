@@ -21,7 +21,7 @@ import paramiko
 
 from orchestrator.connection.address import Hop, route
 from orchestrator.connection.chain import Chain
-from orchestrator.connection.channels import Sinks, exit_status, pump
+from orchestrator.connection.channels import Incoming, exit_status
 from orchestrator.connection.files import Files
 from orchestrator.connection.stream import Stream
 from orchestrator.connection.translate import BANNER_ERROR, translated
@@ -122,6 +122,7 @@ class Connection:
         end = time.monotonic() + limit_s
         stdout, stderr = bytearray(), bytearray()
         channel = self._channel(argv)
+        incoming = Incoming(channel, stdout.extend, stderr.extend)
         try:
             with translated(self._hop, self.board.name, f"running {argv[0]}"):
                 channel.settimeout(limit_s)
@@ -130,7 +131,7 @@ class Connection:
                         channel.sendall(stdin)
                 with suppress(OSError):
                     channel.shutdown_write()
-                while pump(channel, Sinks(stdout.extend, stderr.extend), end - time.monotonic()):
+                while incoming.pump(end - time.monotonic()):
                     self._within_limits(argv, len(stdout) + len(stderr), end, limit_s)
                 while not channel.status_event.wait(max(0.0, end - time.monotonic())):
                     self._within_limits(argv, 0, end, limit_s)

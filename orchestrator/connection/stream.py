@@ -11,7 +11,7 @@ from typing import Any
 import paramiko
 
 from orchestrator.connection.address import Hop
-from orchestrator.connection.channels import Sinks, exit_status, pump
+from orchestrator.connection.channels import Incoming, exit_status
 from orchestrator.connection.translate import translated
 from orchestrator.errors import CommandFailed, TransferFailed
 
@@ -42,7 +42,7 @@ class Stream:
         self._stderr = bytearray()
         self._noise: deque[str] = deque(maxlen=5)
         self._sending = threading.Lock()
-        self._sinks = Sinks(self._take, self._take_stderr)
+        self._incoming = Incoming(channel, self._take, self._take_stderr)
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one line. Raises ConnectionFailed when the link is gone, ProgramEnded when the program is."""
@@ -61,7 +61,7 @@ class Stream:
         end = time.monotonic() + timeout_s
         while not self._messages:
             left = end - time.monotonic()
-            if not pump(self._channel, self._sinks, left):
+            if not self._incoming.pump(left):
                 self._line(bytes(self._partial))
                 self._partial.clear()
                 if not self._messages:

@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from orchestrator.fleet.more import through
 from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.pool import AWAY, BUSY, COMING, GONE, HERE, Berth, Pool, by_preference
+from orchestrator.fleet.rota import Underway
 
 OPENING_S = 5.0
 """A board that comes within this time is counted on. After it (no answer, somebody else's hold) a sister comes too."""
 
-Move = tuple[Berth, Entry | None]
-"""Run this cell on this open board; without a cell: open this board."""
+Move = tuple[Berth, Underway | None]
+"""Give this cell its turn on this open board; without a cell: open this board."""
 
 
 class Desk:
@@ -54,8 +56,20 @@ class Desk:
         self._turn(berth, AWAY)
 
     def settle(self, berth: Berth) -> None:
-        """The cell it had has its result."""
+        """The turn is over, and its session still open."""
         self._turn(berth, HERE)
+
+    def through(self, berth: Berth, every: bool = False) -> list[Underway]:
+        """The cells of a board that are done with; ``every``: all that could be, since it runs nothing more now."""
+        with self._changed:
+            cells = berth.rota.cells
+            return [one for one in cells if one.complete] if every or self._stopped else through(cells)
+
+    def finish(self, berth: Berth, one: Underway) -> None:
+        """A cell has its result, whatever it is."""
+        with self._changed:
+            berth.rota.remove(one)
+            self._changed.notify_all()
 
     def leave(self, berth: Berth) -> list[Entry]:
         """A board is done or gives up; the last one of a pool gets what is left, and answers for it."""
@@ -101,7 +115,7 @@ class Desk:
             self._changed.notify_all()
 
     def _over(self, lane: Sequence[Berth]) -> bool:
-        return self._stopped or not any(berth.pool.waiting for berth in lane if berth.state != GONE)
+        return self._stopped or not any(b.pool.waiting or b.rota.cells for b in lane if b.state != GONE)
 
     def _move(self, lane: Sequence[Berth], now: float) -> Move | None:
         if self._stopped:
@@ -112,24 +126,28 @@ class Desk:
         # Without anything to run, a board is opened ahead of its first artifact; but no session is closed for that.
         early = [] if any(berth.state == HERE for berth in lane) else [berth for berth in lane if berth.state == AWAY]
         for berth in [*able, *early]:
-            if now >= berth.not_before and berth.pool.waiting > counted_on(berth.pool, now):
+            if now >= berth.not_before and (berth.rota.cells or berth.pool.waiting > counted_on(berth.pool, now)):
                 berth.state, berth.since = COMING, now
                 self._changed.notify_all()  # who waits may have to look again when this one does not come
                 return berth, None
         return None
 
     def _take(self, berth: Berth) -> Move:
-        entry = berth.pool.take()
+        pool, rota = berth.pool, berth.rota
+        if rota.between_rounds:
+            while pool.longest_s is not None and len(rota.cells) < pool.share:
+                rota.add(pool.take([one.entry for one in rota.cells]))
+        one = rota.next(to_the_end=pool.share == 1 or not pool.waiting)
         berth.state = BUSY
-        self._spare(berth.pool)
+        self._spare(pool)
         self._changed.notify_all()  # it may have been the last one
-        return berth, entry
+        return berth, one
 
     def _spare(self, pool: Pool) -> None:
         """Boards that still come to a pool without cells need not: one may wait for somebody else's hold for hours."""
         if not pool.waiting:
             for berth in pool.berths:
-                if berth.state == COMING:
+                if berth.state == COMING and not berth.rota.cells:
                     berth.stop.set()
 
     def _until(self, lane: Sequence[Berth], now: float) -> float | None:

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import time
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.artifact import Artifact
@@ -18,9 +19,12 @@ from orchestrator.errors import BenchmarkFailed, OrchestratorError
 from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
+from orchestrator.samples import keep_samples
 from orchestrator.session.session import Outcome
 
 RECORD_FILE, LOG_FILE, MANIFEST_FILE = "record.json", "log.txt", "manifest.json"
+PARTS = "turns"
+"""Folder of the records of a cell that is not through; of one that had to begin again, they stay there."""
 
 
 def finished(
@@ -56,6 +60,7 @@ def finished(
         mismatches=mismatches(board.device, known),
         scenario=cell.settings.scenario,
         batch_size=cell.settings.batch_size,
+        axes=cell.axes if cell.settings.model.kind == "keras_application" else None,  # a file may be called anything
     )
     return result(
         sweep,
@@ -66,7 +71,24 @@ def finished(
         measurement=measurement,
         runtime=outcome.runtime,
         busy_s=round(busy_s, 3),
+        warnings=keep_samples(cell.directory, outcome.record),
     )
+
+
+def keep_part(cell: Cell, run_id: str, outcome: Outcome) -> None:
+    """The raw record of some processes of a cell, until all are there."""
+    folder = cell.directory / PARTS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{run_id}.json").write_text(json.dumps(outcome.record, allow_nan=False))
+
+
+def forget_parts(cell: Cell, run_ids: Sequence[str]) -> None:
+    """What the cell's record holds is not kept twice."""
+    folder = cell.directory / PARTS
+    with contextlib.suppress(OSError):
+        for run_id in run_ids:
+            (folder / f"{run_id}.json").unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def keep(cell: Cell, outcome: Outcome, artifact: Artifact) -> None:

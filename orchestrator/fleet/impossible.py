@@ -13,10 +13,14 @@ def impossible(cell: Cell, recipe: Recipe) -> str | None:
 
 def too_many_threads(cell: Cell) -> str | None:
     """More threads than cores measure the scheduler, not the model."""
-    cores, threads = cell.settings.device.cores, cell.settings.threads
+    device, threads = cell.settings.device, cell.settings.threads
+    if device.cpus and threads > len(device.cpus):
+        chosen = ", ".join(map(str, device.cpus))
+        return f"threads {threads} is more than the CPUs it may use: {chosen} (device.cpus)"
+    cores = device.cores
     if cores is None or threads <= cores:
         return None
-    return f"threads {threads} is more than the {cores} cores of {cell.settings.device.name} (device.cores)"
+    return f"threads {threads} is more than the {cores} cores of {device.name} (device.cores)"
 
 
 def no_runtime(cell: Cell, recipe: Recipe) -> str | None:

@@ -18,6 +18,7 @@ from orchestrator.fleet.finish import failed, skipped
 from orchestrator.fleet.order import build_order
 from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
+from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
 from orchestrator.session import Session, Workshop
@@ -130,13 +131,13 @@ class _Lane:
     def _serve(self) -> None:
         try:
             while (move := self._desk.next(self._berths, self._idle)) is not None:
-                berth, entry = move
-                if entry is None:
+                berth, one = move
+                if one is None:
                     if self._open is not None and self._open[0] is not berth:
                         self._close()
                     self._come(berth)
                 else:
-                    self._run(berth, entry)
+                    self._run(berth, one)
         finally:
             self._close()
 
@@ -171,20 +172,31 @@ class _Lane:
             self._open = berth, session
             berth.trouble = ""
             self._desk.opened(berth)
+            self._tell(berth, session)
 
     def _patience_s(self, berth: Berth) -> float:
         """How long to wait now for somebody else's hold."""
         left_s = berth.board.device.wait_for_hold_s - berth.waited_s
-        others = any(b is not berth and b.state != GONE and b.pool.waiting for b in self._berths)
+        others = any(b is not berth and b.state != GONE and (b.pool.waiting or b.rota.cells) for b in self._berths)
         return min(left_s, SLICE_S) if others else left_s
 
-    def _run(self, berth: Berth, entry: Entry) -> None:
-        result, usable = self._boundary.cross(self._sessions[berth], entry)
-        self._fleet.record(result)
+    def _run(self, berth: Berth, one: Underway) -> None:
+        result, usable = self._boundary.cross(self._sessions[berth], one)
+        if result is not None:
+            self._desk.finish(berth, one)
+            self._fleet.record(result)
+        self._conclude(berth, every=not usable)
         if usable:
             self._desk.settle(berth)
         else:
             self._desk.closed(berth)  # to be taken up again; what is open is kept for that
+
+    def _conclude(self, berth: Berth, every: bool) -> None:
+        """Results of what has run all its processes."""
+        for one in self._desk.through(berth, every):
+            result = self._boundary.conclude(self._sessions[berth], one)
+            self._desk.finish(berth, one)
+            self._fleet.record(result)
 
     def _close(self) -> None:
         """Let the board go whose session is open."""
@@ -192,13 +204,20 @@ class _Lane:
             berth, session = self._open
             self._open = None
             session.close()
+            self._tell(berth, session)
             self._desk.closed(berth)
             self._say(berth, "")
+
+    def _tell(self, berth: Berth, session: Session) -> None:
+        for words in session.news():
+            log.warning("%s: %s", berth.board.name, words)
+            self._fleet.progress.told(berth.board.name, words)
 
     def _leave(self, berth: Berth, error: Exception) -> None:
         """A board is done (nothing is left then) or given up."""
         if berth.state == GONE:
             return
+        self._conclude(berth, every=True)
         left = self._desk.leave(berth)
         if isinstance(error, Interrupted):
             self._remember(berth, berth.trouble)  # its sisters had run everything before it was tried once more

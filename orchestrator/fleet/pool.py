@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.device import Board
+from orchestrator.fleet.kin import kin_of
 from orchestrator.fleet.plan import Entry
+from orchestrator.fleet.rota import Rota
 
 AWAY, COMING, HERE, BUSY, GONE = "away", "coming", "here", "busy", "gone"
 
@@ -16,24 +18,26 @@ AWAY, COMING, HERE, BUSY, GONE = "away", "coming", "here", "busy", "gone"
 class Pool:
     """The waiting cells of one device: the longest first, then the order of the matrix.
 
-    Nobody takes a cell before it can be run, so none is ever brought back.
+    Nobody takes a cell before it can be run, so none is brought back but by a board that is given up.
     """
 
     def __init__(self) -> None:
         self.berths: list[Berth] = []
-        self._built: list[tuple[float, int, Entry]] = []  # a heap
+        self._built: list[Entry] = []  # in the order in which they are taken
         self._unbuilt: dict[str, list[Entry]] = {}
         self.waiting = 0
+        self.interleave = 1
 
     def add(self, entry: Entry) -> None:
         """A cell whose artifact is not there yet."""
+        self.interleave = entry.cell.settings.interleave  # one for the whole sweep
         self._unbuilt.setdefault(entry.key, []).append(entry)
         self.waiting += 1
 
     def built(self, key: str) -> None:
         """An artifact is there: its cells may be taken."""
         for entry in self._unbuilt.pop(key, []):
-            heapq.heappush(self._built, (-entry.estimate.seconds, entry.cell.number, entry))
+            bisect.insort(self._built, entry, key=rank)
 
     def withdraw(self, key: str) -> list[Entry]:
         """The cells of an artifact that will never be there."""
@@ -49,21 +53,38 @@ class Pool:
     @property
     def longest_s(self) -> float | None:
         """Of the cells that may be taken; None where there is none."""
-        return -self._built[0][0] if self._built else None
+        return self._built[0].estimate.seconds if self._built else None
 
-    def take(self) -> Entry:
-        """The longest cell that may be taken."""
+    def take(self, beside: Collection[Entry] = ()) -> Entry:
+        """The longest cell that may be taken; of those that are compared with what the board has ``beside``, if any.
+
+        What is compared with each other is measured on one board, at the same time.
+        """
         self.waiting -= 1
-        return heapq.heappop(self._built)[2]
+        kin = {kin_of(entry) for entry in beside}
+        at = next((i for i, entry in enumerate(self._built) if kin_of(entry) in kin), 0) if kin else 0
+        return self._built.pop(at)
+
+    @property
+    def share(self) -> int:
+        """How many cells one board may have at once: as many as take turns, but no more than a fair part."""
+        boards = [berth for berth in self.berths if berth.state != GONE]
+        cells = self.waiting + sum(len(berth.rota.cells) for berth in boards)
+        return max(1, min(self.interleave, -(-cells // max(1, len(boards)))))
 
     def entries(self) -> list[Entry]:
         """All that wait, in the order in which they would be taken if everything were built."""
-        waiting = [*(entry for _, _, entry in self._built), *self.unbuilt]
-        return sorted(waiting, key=lambda entry: (-entry.estimate.seconds, entry.cell.number))
+        return sorted([*self._built, *self.unbuilt], key=rank)
 
     def leave(self, berth: Berth) -> list[Entry]:
-        """A board is done or gives up. The last one takes with it what is left, and answers for it."""
+        """A board is done or gives up, and brings its cells back.
+
+        The last one takes with it what is left, and answers for it.
+        """
         berth.state = GONE
+        for entry in berth.rota.clear():
+            bisect.insort(self._built, entry, key=rank)
+            self.waiting += 1
         if any(sister.state != GONE for sister in self.berths):
             return []
         rest = self.entries()
@@ -83,7 +104,13 @@ class Berth:
     attempts: int = 0  # that failed, in a row
     waited_s: float = 0.0  # for somebody else's hold
     trouble: str = ""  # why the last one failed
+    rota: Rota = field(default_factory=Rota)  # the cells that it has begun
     stop: threading.Event = field(default_factory=threading.Event)  # its session is not wanted any more
+
+
+def rank(entry: Entry) -> tuple[float, int]:
+    """The longest first, then the order of the matrix."""
+    return -entry.estimate.seconds, entry.cell.number
 
 
 def berths_of(entries: Sequence[Entry]) -> dict[str, list[Berth]]:
@@ -96,7 +123,7 @@ def berths_of(entries: Sequence[Entry]) -> dict[str, list[Berth]]:
         if key not in pools:
             pools[key] = Pool()
             for board in device.boards:
-                berth = Berth(board, pools[key])
+                berth = Berth(board, pools[key], rota=Rota(f"{entry.cell.settings.seed}/{board.name}"))
                 pools[key].berths.append(berth)
                 machines.setdefault(board.machine, []).append(berth)
         pools[key].add(entry)
@@ -113,5 +140,5 @@ def by_preference(berths: Sequence[Berth]) -> list[Berth]:
 
     The board whose session is open first, since opening another one costs seconds; then the longest cell.
     """
-    able = [berth for berth in berths if berth.state != GONE and berth.pool.longest_s is not None]
+    able = [b for b in berths if b.state != GONE and (b.rota.cells or b.pool.longest_s is not None)]
     return sorted(able, key=lambda berth: (berth.state != HERE, -(berth.pool.longest_s or 0.0)))

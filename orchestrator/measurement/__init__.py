@@ -2,5 +2,6 @@
 
 from orchestrator.measurement.measure import measure
 from orchestrator.measurement.measurement import Measurement
+from orchestrator.measurement.throughput import per_process_ms
 
-__all__ = ["Measurement", "measure"]
+__all__ = ["Measurement", "measure", "per_process_ms"]

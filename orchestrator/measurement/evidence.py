@@ -8,9 +8,10 @@ from orchestrator import stats
 from orchestrator.cell import Scenario
 from orchestrator.measurement import warmup
 from orchestrator.measurement.parts import Json, cv_within, in_order, seen
+from orchestrator.measurement.state import conditions
 from orchestrator.sheet import Sheet
 
-UNDER_VOLTAGE, LIVE_BITS, STICKY_BITS = 0x00001, 0x0000F, 0xF0000  # of the Pi's get_throttled: now, and since boot
+UNDER_VOLTAGE = 0x00001  # of the Pi's get_throttled
 
 
 def evidence(
@@ -31,19 +32,16 @@ def evidence(
     for name, value in stability.items():
         sheet.put(f"stability/{name}", value, "too few processes or runs")
     stability["drift"] = abs(stability["drift"]) if stability["drift"] is not None else None
-    sticky = throttled[-1] & STICKY_BITS if throttled else 0
     return {
         **stability,
+        **conditions(sheet, record["state"], processes),
         "output_variants": len(hashes) or None,
         "not_finite_outputs": sum(not p["output_finite"] for p in processes),
-        "live_throttle_samples": sum(bool(bits & LIVE_BITS) for bits in throttled) if throttled else None,
-        "sticky_throttle_bits": sticky.bit_count() if throttled else None,
         "processes": len(processes),
         "runs": runs,
         "asked_runs": asked,
         "share_of_runs": runs / asked,
         "under_voltage_samples": sum(bool(bits & UNDER_VOLTAGE) for bits in throttled) if throttled else None,
         **warmup.evidence(windows),
-        "involuntary_switches_per_s": sheet.metrics.get("state/involuntary_switches_per_s"),
-        "foreign_cpu_cores": sheet.metrics.get("state/foreign_cpu_cores"),
+        "sanity_ratio": sheet.metrics.get("sanity/ratio"),
     }

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator import energy, stats
+from orchestrator import energy
 from orchestrator.cell import Scenario
 from orchestrator.device import PowerProfile
 from orchestrator.errors import MeasurementError
 from orchestrator.measurement.evidence import evidence
 from orchestrator.measurement.latency import latency, load_and_memory
 from orchestrator.measurement.measurement import Json, Measurement
-from orchestrator.measurement.parts import OFFLINE, SINGLE_STREAM
+from orchestrator.measurement.parts import SINGLE_STREAM
 from orchestrator.measurement.pipeline import pipeline
-from orchestrator.measurement.state import state_of_board
+from orchestrator.measurement.sanity import sanity
+from orchestrator.measurement.state import details, state_of_board
 from orchestrator.measurement.sustained import sustained
 from orchestrator.measurement.tags import delegate, model, tags_of
-from orchestrator.measurement.throughput import throughput
+from orchestrator.measurement.throughput import per_process_ms, throughput
 from orchestrator.sheet import Sheet
 from orchestrator.verdict import judge
 
@@ -31,13 +32,15 @@ def measure(
     mismatches: Sequence[str] = (),
     scenario: Scenario | None = None,
     batch_size: int = 1,
+    axes: Mapping[str, str] | None = None,
 ) -> Measurement:
     """Compute everything that is published about one cell from its checked record.
 
     ``manifest`` is the artifact's, ``power`` the device's published watts (for the estimate only), ``cores`` of the
     board, ``facts`` the board's own (BOARD_FACTS of them become tags), ``mismatches`` what they say against the
     inventory (see ``declared``), ``scenario`` what was asked for (None: a single stream, of any number of runs),
-    ``batch_size`` the samples of one call.
+    ``batch_size`` the samples of one call,
+    ``axes`` the cell's own where its model is one of the catalogue (for the sanity band).
 
     Raises MeasurementError if the record holds no measured process.
     """
@@ -45,13 +48,13 @@ def measure(
     if not processes or not all(p["invoke_ns"] for p in processes):
         raise MeasurementError("the record holds no timed run", hint="see log.txt of the cell")
     sheet = Sheet()
-    medians_ms = tuple(stats.median(p["invoke_ns"]) / p["group"] / 1e6 for p in processes)
+    medians_ms = per_process_ms(processes, SINGLE_STREAM)
     if min(medians_ms) <= 0:
         raise MeasurementError("the record holds durations of 0 ns: the clock of the board does not advance")
     mode = scenario.mode if scenario else SINGLE_STREAM
     latency(sheet, processes, medians_ms)
-    rates = throughput(sheet, processes, mode, batch_size)
-    compared_ms = tuple(1e3 / rate for rate in rates) if mode == OFFLINE else medians_ms
+    throughput(sheet, processes, mode, batch_size)
+    compared_ms = per_process_ms(processes, mode)
     sustained(sheet, record, processes, mode, batch_size)
     pipeline(sheet, processes)
     load_and_memory(sheet, processes)
@@ -61,9 +64,10 @@ def measure(
     energy.measured(sheet, record["energy"], processes)
     energy.estimated(sheet, processes, power, cores)
     tags_of(sheet, record, manifest, facts or {})
+    sanity(sheet, axes, record["runtime"], facts or {})
     sheet.warnings.extend(mismatches)
     seen = evidence(sheet, record, processes, compared_ms, scenario)
-    verdict = judge(seen | {"mismatches": len(mismatches)}, mode)
+    verdict = judge(seen | {"mismatches": len(mismatches)}, mode, details(record["state"]))
     sheet.tags["verdict"] = verdict.level
     if verdict.reasons:
         sheet.tags["verdict.reasons"] = "; ".join(verdict.reasons)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator import stats
 from orchestrator.measurement.parts import SUSTAINED, Json, mean, timeline
+from orchestrator.measurement.state import is_low
 from orchestrator.sheet import Sheet
 
 BURST_S = 10.0
@@ -14,7 +15,6 @@ END_S = 60.0
 THROTTLED = 1.10
 SMOOTH_S, HELD_S = 5.0, 5.0
 """Slower is a latency that, smoothed over 5 s, stays 10 % and more above burst for 5 s."""
-BELOW_PINNED = 0.95
 HEAT_BITS = 0x0000E  # of the Pi's get_throttled: capped, throttled, soft limit, all of them now
 
 NAMES = tuple(
@@ -116,7 +116,7 @@ def _signs_of_board(state: Json, process: Json) -> Iterator[tuple[float, str]]:
         after_s = sample["t_s"] - process["begin_s"]
         if (sample["throttled"] or 0) & HEAT_BITS:
             yield after_s, "the firmware says: throttled or capped"
-        if pinned and sample["cpu_mhz"] and mean(sample["cpu_mhz"]) < BELOW_PINNED * pinned:
+        if pinned and sample["cpu_mhz"] and is_low(sample["cpu_mhz"], pinned):
             yield after_s, "clock below the pinned one"
         for key, words in (("over_current", "over-current event"), ("throttle_events", "throttle event of the CPU")):
             if (sample[key] or 0) > (samples[0][key] or 0):

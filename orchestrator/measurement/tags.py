@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.measurement.parts import Json, seen
+from orchestrator.measurement.state import tuning_words
 from orchestrator.sheet import Sheet
 
 BOARD_FACTS = (
     *("device_tree_model", "cpu_model", "arch", "bits", "cores", "memory_bytes", "os", "kernel", "libc", "hostname"),
     *("python_implementation", "governor", "tags"),
+    *("power_mode", "isolated_cpus", "firmware"),
 )
 """What is kept of a board's facts as ``board.*`` tags."""
 
-ACCELERATORS: Mapping[str | None, str] = {None: "CPU", "XNNPACK": "CPU"}
+ACCELERATORS: Mapping[str | None, str] = {None: "CPU", "XNNPACK": "CPU", "XnnpackExecutionProvider": "CPU"}
 
 
 def model(sheet: Sheet, manifest: Json) -> None:
@@ -58,12 +60,24 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         "artifact.calibration": _calibration(manifest.get("calibration")),
         "artifact.notes": "; ".join(manifest.get("notes") or ()),
         "weights": manifest.get("weights"),
+        **_profile(record),
         "boot_id": record.get("boot_id"),
         **{f"board.{key}": _words(facts.get(key)) for key in BOARD_FACTS},
     }
     governors = sorted(set(seen(record["state"], "governor")))
     tags["state.governor"] = ", ".join(governors) or None
+    tags["state.tuning"] = tuning_words(record["state"])
+    for one in record["state"]["tuning"]:
+        if one["setting"] == "power_mode":  # the facts are older than it
+            tags["board.power_mode"] = one["now"]
     sheet.tags.update({key: str(value) for key, value in tags.items() if value not in (None, "")})
+
+
+def _profile(record: Json) -> dict[str, str | None]:
+    """Which tool timed the operators; where one was asked for and there is no profile, why."""
+    profile, why = record.get("profile"), record.get("profile_reason") or ""
+    asked = bool(why) and not why.startswith("not asked for")
+    return {"profile.tool": profile["tool"] if profile else None, "profile.reason": why if asked else None}
 
 
 def _told(delegate: Json) -> bool:

@@ -17,8 +17,8 @@ LATENCY_OF = {
 """What a value of ``latency/median_ms`` spans, by the mode of its scenario."""
 
 
-def throughput(sheet: Sheet, processes: Sequence[Json], mode: str, batch_size: int) -> tuple[float, ...]:
-    """Publish the rates; returns the calls per second of each process."""
+def throughput(sheet: Sheet, processes: Sequence[Json], mode: str, batch_size: int) -> None:
+    """Calls and samples per second, and what the latencies span."""
     rates = tuple(rate_per_s(p, mode) for p in processes)
     sheet.put("throughput/inferences_per_s", stats.median(rates))
     sheet.put("throughput/samples_per_s", stats.median(rates) * batch_size)
@@ -28,7 +28,13 @@ def throughput(sheet: Sheet, processes: Sequence[Json], mode: str, batch_size: i
     sheet.tags["latency.of"] = LATENCY_OF[mode].format(streams=processes[0]["streams"])
     if mode == OFFLINE:
         sheet.tags["scenario.streams"] = str(processes[0]["streams"])
-    return rates
+
+
+def per_process_ms(processes: Sequence[Json], mode: str) -> tuple[float, ...]:
+    """What stands for each process in comparisons: its median call, or of parallel streams the time per call of all."""
+    if mode == OFFLINE:
+        return tuple(1e3 / rate_per_s(p, mode) for p in processes)
+    return tuple(stats.median(p["invoke_ns"]) / p["group"] / 1e6 for p in processes)
 
 
 def rate_per_s(process: Json, mode: str) -> float:

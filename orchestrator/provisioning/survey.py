@@ -48,6 +48,9 @@ class Facts:
     hostname: str
     uid: int
     governor: str | None
+    power_mode: str | None
+    isolated_cpus: str | None  # from the kernel's command line, as "2-3"
+    firmware: str | None
     blobs: set[str]
     envs: set[str]
 
@@ -142,6 +145,9 @@ def parse(raw: Any) -> Facts:
         hostname=_text(raw["hostname"]),
         uid=_number(raw["uid"]),
         governor=_maybe(raw["governor"], _text),
+        power_mode=_maybe(raw["power_mode"], _text),
+        isolated_cpus=_maybe(raw["isolated_cpus"], _text),
+        firmware=_maybe(raw["firmware"], _text),
         blobs=_digests(raw["blobs"]),
         envs=_digests(raw["envs"]),
     )

@@ -11,6 +11,7 @@ from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
+from orchestrator.stats import MOST, SAME, UNDECIDED
 from orchestrator.words import counted
 
 Row = Mapping[str, Any]
@@ -84,16 +85,30 @@ def latency(row: Row) -> str:
 
 
 def change(row: Row) -> str:
-    """``1.92× faster``, ``~`` where it cannot be told from none, a dash where there is nothing to compare with.
+    """``1.92× faster``; ``~ within 1.8%`` where it is the same, ``~ up to 7%`` where it is not decided; else a dash.
 
     ``*``: under other conditions than the baseline.
     """
     if row["is_baseline"]:
         return "baseline"
-    if not has(row, "change_ratio"):
-        return "–"
+    if not has(row, "change_low"):
+        return "–" if row["change_outcome"] != UNDECIDED else "~"
     star = "*" if has(row, "change_differs") else ""
-    return (factor(row["change_ratio"]) if row["change_significant"] else "~") + star
+    return (factor(row["change_ratio"]) if row["change_significant"] else _allowed(row)) + star
+
+
+def _allowed(row: Row) -> str:
+    """What the 95 % interval still allows, either way."""
+    percent = 100 * (max(row["change_high"], 1 / row["change_low"]) - 1)
+    text = f"{percent:.1f}%" if percent < 9.95 else f"{percent:.0f}%"
+    return f"~ within {text}" if row["change_outcome"] == SAME else f"~ up to {text}"
+
+
+def to_decide(row: Row) -> str:
+    """Processes a side that would decide an undecided pair."""
+    if row["change_outcome"] != UNDECIDED:
+        return ""
+    return f"{row['change_processes']:.0f}" if has(row, "change_processes") else f"> {MOST}"
 
 
 def direction(row: Row) -> str:
@@ -142,6 +157,7 @@ def columns(baseline: str) -> tuple[Column, ...]:
         *shared.values(),
         Column("latency_ms", "Latency ms", latency, right=True),
         Column("change", f"vs {baseline}", change, right=True),
+        Column("change_processes", "To decide", to_decide, 4, True),
         Column("verdict", "Verdict", _word("verdict")),
         Column("front", "Front", on_front, 4),
         Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),

@@ -9,6 +9,7 @@ from orchestrator.compare import Pivot, Value, pivots, value_called
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
 from orchestrator.result import SKIPPED
+from orchestrator.stats import NO_GROUND
 
 DOUBT_MARKS = {"suspect": "?", "invalid": "!"}
 
@@ -78,6 +79,8 @@ def bare(row: c.Row, value: Value) -> str:
         return "–"
     if value.name != "speedup":
         return c.number(number)
+    if row["change_outcome"] == NO_GROUND:
+        return "–"
     star = "*" if c.has(row, "change_differs") else ""
     return (f"{number:.2f}×" if row["change_significant"] else "~") + star
 

@@ -8,8 +8,8 @@ from html import escape
 from importlib import resources
 
 from orchestrator.plain import plain
+from orchestrator.report import cells, grid, heat, remarks, scatter
 from orchestrator.report import columns as c
-from orchestrator.report import grid, heat, remarks, scatter
 from orchestrator.report.figure import CHARTS, Chart, ends, groups, label
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
@@ -65,6 +65,7 @@ def _body(comparison: Comparison, shown: c.Sheet, view: View) -> Iterator[str]:
     yield scatter.section(shown)
     for chart in CHARTS:
         yield _chart(chart, shown)
+    yield _behind(comparison, shown)
     yield _conditions(shown)
     yield _methods(shown, comparison)
 
@@ -112,7 +113,7 @@ def _table(shown: c.Sheet) -> str:
 def _cell(column: c.Column, row: c.Row) -> str:
     text = column.text(row)
     if column.key == "verdict":
-        return _badge(text, row["verdict_reasons"])
+        return f'<a href="#{_e(cells.anchor(row))}">{_badge(text, row["verdict_reasons"])}</a>'
     if column.key == "change" and c.has(row, "change_ratio"):
         return f'<span class="{c.direction(row)}" title="{_e(_interval(row))}">{_e(text)}</span>'
     if column.key == "latency_ms" and c.has(row, "latency_low_ms"):
@@ -130,7 +131,7 @@ def _interval(row: c.Row) -> str:
     if not c.has(row, "change_low"):
         return plain(row["change_note"])
     text = f"time ratio {row['change_ratio']:.3f}, 95 % interval {row['change_low']:.3f} to {row['change_high']:.3f}"
-    text += f", p = {row['change_p']:.2g}"
+    text += f", p = {row['change_p']:.2g}, adjusted for all comparisons {row['change_p_adjusted']:.2g}"
     return f"{text}; {plain(row['change_note'])}" if row["change_note"] else text
 
 
@@ -157,6 +158,13 @@ def _others(found: Sequence[Trouble], lettered: bool) -> str:
         items.append(f"<li>{head} {_e(trouble.reason)}{hint}{log}</li>")
     inner = f'<ul class="reasons">{"".join(items)}</ul>'
     return _folded("Without a result", inner, len(found)) if found else ""
+
+
+def _behind(comparison: Comparison, shown: c.Sheet) -> str:
+    """Each cell is closed; the whole section, too, where there are many."""
+    found = list(cells.sections(comparison, shown))
+    note = '<p class="note">Open a cell to see what its number rests on.</p>'
+    return _folded("What stands behind each number", "".join(found), len(found), "behind", note) if found else ""
 
 
 def _chart(chart: Chart, shown: c.Sheet) -> str:

@@ -14,7 +14,11 @@ ESTIMATE_NOTE = (
 )
 ENERGY_NOTE = "Energy mJ is measured per inference, ± standard uncertainty; compare within one scope only."
 LATENCY_NOTE = "Latency: median of the medians of the processes, ± half its 95 % interval between processes."
-CHANGE_NOTE = "~ is no significant difference (Welch test on process medians at 5 %, and at least 2 %)."
+CHANGE_NOTE = (
+    "~ is no significant difference: within, it is the same to that much; up to, it is undecided and that much is "
+    "possible (95 % interval). A difference is at least 2 %, and tested so that one report in 100 has a false one."
+)
+DECIDE_NOTE = "To decide: processes a cell with which 95 of 100 such pairs would be decided, if the estimate is right."
 
 FRONT_NOTE = (
     "Front: ● no other cell of the device, ○ no other one of the same model on it, is at least as good in {what} "
@@ -27,7 +31,8 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
     """What must be said about the columns that are shown."""
     keys = {column.key for column in (shown.columns if kept is None else kept)}
     lines = [LATENCY_NOTE] if shown.rows else []
-    lines += [CHANGE_NOTE] if "change" in keys else []
+    lines += [CHANGE_NOTE + _detectable(shown)] if "change" in keys else []
+    lines += [DECIDE_NOTE] if "change_processes" in keys else []
     if "change" in keys and (dashes := _no_change(shown)):
         lines.append(f"– in that column: {'; '.join(dashes)}.")
     if conditions := sorted({name for row in shown.rows for name in plain(row["change_differs"]).split(", ") if name}):
@@ -36,6 +41,13 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
         lines.append(front_note(shown))
     lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
     return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])
+
+
+def _detectable(shown: c.Sheet) -> str:
+    """What changes these comparisons can find at all."""
+    found = [row["change_detectable"] for row in shown.rows if c.has(row, "change_detectable")]
+    ends = list(dict.fromkeys(f"{100 * end:.1f}" for end in (min(found), max(found)))) if found else []
+    return f" Found in 95 of 100 tries here: a change of {' to '.join(ends)} %." if ends else ""
 
 
 def _no_change(shown: c.Sheet) -> list[str]:

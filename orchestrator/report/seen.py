@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.result import Sweep
+from orchestrator.result import Result, Sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,5 +24,7 @@ class Comparison(Protocol):
     def notes(self) -> Sequence[str]: ...
     @property
     def frame(self) -> pd.DataFrame: ...
+    @property
+    def results(self) -> Sequence[Result]: ...
     @property
     def title(self) -> str: ...

@@ -1,6 +1,7 @@
 """A session: the exclusive use of one board. Hold, preflight, deploy, run, collect, release."""
 
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.session import BACK, LOST, Session, Workshop
+from orchestrator.session.job import Part
+from orchestrator.session.session import BACK, LOST, Outcome, Session, Workshop
 
-__all__ = ["BACK", "LOST", "Dialogue", "Session", "Workshop"]
+__all__ = ["BACK", "LOST", "Dialogue", "Outcome", "Part", "Session", "Workshop"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.artifact import Artifact
@@ -12,8 +13,25 @@ from orchestrator.provisioning import Environment
 from remote import contract
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The processes of a cell that one job runs: from number ``first`` on. The last part measures energy as well."""
+
+    run_id: str
+    first: int
+    processes: int
+    last: bool
+    deadline_s: float
+
+    @classmethod
+    def whole(cls, cell: Cell, run_id: str) -> Part:
+        """All processes of a cell in one job."""
+        scenario = cell.settings.scenario
+        return cls(run_id, 1, scenario.processes, True, scenario.timeout_s)
+
+
 def job_of(
-    cell: Cell, artifact: Artifact, run_id: str, runtime: str, environment: Environment | None, cores: int
+    cell: Cell, artifact: Artifact, part: Part, runtime: str, environment: Environment | None, cores: int
 ) -> dict[str, Any]:
     """What travels to the board: plain data, version 2 of the contract. ``cores`` are the board's."""
     s, scenario = cell.settings, cell.settings.scenario
@@ -30,7 +48,7 @@ def job_of(
     names += ("end_to_end_s", "pipeline_s", "image", "profile_runs", "energy_s", "idle_s")
     return {
         "version": contract.CONTRACT,
-        "run_id": run_id,
+        "run_id": part.run_id,
         "cell_id": plain(cell.id)[:1000],
         "artifact": {"sha256": artifact.sha256, "format": artifact.format},
         "env": environment.digest if environment else None,
@@ -38,12 +56,17 @@ def job_of(
         "threads": s.threads,
         "xnnpack": s.runtime.xnnpack,
         "seed": s.seed,
-        "scenario": {name: getattr(scenario, name) for name in names} | {"streams": streams(s, cores)},
-        "first": 1,
+        "scenario": {
+            **{name: getattr(scenario, name) for name in names},
+            "processes": part.processes,
+            "streams": streams(s, cores),
+            **({} if part.last else {"energy_s": 0.0, "profile_runs": 0}),
+        },
+        "first": part.first,
         "of": scenario.processes,
         "cpus": s.device.cpus,
         "cool_to_c": s.device.cool_to_c,
-        "deadline_s": scenario.timeout_s,
+        "deadline_s": part.deadline_s,
     }
 
 
@@ -69,16 +92,21 @@ def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed:
 
 PHASES = {
     contract.STARTED: "started",
+    contract.COOLING: "cooling down",
     contract.PROCESS: "loading",
     contract.LOADED: "measuring",
     contract.MEASURED: "measured",
     contract.ENERGY: "energy pass",
+    contract.PROFILE: "profiling",
 }
 
 
 def phase(event: dict[str, Any]) -> str:
     """An event as a few words for the progress display."""
     words = PHASES.get(str(event.get("event")), "running")
+    celsius = event.get("temperature_c")
+    if event.get("event") == contract.COOLING and isinstance(celsius, int | float):
+        return f"{words}, {celsius:.0f} °C"
     number, total = event.get("number"), event.get("of")
     if not isinstance(number, int):
         return words

@@ -26,8 +26,9 @@ from orchestrator.errors import (
     TransferFailed,
 )
 from orchestrator.provisioning import Environment, Facts, Program, choose, deploy, facts, prepare
+from orchestrator.session import tuning
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.job import ended, job_of, phase
+from orchestrator.session.job import Part, ended, job_of, phase
 from orchestrator.whoami import user_name
 from remote import contract
 
@@ -81,6 +82,8 @@ class Session:
         self._connection: Connection | None = None
         self._dialogue: Dialogue | None = None
         self._running: str | None = None  # the job that was started and has not been heard of since
+        self._said: list[str] = []  # what people have to be told, once
+        self._told: set[str] = set()
         self.facts: Facts | None = None
 
     # -- opening and closing -------------------------------------------------------------------------------------
@@ -103,6 +106,7 @@ class Session:
             deploy.push_program(connection, self.facts, self.board.device, self._workshop.program)
             progress("taking the hold")
             self._attach(connection, wait_s)
+            self._set(progress)
             if self._running is not None:
                 self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
                 self._running = None
@@ -115,11 +119,30 @@ class Session:
         """End the hold and the connection; never raises, whatever state the link is in."""
         try:
             if self._dialogue is not None:
-                self._dialogue.request("release", timeout_s=10.0)
+                set_back = tuning.wanted(self.board.device) is not None
+                answer = self._dialogue.request("release", timeout_s=tuning.RELEASE_S if set_back else 10.0)
+                self._say(tuning.left_behind(answer))
         except BoardError as error:
             log.warning("%s: the hold was not released cleanly and ends by itself: %s", self.board.name, error)
         finally:
             self._drop()
+
+    def news(self) -> list[str]:
+        """What people must not miss about the board's settings, and have not been told yet."""
+        said, self._said = self._said, []
+        self._told.update(said)
+        return said
+
+    def _say(self, words: list[str]) -> None:
+        self._said += [one for one in words if one not in self._told and one not in self._said]
+
+    def _set(self, progress: Progress) -> None:
+        """Ask for the device's settings; a setting that the board refuses is told, and no reason not to measure."""
+        settings = tuning.wanted(self.board.device)
+        if settings is not None:
+            progress("setting the board")
+            answer = self._talk().request("tune", settings=settings, timeout_s=tuning.TUNE_S)
+            self._say(tuning.troubles(answer))
 
     def _connect(self) -> Connection:
         self._connection = connect(self.board, local=self._workshop.local, stop=self._stop)
@@ -139,6 +162,7 @@ class Session:
                 f"the supervisor on the board speaks contract {spoken}, this controller {contract.CONTRACT}",
                 hint="wait until the other controller is done, or use the same version on both",
             )
+        self._say(tuning.left_behind(hello))
 
     def _drop(self) -> None:
         """Close the connection without a word to the other side."""
@@ -213,8 +237,8 @@ class Session:
             self._environments[key] = (choice.name, environment)
         return self._environments[key]
 
-    def run(self, cell: Cell, artifact: Artifact, run_id: str, progress: Progress) -> Outcome:
-        """Run the benchmark of a deployed cell and bring its record home, across lost links.
+    def run(self, cell: Cell, artifact: Artifact, part: Part, progress: Progress) -> Outcome:
+        """Run some processes of a deployed cell and bring their record home, across lost links.
 
         Raises:
             BenchmarkFailed: the board says so.
@@ -223,11 +247,11 @@ class Session:
         """
         runtime, environment = self.provision(cell, artifact.format, progress)
         cores = self._known_facts().cores
-        job = contract.check_job(job_of(cell, artifact, run_id, runtime, environment, cores))
-        self._running = run_id
+        job = contract.check_job(job_of(cell, artifact, part, runtime, environment, cores))
+        self._running = part.run_id
         self._patiently(lambda: self._talk().request("start", job=job), progress)
-        final = self._follow(run_id, cell.settings.scenario.timeout_s + GRACE_S, progress)
-        outcome = self._collect(run_id, final, runtime, environment, progress)
+        final = self._follow(part.run_id, part.deadline_s + GRACE_S, progress)
+        outcome = self._collect(part.run_id, final, runtime, environment, progress)
         self._running = None
         return outcome
 
@@ -278,6 +302,7 @@ class Session:
             self._drop()
             try:
                 self._attach(self._connect(), wait_s=0.0)
+                self._set(progress)
                 progress(BACK)
                 return
             except LINK_LOST as error:

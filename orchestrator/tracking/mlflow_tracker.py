@@ -190,6 +190,8 @@ class MlflowTracker:
     def _common_tags(self) -> dict[str, str]:
         tags = {"mlflow.source.name": "orchestrator", "mlflow.source.type": "LOCAL"}
         facts = self._sweep.facts if self._sweep else {}
+        if self._sweep and self._sweep.reproduces:
+            tags["reproduces"] = self._sweep.reproduces
         with contextlib.suppress(KeyError, OSError):  # a container's user without a name
             tags["mlflow.user"] = facts.get("user") or getpass.getuser()
         if commit := facts.get("git.commit") or _commit(self._root):

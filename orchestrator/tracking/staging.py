@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestrator.measurement.operators import operators
 from orchestrator.result import RESULT_FILE, Result
+from orchestrator.samples import SAMPLES_FILE, write_samples
 
 GZIP_FROM_BYTES = 256 * 1024
-COPIED = ("config.yaml", "log.txt", RESULT_FILE)
+COPIED = ("config.yaml", "log.txt", RESULT_FILE, SAMPLES_FILE)
 COMPARISON = ("comparison.html", "comparison.png", "comparison.md", "comparison.csv", "comparison.parquet")
 
 
@@ -49,21 +51,12 @@ def _record(path: Path, folder: Path) -> None:
     else:
         (folder / f"{path.name}.gz").write_bytes(gzip.compress(raw, 6, mtime=0))
     record = json.loads(raw)
-    _parquet(folder / "samples.parquet", list(_samples(record)))
+    if not (folder / SAMPLES_FILE).is_file():  # of an older version, or one that could not be written then
+        write_samples(folder / SAMPLES_FILE, record)
+    _parquet(folder / "operators.parquet", [asdict(operator) for operator in operators(record["profile"])])
     run = record["energy"]["pass"]
     if run:
         _parquet(folder / "power_trace.parquet", [{"t_s": t, "power_w": w} for t, w in run["trace"]])
-
-
-def _samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """One row per raw value: its phase, process, order, calls per value and nanoseconds."""
-    for number, process in enumerate(record["processes"]):
-        for phase, values, group in (
-            ("invoke", process["invoke_ns"], process["group"]),
-            ("end_to_end", process["end_to_end_ns"], process["end_to_end_group"]),
-        ):
-            for order, value in enumerate(values):
-                yield {"phase": phase, "process": number, "order": order, "group": group, "duration_ns": value}
 
 
 def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -1,17 +1,24 @@
-"""ONNX Runtime on its CPU execution provider."""
+"""ONNX Runtime: on its CPU execution provider, or on XNNPACK's where that is required and the board's build has it."""
 
 from __future__ import annotations
 
 import functools
+import os
+import time
+from contextlib import suppress
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import onnxruntime
 
+from remote.inputs import seeded
+from remote.runtimes import LONGEST_PROFILE_S, PROFILE_WARMUP_RUNS, delegation
+from remote.runtimes.onnx_profile import summary
 from remote.schema import clean
 
-_PROVIDER = "CPUExecutionProvider"
-_NO_DELEGATE = "ONNX Runtime computes on its own CPU provider and takes no delegate"
+_CPU = "CPUExecutionProvider"
+_XNNPACK = "XnnpackExecutionProvider"
+_TELL = "session.record_ep_graph_assignment_info"  # versions that do not know it pass over it
 _WARNINGS_TOO = 2  # log severity
 _TYPES = {"float": "float32", "double": "float64"}  # the others are called as numpy calls them
 
@@ -25,21 +32,61 @@ class Library:
 
     def load(self, path: str, threads: int, xnnpack: str) -> Bound:
         """Construct and optimize the graph. Threads are within an operator; operators run one after the other."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = _WARNINGS_TOO
-        return Bound(self, onnxruntime.InferenceSession(path, options, providers=[_PROVIDER]), xnnpack)
+        wanted = _XNNPACK if xnnpack == "require" else None
+        return Bound(self, session(path, settings(threads), threads, wanted), xnnpack, wanted)
+
+    def profile(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Time by operator, on the same values as the measurement; raises :class:`NoProfiler`."""
+        wanted = _XNNPACK if order["xnnpack"] == "require" else None
+        options = settings(order["threads"])
+        options.enable_profiling = True
+        options.profile_file_prefix = os.path.join(order["folder"], "profile")
+        profiled = session(order["artifact"], options, order["threads"], wanted)
+        bound = Bound(self, profiled, order["xnnpack"], wanted)
+        bound.set_inputs(seeded(bound.input_types(), order["seed"]))
+        end_s = time.monotonic() + LONGEST_PROFILE_S
+        for number in range(PROFILE_WARMUP_RUNS + order["scenario"]["profile_runs"]):
+            bound.call()
+            if number > PROFILE_WARMUP_RUNS and time.monotonic() > end_s:
+                break
+        with open(profiled.end_profiling(), encoding="utf-8", errors="replace") as stream:
+            return summary(stream, PROFILE_WARMUP_RUNS)
+
+
+def settings(threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _WARNINGS_TOO
+    options.add_session_config_entry(_TELL, "1")
+    return options
+
+
+def session(path: str, options: Any, threads: int, wanted: str | None) -> Any:
+    """A session on the provider of that name before the CPU's. One that this build lacks is left out with no more
+    than a warning; one that fails raises, since a fallback would measure something else."""
+    own = {"intra_op_num_threads": str(threads)} if wanted == _XNNPACK else {}  # it has threads of its own
+    providers = ([(wanted, own)] if wanted else []) + [(_CPU, {})]
+    return onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
+
+
+def placed(session: Any, wanted: str | None) -> Dict[str, Any]:
+    """Which provider holds which node of the partitioned graph; older versions and minimal builds do not tell."""
+    assigned = None
+    with suppress(AttributeError, RuntimeError):
+        told = session.get_provider_graph_assignment_info()
+        assigned = [(clean(str(graph.ep_name), 200), len(graph.get_nodes())) for graph in told]
+    return delegation.of_providers(wanted, session.get_providers(), assigned)
 
 
 class Bound:
     """A model in an InferenceSession, its inputs and outputs bound once: a call passes no arrays."""
 
-    def __init__(self, library: Library, session: Any, xnnpack: str) -> None:
+    def __init__(self, library: Library, session: Any, xnnpack: str, wanted: str | None) -> None:
         self._library = library
         self._session = session
-        self._xnnpack = xnnpack
+        self._delegate = dict(placed(session, wanted), requested=xnnpack)
         self._binding = session.io_binding()
         self._values = [self._bind(given) for given in session.get_inputs()]
         for answered in session.get_outputs():
@@ -56,17 +103,8 @@ class Bound:
         return value
 
     def describe(self) -> Dict[str, Any]:
-        delegate = {
-            "requested": self._xnnpack,
-            "state": "absent",
-            "name": None,
-            "partitions": None,
-            "nodes": None,
-            "delegated_nodes": None,
-            "reason": _NO_DELEGATE,
-        }
         return {
-            "runtime": {"name": self._library.name, "version": self._library.version, "delegate": delegate},
+            "runtime": {"name": self._library.name, "version": self._library.version, "delegate": self._delegate},
             "inputs": [_tensor(given) for given in self._session.get_inputs()],
             "outputs": [_tensor(answered) for answered in self._session.get_outputs()],
         }

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, List, Set, Tuple
+import os
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
+from remote.inputs import seeded
+from remote.runtimes import PROFILE_WARMUP_RUNS, NoProfiler, delegation
 from remote.schema import clean
 
-_DELEGATE = "DELEGATE"
-_XNNPACK = "XNNPACK"  # the only delegate that these wheels apply by themselves
+_NO_PROFILER = (
+    "%s has no profiler that a Python program can reach; runtime=litert has one, or run Google's benchmark_model "
+    "--enable_op_profiling=true on the board by hand"
+)
 
 
 class Library:
@@ -26,30 +31,45 @@ class Library:
         ones. Threads are always set: Python's default is 1, the C++ tools' is all."""
         kinds = self._module.OpResolverType
         resolver = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if xnnpack == "off" else kinds.AUTO
+        before = delegation.log_size()
         interpreter = self._module.Interpreter(
             model_path=path, num_threads=threads, experimental_op_resolver_type=resolver
         )
         interpreter.allocate_tensors()
-        return Interpreted(self, interpreter, xnnpack)
+        return Interpreted(self, interpreter, xnnpack, delegation.logged_since(before))
+
+    def profile(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Time by operator, on the same values as the measurement; raises :class:`NoProfiler`."""
+        path = os.path.join(os.path.dirname(str(self._module.__file__)), "libLiteRt.so")
+        if not os.path.exists(path):
+            raise NoProfiler(_NO_PROFILER % self.name)
+        from remote.runtimes.litert_profile import Compiled
+
+        tensors = self.load(order["artifact"], 1, "off")  # for its inputs alone, so no weights are prepared
+        values = seeded(tensors.input_types(), order["seed"])
+        compiled = Compiled(path, order["artifact"], order["threads"], order["xnnpack"])
+        compiled.set_inputs(dict(zip(tensors.input_numbers(), values)))
+        for _ in range(PROFILE_WARMUP_RUNS):
+            compiled.run()
+        return compiled.profiled(order["scenario"]["profile_runs"])
 
 
 class Interpreted:
     """A model in an Interpreter."""
 
-    def __init__(self, library: Library, interpreter: Any, xnnpack: str) -> None:
+    def __init__(self, library: Library, interpreter: Any, xnnpack: str, said: str | None) -> None:
         self._library = library
         self._interpreter = interpreter
-        self._xnnpack = xnnpack
+        self._delegate = dict(operations(interpreter, said), requested=xnnpack)
+        if xnnpack == "off" and self._delegate["state"] == "absent":
+            self._delegate["reason"] = "switched off"
         self._inputs = interpreter.get_input_details()
         self._outputs = interpreter.get_output_details()
         self.call = interpreter.invoke
 
     def describe(self) -> Dict[str, Any]:
-        delegate = dict(delegation(self._interpreter), requested=self._xnnpack)
-        if self._xnnpack == "off" and delegate["state"] == "absent":
-            delegate["reason"] = "switched off"
         return {
-            "runtime": {"name": self._library.name, "version": self._library.version, "delegate": delegate},
+            "runtime": {"name": self._library.name, "version": self._library.version, "delegate": self._delegate},
             "inputs": [_tensor(detail) for detail in self._inputs],
             "outputs": [_tensor(detail) for detail in self._outputs],
         }
@@ -59,6 +79,10 @@ class Interpreted:
 
     def output_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
         return [_tensor_type(detail) for detail in self._outputs]
+
+    def input_numbers(self) -> List[int]:
+        """Of the tensors in the model."""
+        return [int(detail["index"]) for detail in self._inputs]
 
     def set_inputs(self, values: List[np.ndarray[Any, Any]]) -> None:
         for detail, value in zip(self._inputs, values):
@@ -78,39 +102,15 @@ def _tensor_type(detail: Dict[str, Any]) -> Tuple[Tuple[int, ...], Any, float, i
     return tuple(int(size) for size in detail["shape"]), detail["dtype"], float(scale), int(zero_point)
 
 
-def delegation(interpreter: Any) -> Dict[str, Any]:
-    """Whether a delegate took part, and in how much, from the interpreter's own list of operations.
+def operations(interpreter: Any, said: str | None) -> Dict[str, Any]:
+    """Whether XNNPACK took part, and in how much, from the interpreter's own list of operations.
 
-    The list is private API (checked with tflite-runtime 2.14 and ai-edge-litert 2.3): it holds the model's nodes, and
-    behind them one DELEGATE per partition. Where it is missing nothing is proven, and that is what is said.
+    The list is private API (checked with tflite-runtime 2.14 and ai-edge-litert 2.3). Where it is missing nothing is
+    proven, and that is what is said.
     """
-    unknown = {"name": None, "partitions": None, "nodes": None, "delegated_nodes": None}
     try:
         listed = interpreter._get_ops_details()
         nodes = [(str(op["op_name"]), [int(i) for i in op["inputs"]], [int(i) for i in op["outputs"]]) for op in listed]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return dict(
-            unknown, state="unproven", reason=clean("this runtime does not list its operations: %r" % error, 1000)
-        )
-    plain = [node for node in nodes if node[0] != _DELEGATE]
-    partitions = [node for node in nodes if node[0] == _DELEGATE]
-    counts = {"partitions": len(partitions), "nodes": len(plain), "delegated_nodes": _covered(plain, partitions)}
-    if not partitions:
-        return dict(counts, state="absent", name=None, reason="no operation of this model was taken by a delegate")
-    return dict(counts, state="engaged", name=_XNNPACK, reason=None)
-
-
-def _covered(nodes: List[Tuple[str, List[int], List[int]]], partitions: List[Tuple[str, List[int], List[int]]]) -> int:
-    """Nodes inside of partitions: those met on the way back from a partition's outputs to its inputs."""
-    producers = {tensor: index for index, node in enumerate(nodes) for tensor in node[2]}
-    covered: Set[int] = set()
-    for _, inputs, outputs in partitions:
-        border, waiting = set(inputs), list(outputs)
-        while waiting:
-            tensor = waiting.pop()
-            index = producers.get(tensor)
-            if tensor in border or index is None or index in covered:
-                continue
-            covered.add(index)
-            waiting.extend(nodes[index][1])
-    return len(covered)
+        return delegation.unproven(clean("this runtime does not list its operations: %r" % error, 1000))
+    return delegation.of_operations(nodes, said)

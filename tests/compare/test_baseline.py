@@ -93,17 +93,32 @@ def test_another_runtime_blocks_unless_it_is_the_axis(tmp_path: Path) -> None:
 def test_conditions_that_differ_are_named(tmp_path: Path) -> None:
     base = make_result(tmp_path, 0, 40, write=False)
     other = tagged(
-        make_result(tmp_path, 1, 20, write=False, threads="4"),
-        board_kernel="6.12",
-        state_governor="performance",
-        artifact_sha256="ab" * 32,
+        make_result(tmp_path, 1, 20, write=False, threads="4"), board_kernel="6.12", artifact_sha256="ab" * 32
     )
     row = compare(make_sweep(tmp_path), [base, other], "threads:1").frame.set_index("number").loc[1]
-    assert row["change_differs"] == "kernel, governor, artifact"
+    assert row["change_differs"] == "kernel, artifact"
     assert "baseline on another kernel (6.6.31+rpt-rpi-v8)" in row["change_note"]
     axes = {**other.axes, "threads": "1", "optimization": "int8"}
     row = compare(make_sweep(tmp_path), [base, replace(other, axes=axes)]).frame.set_index("number").loc[1]
-    assert row["change_differs"] == "kernel, governor"  # another optimization is another artifact
+    assert row["change_differs"] == "kernel"  # another optimization is another artifact
+
+
+def test_controls_that_differ_leave_no_comparison(tmp_path: Path) -> None:
+    base = make_result(tmp_path, 0, 40, write=False)
+    other = make_result(tmp_path, 1, 20, write=False, optimization="int8")
+    sweep = make_sweep(tmp_path)
+    for tags, note in (
+        ({"state_governor": "performance"}, "another governor (performance, baseline ondemand)"),
+        ({"state_tuning": "MAXN"}, "another tuning (MAXN, baseline not known)"),
+        ({"runtime_threads": "4"}, "another threads (4, baseline 1)"),
+    ):
+        row = compare(sweep, [base, tagged(other, **tags)]).frame.set_index("number").loc[1]
+        assert row["change_note"] == note and row.isna()["change_ratio"] and row["change_outcome"] is None
+    both = compare(sweep, [tagged(base, state_tuning="MAXN"), tagged(other, state_tuning="MAXN")]).frame
+    assert both["change_significant"].sum() == 1
+    pi5 = tagged(make_result(tmp_path, 2, 20, write=False, device="pi5"), state_governor="schedutil")
+    row = compare(sweep, [base, pi5], "device:pi4").frame.set_index("number").loc[2]
+    assert row["change_significant"] and row["change_differs"] == "governor", "another kind of board was asked for"
 
 
 def test_night_to_night(tmp_path: Path) -> None:

@@ -42,7 +42,26 @@ def test_change_against_the_baseline(tmp_path: Path) -> None:
     assert frame.loc["int8", "change_low"] < 0.5 < frame.loc["int8", "change_high"]
     assert frame.loc["int8", "change_significant"]
     assert not frame.loc["float16", "change_significant"]
-    assert frame.loc["float16", "change_note"] == "no significant difference"
+    float16 = frame.loc["float16"]
+    assert float16["change_outcome"] == "same"
+    assert float16["change_note"] == "no significant difference: the same within 0.7 %"
+    assert frame.loc["int8", "change_outcome"] == "different" and frame.loc["int8", "change_note"] == ""
+
+
+def test_all_pairs_of_a_report_are_tested_together(tmp_path: Path) -> None:
+    sweep, made = make_sweep(tmp_path), cells(tmp_path, *((f"o{n}", 40.0) for n in range(30)))
+    steady = [40.0, 40.8, 39.2]
+    for n, result in enumerate(made):
+        assert result.measurement is not None
+        medians = tuple(value * (1.05 if n == 1 else 1) for value in steady)
+        made[n] = replace(result, measurement=replace(result.measurement, process_medians_ms=medians))
+    two = compare(sweep, made[:2], "o0").frame.set_index("number").loc[1]
+    all_of_them = compare(sweep, made, "o0").frame.set_index("number").loc[1]
+    assert two["change_ratio"] == all_of_them["change_ratio"] == pytest.approx(1.05)
+    assert all_of_them["change_p"] < two["change_p"], "29 other cells say how far processes are apart"
+    assert all_of_them["change_p_adjusted"] == pytest.approx(29 * all_of_them["change_p"])
+    assert not two["change_significant"] and two["change_outcome"] == "undecided" and two["change_processes"] > 3
+    assert f"{two['change_processes']:.0f} processes would decide" in two["change_note"]
 
 
 def test_only_cells_under_the_same_controls_are_compared(tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def test_arguments_of_a_factory_are_plain_data(tmp_path: Path) -> None:
         ("device.port=99999", ["device.port", "1 to 65535"]),
         ("device.hosts=[]", ["device.hosts", "at least one entry"]),
         ("device.workdir=relative", ["device.workdir", "absolute path"]),
+        ("device.cpus=[1,1]", ["device.cpus", "each once"]),
+        ("device.cpus=[-1]", ["device.cpus", "from 0 to 4095"]),
+        ("device.tune.governor=Performance", ["device.tune.governor", "small letters"]),
+        ("device.tune.power_mode=../x", ["device.tune.power_mode", "letters, digits"]),
+        ("device.tune.fan=101", ["device.tune.fan", "0 to 100"]),
         ("model=file", ["model.path", "file.yaml", "model.path=/models/mine.tflite"]),
         ("model.path=/x.tflite", ["model.path", "use model=file"]),
         ("model=factory", ["model.factory", "factory.yaml", "package.module:function"]),
@@ -91,6 +96,20 @@ def test_a_wrong_value_is_explained(tmp_path: Path, override: str, words: list[s
         jobs(tmp_path, [override])
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["device=pi4", "device.cpus=[3,4]"], ["device.cpus", "from 0 to 3, since device.cores is 4"]),
+        (["device.tune.jetson_clocks=true", "device.tune.cpu_mhz=1500"], ["device.tune.cpu_mhz", "jetson_clocks"]),
+        (["device.cool_to_c=50", "scenario.cool_down_s=200"], ["scenario.timeout_s", "600 s to cool down"]),
+    ],
+)
+def test_values_that_do_not_go_together(tmp_path: Path, overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs(tmp_path, overrides)
+    assert all(word in str(caught.value) for word in words)
 
 
 def test_all_problems_of_all_cells_are_listed_at_once(tmp_path: Path) -> None:

@@ -91,6 +91,14 @@ def test_more_threads_than_cores_are_skipped() -> None:
     assert too_many.recipe is None
 
 
+def test_more_threads_than_cpus_to_run_on_are_skipped() -> None:
+    made = cell(0, "a")
+    device = replace(made.settings.device, cores=4, cpus=[2, 3])
+    fits, too_many = plan([with_settings(replace(made, number=n), device=device, threads=n) for n in (2, 3)]).entries
+    assert fits.skipped is None
+    assert too_many.skipped == "threads 3 is more than the CPUs it may use: 2, 3 (device.cpus)"
+
+
 def test_a_runtime_that_does_not_execute_the_format_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RUNTIME_FORMATS, "litert", ("other",))
     made = cell(0, "a")

@@ -28,14 +28,16 @@ def digits() -> Cell:
     return jobs(Path("/nonexistent"), ["model=digits"])[0].cell
 
 
-def cell(number: int, *hosts: str, machine: str | None = None, quantization: str = "none") -> Cell:
+def cell(number: int, *hosts: str, machine: str | None = None, quantization: str = "none", interleave: int = 1) -> Cell:
     settings = digits().settings
     device = replace(settings.device, name=hosts[0], hosts=list(hosts), machine=machine)
     optimization = replace(
         settings.optimization, name=quantization, steps=[] if quantization == "none" else [quantization]
     )
     return replace(
-        digits(), number=number, settings=replace(settings, device=device, optimization=optimization, seed=number)
+        digits(),
+        number=number,
+        settings=replace(settings, device=device, optimization=optimization, seed=number, interleave=interleave),
     )
 
 
@@ -63,7 +65,14 @@ def come(desk: Desk, lane: list[Berth]) -> Berth:
 def take(desk: Desk, lane: list[Berth]) -> Entry:
     move = desk.next(lane)
     assert move is not None and move[1] is not None, move
-    return move[1]
+    return move[1].entry
+
+
+def through(desk: Desk, berth: Berth) -> None:
+    """The cell whose turn it was has its result."""
+    (one,) = berth.rota.cells
+    desk.finish(berth, one)
+    desk.settle(berth)
 
 
 def in_background(desk: Desk, lane: list[Berth]) -> tuple[threading.Thread, list[object]]:
@@ -81,7 +90,7 @@ def test_the_longest_first_then_the_order_of_the_matrix() -> None:
     berth, numbers = come(desk, lane), []
     for _ in all_entries:
         numbers.append(take(desk, lane).cell.number)
-        desk.settle(berth)
+        through(desk, berth)
     assert numbers == [1, 3, 2, 0]
     assert desk.next(lane) is None
 
@@ -107,7 +116,7 @@ def test_an_open_session_is_kept_while_its_board_has_something_to_do() -> None:
     assert berth.board.name == "b"
     for _ in range(2):
         numbers.append(take(desk, lane).cell.number)
-        desk.settle(berth)
+        through(desk, berth)
     assert numbers == [1, 3]
     desk.closed(berth)
     assert come(desk, lane).board.name == "a"

@@ -111,6 +111,9 @@ def session_class(world: World, away: set[str]) -> type:
             if self.opened:
                 self.gone()
 
+        def news(self) -> list[str]:
+            return []
+
         def lacks(self, *_: object) -> bool:
             return False
 

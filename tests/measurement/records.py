@@ -167,6 +167,7 @@ def make_record(
                 "partitions": 1,
                 "nodes": 66,
                 "delegated_nodes": 66,
+                "placement": [{"provider": "XNNPACK", "nodes": 66}],
                 "reason": None,
             },
         },

@@ -12,6 +12,8 @@ from orchestrator import verdict
 from orchestrator.device import PowerProfile
 from orchestrator.errors import MeasurementError
 from orchestrator.measurement import Measurement, measure
+from orchestrator.measurement.operators import Operator, operators
+from orchestrator.report.operators import section
 from remote.contract import check_record
 from tests.measurement.records import (
     FACTS,
@@ -60,9 +62,11 @@ def test_grouped_calls_are_divided_and_have_no_percentiles() -> None:
 
 
 def test_few_runs_publish_no_high_percentile() -> None:
-    got = make_measurement(runs=20)
-    assert "latency/p90_ms" in got.metrics
-    assert got.missing["latency/p95_ms"] == "60 runs, 93 needed"
+    got = make_measurement(runs=60)
+    assert got.metrics["latency/p90_low_ms"] < got.metrics["latency/p90_ms"] < got.metrics["latency/p90_high_ms"]
+    assert got.uncertainty["latency/p90_ms"].n == 3, "of the processes, not of the calls"
+    for name in ("p95_ms", "p95_low_ms", "p95_high_ms"):
+        assert got.missing[f"latency/{name}"] == "60 runs in a process, 93 needed"
 
 
 def test_measured_energy_and_its_uncertainty() -> None:
@@ -172,7 +176,8 @@ def judged(**changes: object) -> verdict.Verdict:
 
 
 def test_a_calm_run_is_valid() -> None:
-    assert make_measurement().verdict == verdict.Verdict("valid")
+    not_told_by_a_pi = ("over_current_events", "throttle_events", "clock_low_share", "gate_excess_c")
+    assert make_measurement().verdict == verdict.Verdict("valid", (), (*not_told_by_a_pi, "sanity_ratio"))
 
 
 def test_what_the_board_does_not_tell_is_said() -> None:
@@ -237,3 +242,20 @@ def test_on_what_an_artifact_was_calibrated() -> None:
     tags = measure(make_record(), manifest=manifest, power=PI4_POWER, cores=4).tags
     assert tags["artifact.calibration"] == "100 samples: seeded noise" and tags["artifact.notes"] == note
     assert not any(key.startswith("artifact.") and key != "artifact.sha256" for key in make_measurement().tags)
+
+
+def test_operators_are_added_up_and_the_longest_comes_first() -> None:
+    rows = [("Conv", "XNNPACK", 2, 3_000_000), ("Softmax", None, 1, 4_000_000), ("Conv", "XNNPACK", 1, 9_000_000)]
+    profile = {
+        "tool": "a profiler",
+        "runs": 4,
+        "operators": [{"type": t, "provider": p, "count": c, "total_ns": ns} for t, p, c, ns in rows],
+    }
+    assert operators(profile) == [
+        Operator("Conv", "XNNPACK", 3, 3.0, 0.75),
+        Operator("Softmax", "not told", 1, 1.0, 0.25),
+    ]
+    page = section({"profile": profile, "profile_reason": None})
+    assert page.index("Conv") < page.index("Softmax") and "75.0 %" in page and "not how long a call takes" in page
+    assert "&lt;b&gt;" in section({"profile": None, "profile_reason": "the profiler failed: <b>"})
+    assert section({"profile": None, "profile_reason": "not asked for: profile_runs is 0"}) == ""

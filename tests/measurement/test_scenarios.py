@@ -75,7 +75,7 @@ def test_the_board_may_say_it_before_the_latency_does() -> None:
     assert got.metrics["sustained/time_to_throttle_s"] == 2.0
     assert "firmware" in got.tags["sustained.throttled_by"]
     record = under_load(20.1)
-    record["state"]["pinned_mhz"] = 1500.0
+    record["state"]["pinned_mhz"] = [1500.0] * 4
     record["state"]["samples"][3]["cpu_mhz"] = [1300.0] * 4
     assert "clock" in measured(record, SUSTAINED).tags["sustained.throttled_by"]
     record = under_load(20.1)

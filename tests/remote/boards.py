@@ -48,10 +48,12 @@ def install(target: Path, python: str, *packages: str) -> Path:
 class Attached:
     """A controller's end of the stream."""
 
-    def __init__(self, board: Board, session: str, wait_s: float = 0.0, linger_s: float = 180.0) -> None:
+    def __init__(
+        self, board: Board, session: str, wait_s: float = 0.0, linger_s: float = 180.0, root: Path = Path("/")
+    ) -> None:
         command = [board.python, "-I", "-S", str(board.program), "attach", "--workdir", str(board.workdir)]
         command += ["--hold", board.hold, "--session", session, "--wait", str(wait_s), "--linger", str(linger_s)]
-        command += ["--holder", json.dumps({"user": "ann", "host": "desk"})]
+        command += ["--holder", json.dumps({"user": "ann", "host": "desk"}), "--root", str(root)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.number = 0
         self.buffer = b""

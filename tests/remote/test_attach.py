@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from remote import hold
+from remote.contract import CONTRACT
 from tests.remote.boards import Attached, Board, eventually
 
 
@@ -40,7 +41,7 @@ def test_who_waits_is_heard_and_nothing_said_meanwhile_is_lost(board: Board) -> 
         if len(answers) == 2:
             break
     assert [answer["id"] for answer in answers] == [1, 2]
-    assert answers[0]["ok"]["contract"] == 1
+    assert answers[0]["ok"]["contract"] == CONTRACT
     assert answers[1]["error"]["type"] == "UnknownJob"
 
 
@@ -85,7 +86,7 @@ def test_without_waiting_all_may_be_said_at_once(board: Board) -> None:
     client.send("release")
     assert client.process.stdin is not None
     client.process.stdin.close()
-    assert client.line()["ok"]["contract"] == 1
+    assert client.line()["ok"]["contract"] == CONTRACT
     assert client.line() == {"id": 2, "ok": {}}
 
 

@@ -18,7 +18,6 @@ from remote import benchmark, timing
 from remote.benchmark import _fitting as fitting
 from remote.contract import check_record, parse_record
 from remote.inputs import seeded
-from remote.runtimes.tflite import delegation
 from tests.remote.boards import Board
 from tests.remote.test_contract import RECORD
 from tests.remote.test_power import ina3221_hwmon, rapl
@@ -110,6 +109,8 @@ def test_how_much_a_delegate_took(
     assert delegate["requested"] == xnnpack
     assert delegate["name"] == ("XNNPACK" if state == "engaged" else None)
     assert (delegate["reason"] is None) == (state == "engaged")
+    held = {where["provider"]: where["nodes"] for where in delegate["placement"]}
+    assert held == {k: v for k, v in {"XNNPACK": delegated, "built-in kernels": nodes - delegated}.items() if v}
 
 
 def test_a_required_delegate_that_does_not_engage_fails(ready: Board) -> None:
@@ -117,14 +118,6 @@ def test_a_required_delegate_that_does_not_engage_fails(ready: Board) -> None:
     assert error["type"] == "DelegateNotEngaged"
     assert error["phase"] == "load"
     assert "XNNPACK was required" in error["message"]
-
-
-def test_a_runtime_that_does_not_tell_is_unproven() -> None:
-    class Silent:
-        pass
-
-    assert delegation(Silent())["state"] == "unproven"
-    assert delegation(Silent())["partitions"] is None
 
 
 @pytest.mark.parametrize("data", [b"", b"no model at all", b"\x1c\x00\x00\x00TFL3" + bytes(100)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from remote.board import State
+from remote import process
+from remote.board import REASONS, State
+from remote.load import involuntary_switches
+
+NOT_OF_A_PI = {"gpu_mhz", "fan_rpm", "over_current", "throttle_events"}
 
 
 def write(path: Path, value: object) -> None:
@@ -35,7 +40,7 @@ def test_a_raspberry_pi(tmp_path: Path) -> None:
     assert sample["cpu_mhz"] == [600.0, 700.0, 800.0, 900.0]
     assert sample["governor"] == "ondemand"
     assert sample["throttled"] == 0x50005
-    assert state.missing == {}
+    assert set(state.missing) == NOT_OF_A_PI | {"pinned_mhz"}
 
 
 def test_samples_are_fresh(tmp_path: Path) -> None:
@@ -61,7 +66,86 @@ def test_what_is_missing_is_null_with_a_reason(tmp_path: Path) -> None:
     state.fire()
     sample = state.samples[0]
     assert [sample[key] for key in ("temperature_c", "cpu_mhz", "governor", "throttled")] == [None] * 4
-    assert set(state.missing) == {"temperature_c", "cpu_mhz", "governor", "throttled"}
+    assert set(state.missing) == {*REASONS, "pinned_mhz"}
+    assert [sample[key] for key in REASONS] == [None] * len(REASONS)
+
+
+def jetson(root: Path) -> None:
+    """Paths and names as on an Orin Nano with JetPack 6."""
+    for cpu in range(2):
+        clocks(root, cpu, "schedutil", 729600, 1510400, driver="tegra194")
+    write(root / "class/devfreq/17000000.gpu/cur_freq", 624750000)
+    write(root / "class/hwmon/hwmon0/name", "pwm_tach")
+    write(root / "class/hwmon/hwmon0/rpm", 2890)
+    write(root / "class/hwmon/hwmon3/name", "soctherm_oc")
+    for alarm, count in enumerate((0, 2, 5), 1):
+        write(root / f"class/hwmon/hwmon3/oc{alarm}_event_cnt", count)
+
+
+def clocks(root: Path, cpu: int, governor: str, low: int, high: int, *, driver: str = "cpufreq-dt") -> None:
+    values = {"governor": governor, "min_freq": low, "max_freq": high, "cur_freq": low, "driver": driver}
+    for name, value in {**values, "setspeed": high if governor == "userspace" else "<unsupported>"}.items():
+        write(root / f"devices/system/cpu/cpu{cpu}/cpufreq/scaling_{name}", value)
+
+
+def test_a_jetson(tmp_path: Path) -> None:
+    jetson(tmp_path)
+    state = State(str(tmp_path))
+    state.fire()
+    (sample,) = state.samples
+    assert (sample["gpu_mhz"], sample["fan_rpm"], sample["over_current"]) == (624.75, 2890, 7)
+    assert not set(state.missing) & {"gpu_mhz", "fan_rpm", "over_current"}
+
+
+def test_the_throttle_counts_of_an_x86_cpu(tmp_path: Path) -> None:
+    for cpu in range(2):
+        folder = tmp_path / f"devices/system/cpu/cpu{cpu}/thermal_throttle"
+        write(folder / "core_throttle_count", 3 + cpu)
+        write(folder / "package_throttle_count", 100)
+    state = State(str(tmp_path))
+    state.fire()
+    assert state.samples[0]["throttle_events"] == 107
+
+
+@pytest.mark.parametrize(
+    ("driver", "governor", "low", "high", "mhz"),
+    [
+        ("cpufreq-dt", "performance", 600000, 1800000, 1800.0),
+        ("cpufreq-dt", "ondemand", 1500000, 1500000, 1500.0),
+        ("cpufreq-dt", "userspace", 600000, 1800000, 1800.0),
+        ("cpufreq-dt", "ondemand", 600000, 1800000, None),
+        ("intel_pstate", "performance", 800000, 4700000, None),
+        ("amd-pstate-epp", "performance", 3000000, 3000000, None),
+    ],
+)
+def test_which_clocks_are_pinned(
+    tmp_path: Path, driver: str, governor: str, low: int, high: int, mhz: float | None
+) -> None:
+    for cpu in range(11):
+        clocks(tmp_path, cpu, governor, low, high, driver=driver)
+    assert State(str(tmp_path)).pinned_mhz == ([mhz] * 11 if mhz else None)
+    one = [mhz if cpu == 10 else None for cpu in range(11)]
+    assert State(str(tmp_path), cpus=[10]).pinned_mhz == (one if mhz else None)
+
+
+def test_the_switches_of_a_process_are_those_of_all_its_threads(tmp_path: Path) -> None:
+    for thread, count in ((7, 5), (8, 37)):
+        said = f"Name:\tx\nvoluntary_ctxt_switches:\t9\nnonvoluntary_ctxt_switches:\t{count}"
+        write(tmp_path / f"7/task/{thread}/status", said)
+    assert involuntary_switches(str(tmp_path), 7) == 42
+    assert involuntary_switches(str(tmp_path), 8) is None
+    assert involuntary_switches("/proc", os.getpid()) is not None
+
+
+@pytest.mark.parametrize("cpus", [[4000], [0, 4000]])
+def test_cpus_that_are_not_there_are_refused(cpus: list[int]) -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        with pytest.raises(process.ImpossibleCpus, match=r"device\.cpus asks for CPU .*4000"):
+            process.pinned_to(cpus)
+    finally:
+        os.sched_setaffinity(0, before)
+    assert process.pinned_to([]) == sorted(before)
 
 
 def test_our_own_load_is_told_from_others() -> None:

@@ -98,6 +98,7 @@ RECORD: dict[str, Any] = {
             "partitions": 1,
             "nodes": 5,
             "delegated_nodes": 5,
+            "placement": [{"provider": "XNNPACK", "nodes": 5}],
             "reason": None,
         },
     },

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from remote import bundle
+from remote import facts as script
 from remote.contract import FACTS_SENTINEL
 from tests.remote.boards import old_python
 
@@ -35,6 +36,9 @@ KEYS = {
     "hostname",
     "uid",
     "governor",
+    "power_mode",
+    "isolated_cpus",
+    "firmware",
     "blobs",
     "envs",
 }
@@ -69,6 +73,29 @@ def test_it_makes_the_folders_and_lists_what_is_whole(tmp_path: Path) -> None:
     found = facts(sys.executable, {"workdir": str(workdir)})
     assert found["blobs"] == ["abc"]
     assert found["uid"] == os.getuid()
+
+
+@pytest.mark.parametrize(
+    ("files", "mode", "firmware"),
+    [
+        (
+            {
+                "/var/lib/nvpmodel/status": "pmode:0002 fmode:quiet",
+                "/etc/nvpmodel.conf": "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=2 NAME=15W >",
+                "/etc/nv_tegra_release": "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref",
+            },
+            "15W",
+            "L4T 35.4.1",
+        ),
+        ({"/proc/device-tree/chosen/bootloader/version": "fd5a5a8"}, None, "fd5a5a8"),
+        ({}, None, None),
+    ],
+)
+def test_the_power_mode_and_the_firmware(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], mode: str | None, firmware: str | None
+) -> None:
+    monkeypatch.setattr(script, "read", files.get)
+    assert (script.power_mode(), script.firmware()) == (mode, firmware)
 
 
 def test_it_expands_the_home(tmp_path: Path) -> None:

@@ -33,19 +33,24 @@ def run(board: Board, model: Path, status: str = "done", **more: Any) -> dict[st
 
 def test_a_whole_measurement(able: Board, tmp_path: Path) -> None:
     model = small(tmp_path / "m.onnx")
-    record = run(able, model, processes=2, threads=2)
+    record = run(able, model, processes=2, threads=2, profile_runs=7)
     assert record["error"] is None
     assert (record["runtime"]["name"], record["runtime"]["threads"]) == ("onnxruntime", 2)
     assert record["inputs"] == [{"name": "image", "shape": [1, 3, 8, 8], "dtype": "float32"}]
     assert record["outputs"] == [{"name": "scores", "shape": [1, 4], "dtype": "float32"}]
     delegate = record["runtime"]["delegate"]
-    assert (delegate["state"], delegate["name"], delegate["nodes"]) == ("absent", None, None)
-    assert "no delegate" in delegate["reason"]
+    assert (delegate["state"], delegate["name"], delegate["nodes"]) == ("absent", None, 5)
+    assert delegate["placement"] == [{"provider": "CPUExecutionProvider", "nodes": 5}]
+    assert delegate["delegated_nodes"] == 0
     first, second = record["processes"]
     assert first["output_sha256"] == second["output_sha256"]
     assert first["output_finite"]
     assert len(first["invoke_ns"]) >= 10
     assert first["end_to_end_ns"]
+    assert (record["profile"]["tool"], record["profile"]["runs"]) == ("ONNX Runtime profiler", 7)
+    operators = {row["type"]: (row["provider"], row["count"]) for row in record["profile"]["operators"]}
+    assert operators["Softmax"] == ("CPUExecutionProvider", 1)
+    assert not list(able.workdir.rglob("profile*"))
     other = run(able, model, seed=1)["processes"][0]["output_sha256"]
     assert other != first["output_sha256"]  # what was set is what was computed on
 
@@ -59,7 +64,7 @@ def test_whole_numbers_and_an_output_whose_size_is_open(able: Board, tmp_path: P
 def test_a_required_delegate_is_not_there(able: Board, tmp_path: Path) -> None:
     error = run(able, small(tmp_path / "m.onnx"), "failed", xnnpack="require")["error"]
     assert error["type"] == "DelegateNotEngaged"
-    assert "takes no delegate" in error["message"]
+    assert "XnnpackExecutionProvider was asked for, but the session has only CPUExecutionProvider" in error["message"]
 
 
 def test_what_is_no_model_and_what_is_open(able: Board, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_nothing_of_the_controller_is_in_the_program(program: Path, tmp_path: Pa
     assert digest == hashlib.sha256(program.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("module", ["attach", "supervise", "server", "benchmark", "worker", "power"])
+@pytest.mark.parametrize("module", ["attach", "supervise", "server", "benchmark", "worker", "profile", "power"])
 def test_real_3_8_imports_every_module(program: Path, module: str) -> None:
     code = f"import sys; sys.path.insert(0, {str(program)!r}); import remote.{module}"
     subprocess.run([str(old_python("3.8")), "-I", "-S", "-c", code], check=True)
@@ -48,12 +48,13 @@ def test_real_3_8_measures_with_tflite_runtime(tmp_path: Path, program: Path) ->
     install(board.workdir / "envs" / ("e" * 16), python, "tflite-runtime==2.14.0", "numpy<2")
     try:
         client = board.attach()
-        job = board.job(runtime="tflite_runtime", xnnpack="require")
+        job = board.job(runtime="tflite_runtime", xnnpack="require", profile_runs=2)
         client.ask("start", job=job)
         assert client.follow(job["run_id"])[-1]["event"]["status"] == "done"
         record = contract.parse_record((board.workdir / "jobs" / job["run_id"] / "record.json").read_bytes())
         assert record["runtime"]["python"].startswith("3.8.")
         assert record["runtime"]["delegate"]["delegated_nodes"] == 5
+        assert record["profile"] is None and "runtime=litert has one" in record["profile_reason"]
         assert client.ask("release")["ok"] == {}
     finally:
         board.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from remote import hold
+from remote.contract import CONTRACT
 from tests.remote.boards import Attached, Board, eventually
 
 HANG = "import time\ntime.sleep(600)\n"
@@ -52,7 +53,7 @@ def status(board: Board, run_id: str) -> dict[str, object]:
 def test_hello_and_release(board: Board) -> None:
     client = board.attach()
     hello = client.ask("hello")["ok"]
-    assert hello["contract"] == 1
+    assert hello["contract"] == CONTRACT
     assert hello["workdir"] == str(board.workdir)
     assert hello["pid"] == board.holder_pid()
     assert hello["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -74,7 +75,7 @@ def test_one_session_holds_the_board_and_others_are_told_who(board: Board) -> No
     assert said["holder"]["pid"] == board.holder_pid()
     assert "one" not in json.dumps(said["holder"])
     assert second.process.wait(5) == 75
-    assert first.ask("hello")["ok"]["contract"] == 1
+    assert first.ask("hello")["ok"]["contract"] == CONTRACT
 
 
 def test_ten_at_once_get_one_supervisor(board: Board) -> None:
@@ -129,7 +130,7 @@ def test_bad_requests_get_answers(board: Board) -> None:
     assert client.ask("cancel", run_id="never-was")["error"]["type"] == "UnknownJob"
     assert client.process.stdin is not None
     client.process.stdin.write(b"\xff\xfe garbage\n[1]\n")
-    assert client.ask("hello")["ok"]["contract"] == 1
+    assert client.ask("hello")["ok"]["contract"] == CONTRACT
 
 
 def test_adopt_and_unpack_over_the_stream(board: Board) -> None:
@@ -155,7 +156,7 @@ def test_cancel_kills_the_whole_group(board: Board) -> None:
     assert time.monotonic() - before < 6
     assert eventually(lambda: board.processes() == [board.holder_pid()])
     assert status(board, run_id)["status"] == "cancelled"
-    assert client.ask("hello")["ok"]["contract"] == 1
+    assert client.ask("hello")["ok"]["contract"] == CONTRACT
 
 
 def test_what_a_runtime_started_ends_with_the_job(board: Board) -> None:

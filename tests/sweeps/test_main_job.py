@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,16 @@ def test_a_matrix_on_the_local_board(lab: Lab) -> None:
     assert {p.name for p in done.sweep.glob("comparison.*")} == {
         f"comparison.{e}" for e in ("html", "png", "md", "csv", "parquet")
     }
-    files = {"config.yaml", "record.json", "log.txt", "result.json", "manifest.json", "delivered.json", ".hydra"}
+    files = {
+        "config.yaml",
+        "record.json",
+        "samples.parquet",
+        "log.txt",
+        "result.json",
+        "manifest.json",
+        "delivered.json",
+        ".hydra",
+    }
     assert files <= {p.name for p in (done.sweep / "0").iterdir()}
 
     stored = lab.runs()
@@ -117,6 +127,32 @@ def test_stored_sweeps_are_compared_again(lab: Lab) -> None:
     assert again.status == 0, again.text
     assert "int8" in again.text
     assert (lab.folder / "out" / "comparison.html").is_file()
+    stored = lab.last()
+    assert stored is not None
+    three_times_faster(stored / "1" / "result.json")
+    other = lab.finish(lab.start("reproduce", str(stored / "1"), "dry_run=true"))
+    assert (other.status, lab.last()) == (0, stored), other.text
+    new = lab.finish(lab.start("reproduce", f"{stored.name}:1"))
+    assert new.status == 3, new.text
+    assert "differs: +" in new.text and new.sweep != stored
+    (result,) = new.results()
+    assert result["cell_id"] == json.loads((stored / "1" / "result.json").read_text())["cell_id"]
+    assert new.sweep is not None
+    told = json.loads((new.sweep / "reproduction.json").read_text())
+    assert told["outcome"] == "differs" and told["low"] > 1.5
+    assert [one["differs"] for one in told["conditions"] if one["name"] in ("artifact", "runtime version")] == [
+        False
+    ] * 2
+    assert json.loads((new.sweep / "sweep.json").read_text())["reproduces"].endswith(":1")
+
+
+def three_times_faster(path: Path) -> None:
+    """As if the stored cell had been measured on a better day."""
+    data = json.loads(path.read_text())
+    measurement = data["measurement"]
+    measurement["process_medians_ms"] = [ms / 3 for ms in measurement["process_medians_ms"]]
+    measurement["verdict"]["level"] = "valid"
+    path.write_text(json.dumps(data))
 
 
 def test_compare_without_any_sweep_says_so(lab: Lab) -> None:

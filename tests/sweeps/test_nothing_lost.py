@@ -101,7 +101,7 @@ def test_a_supervisor_that_dies_costs_its_cell_and_no_other(lab: Lab, start_sshd
     os.kill(pid_of("supervise", str(workdir)), signal.SIGKILL)
     done = lab.finish(process)
     assert done.status == 2, done.text
-    assert [r["status"] for r in done.results()] == ["failed", "done"]
+    assert sorted(r["status"] for r in done.results()) == ["done", "failed"], "whichever had its turn"
     assert "Traceback" not in done.text
 
 

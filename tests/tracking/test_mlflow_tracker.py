@@ -75,7 +75,7 @@ def send(root: Path, sweep: Sweep, results: list[Result]) -> None:
 def test_a_sweep_in_mlflow(root: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     at = root / "multirun" / "a" / "b"
-    sweep = make_sweep(at)
+    sweep = replace(make_sweep(at), reproduces="earlier:3")
     done, failed = make_result(at, 0), make_failed(at, 1, optimization="int8")
     skipped = make_skipped(at, 2, "no wheels for it", device="zero")
     stopped = replace(make_failed(at, 3, model="digits"), status=INTERRUPTED, error=None, reason="Ctrl-C")
@@ -97,6 +97,7 @@ def test_a_sweep_in_mlflow(root: Path, capfd: pytest.CaptureFixture[str], caplog
     assert done.measurement is not None
     assert child.data.metrics == pytest.approx(done.measurement.metrics)
     assert child.data.params["delegate"] == "XNNPACK" and len(child.data.params) == 11
+    assert {run.data.tags["reproduces"] for run in (parent, child)} == {"earlier:3"}
     assert child.data.tags["verdict"] == "valid" and child.data.tags["weights"] == "random"
     assert child.info.run_name == "pi4/mobilenetv2/none"
     assert child.info.end_time - child.info.start_time == 15_000

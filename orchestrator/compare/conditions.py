@@ -1,0 +1,71 @@
+"""Under which conditions two cells were measured: controls have to match, covariates are named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.compare.baseline import Baseline
+from orchestrator.result import Result
+
+CONTROLS: Mapping[str, str] = {
+    "runtime.name": "runtime",
+    "runtime.threads": "threads",
+    "state.governor": "governor",
+    "state.tuning": "tuning",
+}
+"""Tags that must be the same, and what they are called. Not known on both sides is the same.
+
+Batch, input size, threads as asked for and the scenario are the same already: by them cells are put side by side.
+"""
+
+GIVEN: Mapping[str, tuple[str, ...]] = {
+    "runtime": ("runtime",),
+    "threads": ("threads",),
+    "device": ("governor", "tuning"),
+}
+"""Controls that differ along an axis because that was asked for: no two kinds of board have the same power modes."""
+
+COVARIATES: Mapping[str, str] = {
+    "runtime.version": "runtime version",
+    "board.os": "OS",
+    "board.kernel": "kernel",
+    "artifact.sha256": "artifact",
+}
+"""Tags that a comparison should not depend on, and what they are called where they do differ."""
+
+INHERENT: Mapping[str, tuple[str, ...]] = {
+    "device": ("board",),
+    "model": ("artifact",),
+    "optimization": ("artifact",),
+    "runtime": ("runtime version",),
+    "batch_size": ("artifact",),
+    "input_size": ("artifact",),
+}
+"""What differs along an axis by its nature."""
+
+
+def uncontrolled(result: Result, base: Result, baseline: Baseline) -> list[str]:
+    """Controls that are not the baseline's, each with both values; where there is one, there is no comparison."""
+    given = GIVEN.get(baseline.axis, ())
+    return [
+        f"another {name} ({own or 'not known'}, baseline {theirs or 'not known'})"
+        for name, (own, theirs) in _tags(result, base, CONTROLS).items()
+        if own != theirs and name not in given
+    ]
+
+
+def covariates(result: Result, base: Result, baseline: Baseline) -> dict[str, str]:
+    """Conditions that are not the baseline's, by their name, with the baseline's value in words."""
+    pairs = {"board": (result.board, base.board), **_tags(result, base, COVARIATES)}
+    if baseline.axis == "device":
+        pairs |= {name: both for name, both in _tags(result, base, CONTROLS).items() if name in GIVEN["device"]}
+    return {
+        name: f"{name} ({theirs[:12] if name == 'artifact' else theirs})"
+        for name, (own, theirs) in pairs.items()
+        if own and theirs and own != theirs and name not in INHERENT.get(baseline.axis, ())
+    }
+
+
+def _tags(result: Result, base: Result, names: Mapping[str, str]) -> dict[str, tuple[str | None, str | None]]:
+    ours, its = (one.measurement.tags if one.measurement else {} for one in (result, base))
+    return {name: (ours.get(tag), its.get(tag)) for tag, name in names.items()}

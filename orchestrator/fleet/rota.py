@@ -1,0 +1,115 @@
+"""The cells that take turns on one board, one process at a time, and how far each has come."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from orchestrator.errors import MeasurementError
+from orchestrator.fleet.plan import Entry
+from orchestrator.measurement import per_process_ms
+from orchestrator.session import Outcome
+
+
+@dataclass(eq=False, slots=True)
+class Underway:
+    """A cell that a board has begun: ``parts`` are the records of its processes so far."""
+
+    entry: Entry
+    turn: int = 1  # processes to run when it is next
+    extra: int = 0  # processes beyond those of the scenario
+    asked: bool = False  # for more processes, once
+    parts: list[Outcome] = field(default_factory=list)
+    started_s: float | None = None
+    busy_s: float = 0.0
+
+    @property
+    def wanted(self) -> int:
+        """Processes of the whole cell."""
+        return self.entry.cell.settings.scenario.processes + self.extra
+
+    @property
+    def done(self) -> int:
+        return sum(len(part.record["processes"]) for part in self.parts)
+
+    @property
+    def complete(self) -> bool:
+        """All its processes have run; whether more are wanted is another question."""
+        return self.done >= self.wanted
+
+    @property
+    def compared_ms(self) -> tuple[float, ...]:
+        """One value per process so far, as the report will compare them."""
+        processes = [process for part in self.parts for process in part.record["processes"]]
+        return per_process_ms(processes, self.entry.cell.settings.scenario.mode)
+
+    def add(self, part: Outcome) -> None:
+        """Take the record of one more turn.
+
+        After a reboot of the board the cell begins again: its clocks and counters do too, and what was measured under
+        another boot is another condition.
+
+        Raises MeasurementError where the runtime is not the one of the earlier turns.
+        """
+        first = self.parts[0].record if self.parts else part.record
+        if part.record.get("error") is None and part.record.get("boot_id") != first.get("boot_id"):
+            self.parts.clear()
+        elif part.record.get("error") is None and part.record.get("runtime") != first.get("runtime"):
+            raise MeasurementError(
+                "the runtime on the board changed between two processes of the cell",
+                hint="let nobody install packages on it while it measures",
+            )
+        else:
+            self.parts.append(part)
+
+
+class Rota:
+    """Rounds, in each of which every cell has one turn, in an order drawn anew.
+
+    A drift of the board, or a neighbour's work for some minutes, so hits all cells alike instead of whichever was
+    measured just then (random interleaving, as google/benchmark has it). Who comes later joins the next round.
+    """
+
+    def __init__(self, seed: str = "") -> None:
+        self._chance = random.Random(seed)  # a text is hashed the same on every machine
+        self._round: deque[Underway] = deque()
+        self._last: Underway | None = None
+        self.cells: list[Underway] = []
+
+    @property
+    def between_rounds(self) -> bool:
+        return not self._round
+
+    @property
+    def running(self) -> list[Underway]:
+        """The cells that have processes to run."""
+        return [one for one in self.cells if not one.complete]
+
+    def add(self, entry: Entry) -> None:
+        """One more cell, from the next round on."""
+        self.cells.append(Underway(entry))
+
+    def next(self, to_the_end: bool) -> Underway:
+        """Whose turn it is. A cell that is alone, ``to_the_end``, runs all its processes in one."""
+        if not self._round:
+            running = self.running
+            order = self._chance.sample(running, len(running))
+            if len(order) > 1 and order[0] is self._last:
+                order.append(order.pop(0))  # never twice in a row
+            self._round.extend(order)
+        self._last = one = self._round.popleft()
+        one.turn = max(1, one.wanted - one.done) if to_the_end and len(self.running) == 1 else 1
+        return one
+
+    def remove(self, one: Underway) -> None:
+        """It has its result."""
+        self.cells.remove(one)
+        if one in self._round:
+            self._round.remove(one)
+
+    def clear(self) -> list[Entry]:
+        """Give all cells back; what was measured of them stays in their folders."""
+        entries = [one.entry for one in self.cells]
+        self.cells, self._round = [], deque()
+        return entries

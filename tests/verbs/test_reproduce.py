@@ -1,0 +1,119 @@
+"""``reproduce``: which cell is meant, whether two results agree, and under which conditions they were had."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator import app
+from orchestrator.agreement import AGREES, DIFFERS, UNDECIDED, agreement
+from orchestrator.conditions import conditions
+from orchestrator.errors import ConfigError
+from orchestrator.measurement import Measurement
+from orchestrator.reproduce import root_of, side_by_side
+from orchestrator.result import Sweep
+from orchestrator.stored_cell import find_cell
+from orchestrator.verdict import Verdict
+from tests.measurement.records import make_failed, make_measurement, make_result, make_skipped
+
+RUN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two sweeps: one of a cell, then one of a done, a failed and a skipped cell, of which the first was delivered."""
+    for name, started in (("a", 1.0), ("b", 2.0)):
+        at = tmp_path / "multirun" / "day" / name
+        Sweep(f"s-{name}", at, started, status="finished").write()
+        make_result(at, 0, 40.0, sweep_id=f"s-{name}")
+    make_failed(at, 1, sweep_id="s-b")
+    make_skipped(at, 2, "no float source", sweep_id="s-b")
+    (at / "0" / "delivered.json").write_text(json.dumps({"uri": "x", "run_id": RUN}))
+    for folder in (at / "2", at):  # a skipped cell is listed on the run of its sweep
+        (folder / "delivered.json").write_text(json.dumps({"uri": "x", "run_id": RUN[::-1]}))
+    return tmp_path
+
+
+def test_a_cell_by_any_of_its_names(root: Path) -> None:
+    folder = root / "multirun" / "day" / "b" / "0"
+    for name in ("s-b:0", "last:0", str(folder), "multirun/day/b/0", "b:0", RUN, RUN[:8]):
+        cell = find_cell(root, name)
+        assert (cell.folder, cell.run_id, cell.name) == (folder, RUN, "s-b:0"), name
+    for name in ("s-a", "a", "s-a:0"):
+        assert find_cell(root, name).name == "s-a:0"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("s-b:9", r"has no cell 9 \(which one: s-b:0 pi4/mobilenetv2/none"),
+        ("last", r"has 3 cells \(which one: s-b:0"),
+        ("s-b:1", "no result to compare with: failed: ConnectionFailed"),
+        ("s-b:2", "no result to compare with: skipped: no float source"),
+        (RUN[::-1], "is that of a whole sweep"),
+        ("f" * 32, "no stored cell under .* is called"),
+        ("nothing", "no stored cell under .* is called"),
+        ("nothing:0", "there is no sweep 'nothing'"),
+    ],
+)
+def test_no_such_cell(root: Path, name: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        find_cell(root, name)
+
+
+def test_refused_before_anything_runs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, says in (
+        (["s-b:0", "threads=2"], "would change what is measured"),
+        (["s-b:0"], "is no configuration of a cell"),  # a stored file of four words
+        (["s-b:1", f"root={root}"], "no result to compare with"),
+        (["s-b:0", "root="], "root= names no folder"),
+        (["device.hosts=[a]"], "which stored cell?"),
+    ):
+        given = [*words, *([] if any(w.startswith("root") for w in words) else [f"root={root}"])]
+        assert app.run(["reproduce", *given]) == 1
+        assert says in capsys.readouterr().err
+    assert root_of([], root) == root_of([f"root='{root}'"], Path("/elsewhere")) == root
+
+
+def of(medians_ms: list[float], verdict: str = "valid") -> Measurement:
+    return dataclasses.replace(
+        make_measurement(), process_medians_ms=tuple(medians_ms), verdict=Verdict(verdict, ("it was hot",))
+    )
+
+
+def test_whether_two_results_agree() -> None:
+    stored = of([10.0, 10.1, 9.9, 10.05, 9.95])
+    same = agreement(stored, of([10.1, 9.9, 10.0, 9.97, 10.02]))
+    assert same.outcome == AGREES and "95 % interval -" in same.why and same.ratio == pytest.approx(1, abs=0.01)
+    slower = agreement(stored, of([11.2, 11.3, 11.1, 11.25, 11.15]))
+    assert slower.outcome == DIFFERS and slower.why.startswith("+12.0 % (95 % interval +")
+    assert agreement(of([11.2, 11.3, 11.1]), stored).why.startswith("-10.7 %")
+    coarse = agreement(stored, of([8.0, 12.0, 10.0]))
+    assert coarse.outcome == UNDECIDED and "does not rule out a difference of 10 %" in coarse.why
+    assert agreement(stored, of([10.0])).outcome == UNDECIDED
+    hot = agreement(stored, of([10.0, 10.0, 10.0], "invalid"))
+    assert (hot.outcome, hot.why) == (UNDECIDED, "the new result is invalid: it was hot")
+
+
+def test_which_conditions_differ(tmp_path: Path) -> None:
+    then = make_result(tmp_path, 0, write=False)
+    m = then.measurement
+    assert m is not None
+    tags = {**m.tags, "board.kernel": "9.9", "state.tuned": "performance"}
+    metrics = {**m.metrics, "state/temperature_start_c": m.metrics["state/temperature_start_c"] + 9}
+    metrics["state/cpu_mean_mhz"] *= 1.01
+    now = dataclasses.replace(then, board="pi4-02", measurement=dataclasses.replace(m, tags=tags, metrics=metrics))
+    found = {one.name: one for one in conditions(then, now, ({"orchestrator": "0.1.0"}, {"orchestrator": "0.2.0"}))}
+    differing = {name for name, one in found.items() if one.differs}
+    assert differing == {"board", "kernel", "state.tuned", "temperature at the start", "orchestrator"}
+    assert (found["state.tuned"].then, found["state.tuned"].now) == (None, "performance")
+    assert {"artifact", "runtime version", "NumPy", "Python", "OS", "governor", "mean clock", "verdict"} <= found.keys()
+    texts = [
+        "".join(p if isinstance(p, str) else p[0] for p in line)
+        for line in side_by_side(then, now, list(found.values()))
+    ]
+    marked = [number for number, text in enumerate(texts) if text.startswith("*")]
+    assert marked == list(range(3, 3 + len(differing))) and len(texts) == 3 + len(found)
