@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cell_cost, cross_check, first_byte, fleet, invoke_pairs, sampler, statistics
+from benchmarks import cell_cost, cross_check, first_byte, fleet, invoke_pairs, sampler, statistics, timing_loop
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "first_byte": first_byte.run,
     "cell_cost": cell_cost.run,
     "invoke_pairs": invoke_pairs.run,
+    "timing_loop": timing_loop.run,
     "cross_check": cross_check.run,
     "sampler": sampler.run,
     "fleet": fleet.run,

@@ -61,7 +61,7 @@ def deployed(*overrides: str) -> Iterator[Bench]:
     with LocalServer() as server:
         workshop = Workshop(Program.built(cache_directory()), cache_directory(), "benchmark", server)
         session = Session(Board(s.device, LOCAL), workshop, threading.Event())
-        session.open(lambda _: None, 0.0)
+        session.open(lambda _: None, wait_s=300.0)
         try:
             session.deploy(wanted, artifact, lambda _: None)
             yield Bench(session, wanted, artifact)
