@@ -57,7 +57,7 @@ class Run:
     @property
     def cells_a_second(self) -> float:
         spans = [(result["started_s"], result["ended_s"]) for result in self.done]
-        return len(spans) / (max(end for _, end in spans) - min(begin for begin, _ in spans))
+        return float(len(spans) / (max(end for _, end in spans) - min(begin for begin, _ in spans)))
 
     @property
     def at_once(self) -> int:

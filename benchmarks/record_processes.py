@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.board import deployed
 from benchmarks.draws import DATA
+from orchestrator.session import Part
 
 PROCESSES = 24
 CELLS = {
@@ -38,7 +39,9 @@ def main(name: str) -> None:
 
 def medians_ms(*words: str) -> list[float]:
     with deployed(*words, *SCENARIO) as bench:
-        outcome = bench.session.run(bench.cell, bench.artifact, f"recording-{time.time_ns()}", lambda _: None)
+        outcome = bench.session.run(
+            bench.cell, bench.artifact, Part.whole(bench.cell, f"recording-{time.time_ns()}"), lambda _: None
+        )
     return [round(median_ms(process), 6) for process in outcome.record["processes"]]
 
 

@@ -18,6 +18,8 @@ from orchestrator.stats.design import Design
 from orchestrator.stats.family import FALSE_ALARMS, FOR_LOOKS, MINIMUM_EFFECT, Tested, large, tested
 from orchestrator.stats.interval import limits
 
+Truths = np.ndarray[Any, np.dtype[np.bool_]]
+
 CELLS = 40
 LEVEL = FALSE_ALARMS - FOR_LOOKS
 EFFECTS = {"5 % at 1 %": (0.05, 0.01), "10 % at 3 %": (0.10, 0.03)}
@@ -169,7 +171,7 @@ def two_stages(draw: Draw, matrices: int, first: int = 5, more: int = 5) -> dict
     return figures
 
 
-def _staged(x: Array, first: int) -> tuple[Array, Array]:
+def _staged(x: Array, first: int) -> tuple[Truths, Array]:
     """Which pairs the report calls different, and how many processes were added to each matrix."""
     look = _tested(_cells(x[..., :first]))
     again = large(look.difference) & ~look.significant(FOR_LOOKS)
@@ -180,7 +182,7 @@ def _staged(x: Array, first: int) -> tuple[Array, Array]:
     return _tested(Cells.of(mean, variance, n)).significant(LEVEL), again.sum(axis=1) * (x.shape[2] - first)
 
 
-def _significant(x: Array) -> Array:
+def _significant(x: Array) -> Truths:
     return _tested(_cells(x)).significant(LEVEL)
 
 
@@ -194,5 +196,5 @@ def _tested(cells: Cells) -> Tested:
     return tested(moderated(cells), others, np.zeros_like(others))
 
 
-def _percent(values: Array) -> float:
+def _percent(values: Array | Truths | np.bool_) -> float:
     return round(100 * float(np.mean(values)), 2)
