@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, Settings
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
+from remote.contract import MAX_PROCESSES
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
@@ -142,6 +143,9 @@ def durations(s: Settings) -> Iterator[Problem]:
     if scenario.timeout_s < least_s + gates_s:
         cool = f" and {gates_s:g} s to cool down (device.cool_to_c)" if gates_s else ""
         yield Problem("scenario.timeout_s", scenario.timeout_s, f"more than the {least_s:g} s of its windows{cool}")
+    if scenario.processes + scenario.extra_processes > MAX_PROCESSES:
+        most = MAX_PROCESSES - scenario.processes
+        yield Problem("scenario.extra_processes", scenario.extra_processes, f"{most} or fewer: {MAX_PROCESSES} in all")
     if scenario.streams is not None and scenario.mode != "offline":
         yield Problem("scenario.streams", scenario.streams, f"nothing, since scenario.mode is {scenario.mode}")
     least, most = IMAGE_SIDES

@@ -140,5 +140,5 @@ class Boundary:
             first=first,
             processes=one.turn,
             last=one.done < scenario.processes <= one.done + one.turn,
-            deadline_s=max(LEAST_DEADLINE_S, scenario.timeout_s - one.busy_s),
+            deadline_s=max(LEAST_DEADLINE_S, scenario.timeout_s - one.ran_s),
         )

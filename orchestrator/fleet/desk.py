@@ -100,6 +100,11 @@ class Desk:
             pools = [b.pool for b in ([berth] if berth else self._berths)]
             return {entry.key: entry for pool in pools for entry in pool.unbuilt}
 
+    def rests(self, berth: Berth) -> bool:
+        """Nothing waits that an open board could run: only a sister's trouble would bring it work again."""
+        with self._changed:
+            return not berth.pool.waiting and not berth.rota.cells
+
     def stop(self) -> None:
         """Nobody gets another cell, and open sessions come to their end."""
         with self._changed:
@@ -115,7 +120,8 @@ class Desk:
             self._changed.notify_all()
 
     def _over(self, lane: Sequence[Berth]) -> bool:
-        return self._stopped or not any(b.pool.waiting or b.rota.cells for b in lane if b.state != GONE)
+        """Nothing is left that could come to the lane: not even what a sister has begun, and would bring back."""
+        return self._stopped or not any(b.pool.unfinished for b in lane if b.state != GONE)
 
     def _move(self, lane: Sequence[Berth], now: float) -> Move | None:
         if self._stopped:
@@ -128,6 +134,7 @@ class Desk:
         for berth in [*able, *early]:
             if now >= berth.not_before and (berth.rota.cells or berth.pool.waiting > counted_on(berth.pool, now)):
                 berth.state, berth.since = COMING, now
+                berth.stop.clear()  # it may have been spared before a sister brought cells back
                 self._changed.notify_all()  # who waits may have to look again when this one does not come
                 return berth, None
         return None

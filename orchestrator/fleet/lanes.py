@@ -237,8 +237,11 @@ class _Lane:
             self._fleet.given_up[berth.board.name] = reason
 
     def _idle(self) -> None:
-        """Say which build the open board waits for, and how many more."""
+        """Say which build the open board waits for, and how many more; let a board go that waits for nothing."""
         if self._open is None:
+            return
+        if self._desk.rests(self._open[0]):
+            self._close()
             return
         unbuilt = self._desk.unbuilt(self._open[0])
         for key in self._fleet.builds.pending(unbuilt)[:1]:

@@ -38,11 +38,12 @@ def _through(group: Sequence[Underway]) -> list[Underway]:
 
 def _ask(group: Sequence[Underway]) -> None:
     """Once for the whole group, as the report will: all its pairs together."""
-    base = next(i for i, one in enumerate(group) if is_baseline(one.entry))
-    pairs = [(i, base) for i in range(len(group)) if i != base]
-    undecided = stats.undecided([one.compared_ms for one in group], pairs)
-    more = {i for pair, open_ in zip(pairs, undecided, strict=True) if open_ for i in pair}
-    for i, one in enumerate(group):
-        one.asked = True
-        if i in more:
+    known = [one for one in group if one.compared_ms]
+    bases = [i for i, one in enumerate(known) if is_baseline(one.entry)]
+    pairs = [(i, base) for base in bases[:1] for i in range(len(known)) if i != base]
+    undecided = stats.undecided([one.compared_ms for one in known], pairs)
+    for pair, open_ in zip(pairs, undecided, strict=True):
+        for one in (known[i] for i in pair if open_):
             one.extra = one.entry.cell.settings.scenario.extra_processes
+    for one in group:
+        one.asked = True

@@ -51,6 +51,11 @@ class Pool:
         return [entry for entries in self._unbuilt.values() for entry in entries]
 
     @property
+    def unfinished(self) -> bool:
+        """Whether a cell waits, or a board has begun one."""
+        return self.waiting > 0 or any(berth.rota.cells for berth in self.berths if berth.state != GONE)
+
+    @property
     def longest_s(self) -> float | None:
         """Of the cells that may be taken; None where there is none."""
         return self._built[0].estimate.seconds if self._built else None

@@ -11,6 +11,9 @@ from orchestrator.fleet.plan import Entry
 from orchestrator.measurement import per_process_ms
 from orchestrator.session import Outcome
 
+LONGEST_JOB_S = 600.0
+"""Of windows in one job, whose record has a size limit: an hour of calls of 1 ms takes half of it."""
+
 
 @dataclass(eq=False, slots=True)
 class Underway:
@@ -34,15 +37,24 @@ class Underway:
         return sum(len(part.record["processes"]) for part in self.parts)
 
     @property
+    def ran_s(self) -> float:
+        """What its jobs took, by the board's clock; uploads and lost links are not the cell's time."""
+        return float(sum(part.record["finished_at"] - part.record["started_at"] for part in self.parts))
+
+    @property
     def complete(self) -> bool:
         """All its processes have run; whether more are wanted is another question."""
         return self.done >= self.wanted
 
     @property
     def compared_ms(self) -> tuple[float, ...]:
-        """One value per process so far, as the report will compare them."""
+        """One value per process so far, as the report will compare them; none where durations cannot be."""
         processes = [process for part in self.parts for process in part.record["processes"]]
-        return per_process_ms(processes, self.entry.cell.settings.scenario.mode)
+        try:
+            values = per_process_ms(processes, self.entry.cell.settings.scenario.mode)
+        except (ValueError, ZeroDivisionError):
+            return ()
+        return values if min(values, default=0.0) > 0 else ()
 
     def add(self, part: Outcome) -> None:
         """Take the record of one more turn.
@@ -99,7 +111,9 @@ class Rota:
                 order.append(order.pop(0))  # never twice in a row
             self._round.extend(order)
         self._last = one = self._round.popleft()
-        one.turn = max(1, one.wanted - one.done) if to_the_end and len(self.running) == 1 else 1
+        left = max(1, one.wanted - one.done)
+        short = left * one.entry.cell.settings.scenario.window_s <= LONGEST_JOB_S
+        one.turn = left if to_the_end and short and len(self.running) == 1 else 1
         return one
 
     def remove(self, one: Underway) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -21,7 +22,8 @@ from orchestrator.fleet.rota import Rota, Underway
 from orchestrator.session import Outcome, Part
 from remote.contract import check_record
 from tests.fleet import test_scheduling as model
-from tests.fleet.test_pool import cell, entries
+from tests.fleet.test_pool import cell, desk_of, entries
+from tests.fleet.test_pool import come as come_open
 from tests.measurement.records import make_record
 
 
@@ -161,3 +163,67 @@ def test_cells_that_take_turns_all_come_to_a_result(
             changes = sum(one != other for one, other in pairwise(names))
             assert changes > 6, "back to back there would be three"
         assert Counter(board for board, _, _ in ran) == {"a": 12, "b": 12}
+
+
+def test_a_board_that_is_through_comes_back_for_what_a_lost_sister_had_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: Counter[str] = Counter()
+    sessions = model.session_class(model.World(0, reliable=True), set())
+    opens, closes = sessions.open, sessions.close  # type: ignore[attr-defined]
+    home = threading.Event()
+
+    def run(session: Any, of: Cell, artifact: object, part: Part, say: object) -> Outcome:
+        ran[session.board.name] += part.processes
+        if session.board.name == "a" and ran["a"] > 2:
+            assert home.wait(20), "b holds its board though nothing waits for it"
+            session.away = True
+            raise ConnectionFailed("the link is gone")
+        return outcome(part.first, part.processes, run_id=part.run_id)
+
+    def come(session: Any, *args: object) -> None:
+        if getattr(session, "away", False):
+            session.close()
+            raise ConnectionFailed("no answer")
+        opens(session, *args)
+
+    def close(session: Any) -> None:
+        closes(session)
+        if session.board.name == "b" and ran["b"] >= 6:
+            home.set()
+
+    sessions.run, sessions.open, sessions.close = run, come, close  # type: ignore[attr-defined]
+    monkeypatch.setattr(model, "session_class", lambda *_: sessions)
+    plan = model.placed(tmp_path, *interleaved(tmp_path, ("a", "b"), 4))
+    results = model.run(model.World(0, reliable=True), plan, tmp_path, monkeypatch, away=set(), stop_s=None)
+    assert Counter((r.status, r.board) for r in results) == {("done", "b"): 3, ("failed", "a"): 1}
+
+
+def test_a_spared_board_is_wanted_again_when_a_sister_brings_cells_back() -> None:
+    desk, machines = desk_of(entries(cell(0, "a", "b"), cell(1, "a", "b")))
+    a, b = machines.values()
+    first = come_open(desk, a)
+    (second, _) = desk.next(b) or (None, None)  # it comes, slowly
+    assert second is not None and desk.next(a) is not None and not second.stop.is_set()
+    (one,) = first.rota.cells
+    desk.finish(first, one)
+    desk.settle(first)
+    assert desk.next(a) is not None and second.stop.is_set(), "nothing waits for it"
+    desk.closed(second)
+    desk.leave(first)
+    move = desk.next(b)
+    assert move is not None and move[0] is second and not second.stop.is_set(), "it would be opened for ever, in vain"
+
+
+def test_a_long_window_is_a_job_of_its_own_and_impossible_durations_decide_nothing() -> None:
+    entry = entries(cell(0, "a"))[0]
+    settings = entry.cell.settings
+    scenario = replace(settings.scenario, window_s=3600.0)
+    rota = Rota()
+    rota.add(replace(entry, cell=replace(entry.cell, settings=replace(settings, scenario=scenario))))
+    assert rota.next(to_the_end=True).turn == 1, "three hours of 1 ms calls are more than a record may hold"
+    one = Underway(entry)
+    one.add(outcome(1))
+    one.parts[0].record["processes"][0]["invoke_ns"] = [0, 0]
+    assert one.compared_ms == ()
+    assert one.ran_s == pytest.approx(12.0)
