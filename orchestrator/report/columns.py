@@ -111,6 +111,18 @@ def to_decide(row: Row) -> str:
     return f"{row['change_processes']:.0f}" if has(row, "change_processes") else f"> {MOST}"
 
 
+def samples_per_s(row: Row) -> str:
+    """What mode offline is about, and compared by; in the others it is no more than the latency turned round."""
+    return number(row["samples_per_s"]) if row["mode"] == "offline" and has(row, "samples_per_s") else ""
+
+
+def burst_and_sustained(row: Row) -> str:
+    """``7.0 → 9.1 ms (+30%)``: the first seconds of a sustained load, and its last minute."""
+    if not has(row, "sustained_ms") or not has(row, "burst_ms"):
+        return ""
+    return f"{number(row['burst_ms'])} → {number(row['sustained_ms'])} ms ({100 * row['degradation']:+.0f}%)"
+
+
 def direction(row: Row) -> str:
     """``faster`` or ``slower`` than the baseline, ``same`` where that is not known."""
     if not has(row, "change_ratio") or not row["change_significant"]:
@@ -156,6 +168,8 @@ def columns(baseline: str) -> tuple[Column, ...]:
         Column("optimization", "Optimization", _word("optimization")),
         *shared.values(),
         Column("latency_ms", "Latency ms", latency, right=True),
+        Column("samples_per_s", "Samples/s", samples_per_s, right=True),
+        Column("sustained_ms", "Burst → sustained", burst_and_sustained, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
         Column("verdict", "Verdict", _word("verdict")),
