@@ -374,6 +374,9 @@ def test_a_user_sets_through_sudo_and_the_script(base: Path, script: Any, monkey
     )
     assert [outcome["reason"] for outcome in outcomes] == [None] * 4
     assert Tuning(str(base.parent / "workdir"), str(base)).left == []
+    (outcome,) = Tuning(str(base.parent / "workdir"), str(base)).apply(wanted(power_mode="MAXN_SUPER"))
+    assert "needs a restart of the board" in outcome["reason"]
+    assert "nvpmodel -m 2" in outcome["reason"]
     assert content(base) == before
 
 
