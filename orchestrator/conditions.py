@@ -19,7 +19,7 @@ NAMED: Mapping[str, str] = {
     "delegate.nodes": "delegated nodes",
     "accelerator": "accelerator",
     "board.device_tree_model": "board model",
-    "board.cpu_model": "CPU",
+    "board.cpu_model": "CPU model",
     "board.arch": "architecture",
     "board.bits": "bits",
     "board.cores": "cores",
@@ -29,11 +29,14 @@ NAMED: Mapping[str, str] = {
     "board.libc": "C library",
     "board.firmware": "firmware",
     "board.hostname": "host name",
+    "board.power_mode": "power mode",
+    "board.isolated_cpus": "isolated CPUs",
     "state.governor": "governor",
-    "state.power_mode": "power mode",
+    "state.tuning": "tuning",
+    "state.cpus": "CPUs",
     "boot_id": "boot",
 }
-FOUND = ("artifact.", "board.", "delegate.", "runtime.", "state.", "tune.")
+FOUND = ("artifact.", "board.", "delegate.", "runtime.", "state.")
 """Tags of these that have no name above are shown too, under their own."""
 
 TOLERATED: Mapping[str, tuple[str, str, float, bool]] = {

@@ -54,7 +54,7 @@ class Tune:
     """Settings of a board that are changed for the time of a session and put back at its end."""
 
     governor: Annotated[str | None, GOVERNOR] = None  # of the CPU: performance, ...
-    cpu_mhz: Annotated[int | None, Between(1, 100_000)] = None  # lowest and highest clock are this one
+    cpu_mhz: Annotated[float | None, Between(1, 100_000)] = None  # lowest and highest clock are this one
     power_mode: Annotated[str | None, POWER_MODE] = (
         None  # of a Jetson: the name of an nvpmodel mode, such as 15W or MAXN
     )

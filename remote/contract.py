@@ -308,7 +308,7 @@ _RECORD = fields(
 _TUNE = fields(
     {
         "governor": maybe(text(30, r"[a-z_]+")),
-        "cpu_mhz": maybe(integer(1, 100_000)),
+        "cpu_mhz": maybe(number(1, 100_000)),
         "power_mode": maybe(text(60, r"[A-Za-z0-9_]+")),
         "jetson_clocks": flag,
         "fan": maybe(integer(0, 100)),

@@ -12,16 +12,22 @@ CONTROLS: Mapping[str, str] = {
     "runtime.threads": "threads",
     "state.governor": "governor",
     "state.tuning": "tuning",
+    "state.cpus": "CPUs",
+    "board.power_mode": "power mode",
 }
-"""Tags that must be the same, and what they are called. Not known on both sides is the same.
+"""Tags that must be the same, and what they are called. Not known on both sides is the same; known on one alone, as by
+a result of an older version, it is named like a covariate.
 
 Batch, input size, threads as asked for and the scenario are the same already: by them cells are put side by side.
 """
 
+UNTOLD: Mapping[str, str] = {"tuning": "none"}
+"""Controls without a tag where there is nothing to tell: that is known, too."""
+
 GIVEN: Mapping[str, tuple[str, ...]] = {
     "runtime": ("runtime",),
     "threads": ("threads",),
-    "device": ("governor", "tuning"),
+    "device": ("governor", "tuning", "CPUs", "power mode"),
 }
 """Controls that differ along an axis because that was asked for: no two kinds of board have the same power modes."""
 
@@ -29,15 +35,19 @@ COVARIATES: Mapping[str, str] = {
     "runtime.version": "runtime version",
     "board.os": "OS",
     "board.kernel": "kernel",
+    "board.firmware": "firmware",
+    "board.cpu_model": "CPU model",
+    "board.isolated_cpus": "isolated CPUs",
+    "delegate": "delegate",
     "artifact.sha256": "artifact",
 }
 """Tags that a comparison should not depend on, and what they are called where they do differ."""
 
 INHERENT: Mapping[str, tuple[str, ...]] = {
-    "device": ("board",),
+    "device": ("board", "firmware", "CPU model"),
     "model": ("artifact",),
     "optimization": ("artifact",),
-    "runtime": ("runtime version",),
+    "runtime": ("runtime version", "delegate"),
     "batch_size": ("artifact",),
     "input_size": ("artifact",),
 }
@@ -48,24 +58,27 @@ def uncontrolled(result: Result, base: Result, baseline: Baseline) -> list[str]:
     """Controls that are not the baseline's, each with both values; where there is one, there is no comparison."""
     given = GIVEN.get(baseline.axis, ())
     return [
-        f"another {name} ({own or 'not known'}, baseline {theirs or 'not known'})"
+        f"another {name} ({own}, baseline {theirs})"
         for name, (own, theirs) in _tags(result, base, CONTROLS).items()
-        if own != theirs and name not in given
+        if own and theirs and own != theirs and name not in given
     ]
 
 
 def covariates(result: Result, base: Result, baseline: Baseline) -> dict[str, str]:
     """Conditions that are not the baseline's, by their name, with the baseline's value in words."""
     pairs = {"board": (result.board, base.board), **_tags(result, base, COVARIATES)}
-    if baseline.axis == "device":
-        pairs |= {name: both for name, both in _tags(result, base, CONTROLS).items() if name in GIVEN["device"]}
-    return {
+    found = {
         name: f"{name} ({theirs[:12] if name == 'artifact' else theirs})"
         for name, (own, theirs) in pairs.items()
         if own and theirs and own != theirs and name not in INHERENT.get(baseline.axis, ())
     }
+    given = () if baseline.axis == "device" else GIVEN.get(baseline.axis, ())
+    for name, (own, theirs) in _tags(result, base, CONTROLS).items():
+        if own != theirs and name not in given:
+            found[name] = f"{name} ({theirs or 'not known'}{'' if own else ', here not known'})"
+    return found
 
 
 def _tags(result: Result, base: Result, names: Mapping[str, str]) -> dict[str, tuple[str | None, str | None]]:
     ours, its = (one.measurement.tags if one.measurement else {} for one in (result, base))
-    return {name: (ours.get(tag), its.get(tag)) for tag, name in names.items()}
+    return {name: (ours.get(tag, UNTOLD.get(name)), its.get(tag, UNTOLD.get(name))) for tag, name in names.items()}

@@ -30,16 +30,39 @@ def merged(parts: Sequence[Outcome], full: int) -> Outcome:
 
 
 def _state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All samples; what any turn could not tell; the clock only where it was meant to be the same all the time."""
-    pinned = states[0]["pinned_mhz"]
+    """All samples; what any turn could not tell, with the first reason."""
+    pinned, why = _pinned([state["pinned_mhz"] for state in states])
+    missing = {key: reason for state in reversed(states) for key, reason in state["missing"].items()}
     return {
         **states[-1],
         "samples": [sample for state in states for sample in state["samples"]],
-        "missing": {key: reason for state in states for key, reason in state["missing"].items()},
-        "pinned_mhz": pinned if all(state["pinned_mhz"] == pinned for state in states) else None,
+        "missing": missing if why is None else {**missing, "pinned_mhz": why},
+        "pinned_mhz": pinned,
         "gates": [gate for state in states for gate in state["gates"]],
         "tuning": _tuning([state["tuning"] for state in states]),
     }
+
+
+def _pinned(turns: Sequence[list[float | None] | None]) -> tuple[list[float | None] | None, str | None]:
+    """Of each CPU the highest clock in MHz that a turn was to keep, and why there is none where some turns had one.
+
+    A cap that comes between two turns is the clock that the later one finds pinned: beside the highest it is low.
+    """
+    known = [clocks for clocks in turns if clocks is not None]
+    if not known:
+        return None, None
+    if len(known) < len(turns):
+        return None, f"in {len(turns) - len(known)} of {len(turns)} turns no clock was pinned"
+    if len({len(clocks) for clocks in known}) > 1:
+        return None, "the number of CPUs changed between the turns"
+    found = [_highest(of_one) for of_one in zip(*known, strict=True)]
+    return (found, None) if any(found) else (None, "no CPU's clock was pinned in all turns")
+
+
+def _highest(clocks: Sequence[float | None]) -> float | None:
+    """None for a CPU that might change its clock in one of the turns: there it is not low by mistake."""
+    known = [mhz for mhz in clocks if mhz is not None]
+    return max(known) if len(known) == len(clocks) else None
 
 
 def _tuning(turns: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from orchestrator.measurement.parts import Json, seen
 from orchestrator.measurement.state import tuning_words
@@ -66,11 +66,23 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
     }
     governors = sorted(set(seen(record["state"], "governor")))
     tags["state.governor"] = ", ".join(governors) or None
+    tags["state.cpus"] = " or ".join(dict.fromkeys(cpu_list(one["cpus"]) for one in record["processes"] if one["cpus"]))
     tags["state.tuning"] = tuning_words(record["state"])
     for one in record["state"]["tuning"]:
         if one["setting"] == "power_mode":  # the facts are older than it
             tags["board.power_mode"] = one["now"]
     sheet.tags.update({key: str(value) for key, value in tags.items() if value not in (None, "")})
+
+
+def cpu_list(cpus: Iterable[int]) -> str:
+    """``0-3`` or ``2,3``: as the kernel writes it, but for two neighbours."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][-1] + 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
 
 
 def _profile(record: Json) -> dict[str, str | None]:

@@ -44,17 +44,22 @@ def run(argv: Sequence[str]) -> tuple[int, str]:
     return done.returncode, done.stdout.decode("utf-8", "replace").strip()
 
 
-def ask(*words: str) -> str:
-    """Have the script do it; returns what it said. Raises :class:`Refused`."""
+def ask(*words: str) -> None:
+    """Have the script do it. Raises :class:`Refused`."""
+    status, said = asked(*words)
+    if status:
+        raise Refused((said.splitlines() or ["exit status %d of %s" % (status, SCRIPT)])[-1][:300])
+
+
+def asked(*words: str) -> tuple[int, str]:
+    """Exit status of the script and what it said. Raises :class:`Refused` where sudo does not let us."""
     sudo = command("sudo")
     if sudo is None:
         raise Refused(_NO_PERMISSION % "there is no sudo")
     status, said = run([sudo, "-n", SCRIPT, *words])
     if status == 1 and said.startswith("sudo:"):
         raise Refused(_NO_PERMISSION % ("sudo says: %s" % said[len("sudo:") :].strip().splitlines()[0][:200]))
-    if status:
-        raise Refused((said.splitlines() or ["exit status %d of %s" % (status, SCRIPT)])[-1][:300])
-    return said
+    return status, said
 
 
 def _direct(path: str, value: str) -> None:

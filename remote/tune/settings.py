@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Changes = list[tuple[Target, str]]
 
 NO_CPUFREQ = "no cpufreq under /sys: this kernel does not change the clock"
+_NEAR_KHZ = 1000
 
 
 class Board:
@@ -51,13 +52,17 @@ class Governor:
 
 
 class CpuMhz:
-    """Lowest and highest clock are one, of the CPUs that are measured on."""
+    """Lowest and highest clock are one, of the CPUs that are measured on.
+
+    Clocks are steps such as 729.6 MHz: what is wanted is the nearest one, at most 1 MHz away.
+    """
 
     name = "cpu_mhz"
 
-    def __init__(self, board: Board, wanted: int) -> None:
-        self.wanted = str(wanted)
+    def __init__(self, board: Board, wanted: float) -> None:
         self._policies = policies(board.base, board.cpus)
+        self._khz = {folder: _step(folder, round(wanted * 1000)) for folder in self._policies}
+        self.wanted = one_of(_mhz(khz) for khz in self._khz.values() if khz is not None) or _mhz(wanted * 1000)
 
     def read(self) -> str | None:
         return one_of(map(_span, self._policies))
@@ -69,15 +74,10 @@ class CpuMhz:
 
     def _of(self, folder: str) -> Changes:
         """The highest clock first where it rises: the kernel refuses a lowest one above it."""
-        khz = int(self.wanted) * 1000
-        steps = [int(word) for word in (file_of(folder, "scaling_available_frequencies") or "").split()]
-        bounds = [int(file_of(folder, "cpuinfo_%s_freq" % end) or khz) for end in ("min", "max")]
-        if steps and khz not in steps:
-            there = " ".join(str(step // 1000) for step in sorted(steps))
-            raise Refused("%s has the clocks %s MHz" % (os.path.basename(folder), there))
-        if not bounds[0] <= khz <= bounds[1]:
-            told = (os.path.basename(folder), bounds[0] // 1000, bounds[1] // 1000)
-            raise Refused("%s has clocks from %d to %d MHz" % told)
+        khz, steps = self._khz[folder], _steps(folder)
+        if khz is None:
+            there = "the clocks %s" % " ".join(map(_mhz, steps)) if steps else "clocks from %s to %s" % _bounds(folder)
+            raise Refused("%s has %s MHz" % (os.path.basename(folder), there))
         ends = ["max", "min"] if khz > int(file_of(folder, "scaling_max_freq") or 0) else ["min", "max"]
         return [(cpufreq(folder, "scaling_%s_freq" % end), str(khz)) for end in ends]
 
@@ -150,8 +150,39 @@ def one_of(values: Iterable[str | None]) -> str | None:
     return ", ".join(known) or None
 
 
+def _steps(folder: str) -> list[int]:
+    """The clocks in kHz that a policy has, where it has only some."""
+    return sorted(int(word) for word in (file_of(folder, "scaling_available_frequencies") or "").split())
+
+
+def _limits(folder: str) -> list[int | None]:
+    said = [file_of(folder, "cpuinfo_%s_freq" % end) or "" for end in ("min", "max")]
+    return [int(khz) if khz.isdigit() else None for khz in said]
+
+
+def _bounds(folder: str) -> tuple[str, ...]:
+    """Lowest and highest clock in MHz, for people."""
+    return tuple("?" if khz is None else _mhz(khz) for khz in _limits(folder))
+
+
+def _step(folder: str, khz: int) -> int | None:
+    """The clock of a policy that is meant by ``khz``; None where none is near."""
+    steps = _steps(folder)
+    low, high = _limits(folder)
+    if steps:
+        nearest = min(steps, key=lambda step: abs(step - khz))
+    else:
+        nearest = max(khz if low is None else low, min(khz, khz if high is None else high))
+    return nearest if abs(nearest - khz) <= _NEAR_KHZ else None
+
+
+def _mhz(khz: float) -> str:
+    """``729.6``, to the kHz and without zeros that say nothing."""
+    return ("%.3f" % (khz / 1000)).rstrip("0").rstrip(".")
+
+
 def _span(folder: str) -> str | None:
     low, high = (file_of(folder, "scaling_%s_freq" % end) or "" for end in ("min", "max"))
     if not (low.isdigit() and high.isdigit()):
         return None
-    return str(int(low) // 1000) if low == high else "%d-%d" % (int(low) // 1000, int(high) // 1000)
+    return _mhz(int(low)) if low == high else "%s-%s" % (_mhz(int(low)), _mhz(int(high)))

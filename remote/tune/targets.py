@@ -82,7 +82,7 @@ class PowerMode:
         if root.is_root():
             status, said = root.run([nvpmodel, "-m", number])
         else:
-            status, said = 0, root.ask(*self.words, number)
+            status, said = root.asked(*self.words, number)
         if "reboot" in said.lower():
             raise Refused(_REBOOT % number)
         if status:

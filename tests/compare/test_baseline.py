@@ -7,17 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import conditions
 from orchestrator.cell import BASELINE
 from orchestrator.compare import compare, compare_sweeps
 from orchestrator.compare.baseline import Baseline
+from orchestrator.compare.conditions import CONTROLS, COVARIATES
 from orchestrator.errors import ConfigError
+from orchestrator.measurement import measure
+from orchestrator.measurement.tags import BOARD_FACTS, cpu_list
 from orchestrator.result import Result
-from tests.measurement.records import make_failed, make_result, make_sweep
+from tests.measurement.records import FACTS, MANIFEST, PI4_POWER, make_failed, make_record, make_result, make_sweep
 
 
 def tagged(result: Result, **tags: str) -> Result:
     assert result.measurement is not None
-    merged = {**result.measurement.tags, **{name.replace("_", "."): value for name, value in tags.items()}}
+    merged = {**result.measurement.tags, **{name.replace("_", ".", 1): value for name, value in tags.items()}}
     return replace(result, measurement=replace(result.measurement, tags=merged))
 
 
@@ -109,7 +113,8 @@ def test_controls_that_differ_leave_no_comparison(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path)
     for tags, note in (
         ({"state_governor": "performance"}, "another governor (performance, baseline ondemand)"),
-        ({"state_tuning": "MAXN"}, "another tuning (MAXN, baseline not known)"),
+        ({"state_tuning": "MAXN"}, "another tuning (MAXN, baseline none)"),
+        ({"state_cpus": "2,3"}, "another CPUs (2,3, baseline 0-3)"),
         ({"runtime_threads": "4"}, "another threads (4, baseline 1)"),
     ):
         row = compare(sweep, [base, tagged(other, **tags)]).frame.set_index("number").loc[1]
@@ -119,6 +124,34 @@ def test_controls_that_differ_leave_no_comparison(tmp_path: Path) -> None:
     pi5 = tagged(make_result(tmp_path, 2, 20, write=False, device="pi5"), state_governor="schedutil")
     row = compare(sweep, [base, pi5], "device:pi4").frame.set_index("number").loc[2]
     assert row["change_significant"] and row["change_differs"] == "governor", "another kind of board was asked for"
+
+
+def test_a_control_that_only_one_side_knows_is_named(tmp_path: Path) -> None:
+    base = make_result(tmp_path, 0, 40, write=False)
+    other = make_result(tmp_path, 1, 20, write=False, optimization="int8")
+    known = {"board_power_mode": "15W", "board_firmware": "L4T 36.4.0"}
+    for old, new, note in (
+        (base, tagged(other, **known), "baseline on another power mode (not known)"),
+        (tagged(base, **known), other, "baseline on another power mode (15W, here not known)"),
+    ):
+        row = compare(make_sweep(tmp_path), [old, new]).frame.set_index("number").loc[1]
+        assert row["change_significant"] and row["change_differs"] == "power mode"
+        assert note in row["change_note"]
+    rest = {"board_power_mode": "15W", "board_firmware": "L4T 35.5.0", "board_cpu_model": "x", "delegate": "none"}
+    row = compare(make_sweep(tmp_path), [tagged(base, **known), tagged(other, **rest)]).frame.set_index("number").loc[1]
+    assert row["change_differs"] == "firmware, CPU model, delegate"
+
+
+def test_conditions_are_tags_that_there_are() -> None:
+    record = make_record()
+    record["state"]["tuning"] = [
+        {"setting": "power_mode", "wanted": "7W", "before": "15W", "now": "7W", "reason": None}
+    ]
+    facts = {**FACTS, **dict.fromkeys(BOARD_FACTS, "known")}
+    tags = measure(record, manifest=MANIFEST, power=PI4_POWER, cores=4, facts=facts).tags
+    assert {*CONTROLS, *COVARIATES, *conditions.NAMED} <= tags.keys()
+    assert tags["state.cpus"] == "0-3"
+    assert [cpu_list(cpus) for cpus in ([3, 2], [0, 1, 2, 7], [5])] == ["2,3", "0-2,7", "5"]
 
 
 def test_night_to_night(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from remote.contract import check_record
 from tests.fleet import test_scheduling as model
 from tests.fleet.test_pool import cell, desk_of, entries
 from tests.fleet.test_pool import come as come_open
-from tests.measurement.records import make_record
+from tests.measurement.records import make_record, measured
 
 
 def outcome(first: int = 1, processes: int = 1, *, median_ms: float = 41.0, **changes: Any) -> Outcome:
@@ -106,6 +106,42 @@ def test_the_turns_of_a_cell_make_one_record() -> None:
     assert len(whole.record["state"]["samples"]) == 12
     assert [whole.log.index(f"log {n}") for n in (1, 2, 3)] == sorted(whole.log.index(f"log {n}") for n in (1, 2, 3))
     assert merged(parts[:1], 1) is parts[0]
+
+
+@pytest.mark.parametrize(
+    ("turns", "pinned", "why"),
+    [
+        ([[1500.0, 1800.0], [1300.0, 1800.0], [1300.0, 1700.0]], [1500.0, 1800.0], None),
+        ([[1500.0, 1800.0], [1500.0, None]], [1500.0, None], None),
+        ([[1500.0], None, [1500.0]], None, "in 1 of 3 turns no clock was pinned"),
+        ([[1500.0], [1500.0, 1500.0]], None, "the number of CPUs changed between the turns"),
+        ([[1500.0, None], [None, 1500.0]], None, "no CPU's clock was pinned in all turns"),
+        ([None, None], None, "as the board says"),
+    ],
+)
+def test_the_clock_that_a_cell_was_to_keep_is_the_highest_of_its_turns(
+    turns: list[Any], pinned: Any, why: str | None
+) -> None:
+    parts = [outcome(number) for number in range(1, len(turns) + 1)]
+    for part, clocks in zip(parts, turns, strict=True):
+        part.record["state"]["pinned_mhz"] = clocks
+        part.record["state"]["missing"] = {} if clocks else {"pinned_mhz": "as the board says"}
+    state = merged(parts, len(parts)).record["state"]
+    assert (state["pinned_mhz"], state["missing"].get("pinned_mhz")) == (pinned, why)
+
+
+def test_a_clock_that_is_capped_between_two_turns_is_told() -> None:
+    parts = [outcome(number) for number in range(1, 6)]
+    for number, part in enumerate(parts):
+        state, mhz = part.record["state"], 1300.0 if number > 2 else 1500.0
+        state["pinned_mhz"] = [mhz] * 4
+        for sample in state["samples"]:
+            sample.update(cpu_mhz=[mhz] * 4, t_s=sample["t_s"] + 1000 * number)
+        for process in part.record["processes"]:
+            process.update(begin_s=process["begin_s"] + 1000 * number, end_s=process["end_s"] + 1000 * number)
+    verdict = measured(merged(parts, 5).record).verdict
+    assert verdict.level == "invalid"
+    assert any("below 95% of the pinned one" in reason for reason in verdict.reasons)
 
 
 def interleaved(folder: Path, hosts: tuple[str, ...], number: int = 8) -> list[Cell]:

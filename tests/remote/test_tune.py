@@ -127,7 +127,7 @@ def test_a_fixed_clock(base: Path, tuning: Tuning, mhz: int, order: list[str]) -
     before = content(base)
     policy(base, 4, "4 5 6 7")
     (outcome,) = tuning.apply(wanted(cpu_mhz=mhz, cpus=[0, 1]))
-    assert (outcome["before"], outcome["now"], outcome["reason"]) == ("729-1400", str(mhz), None)
+    assert (outcome["before"], outcome["now"], outcome["reason"]) == ("729.6-1400", str(mhz), None)
     assert value(base, "scaling_min_freq") == value(base, "scaling_max_freq") == str(mhz * 1000)
     journal = json.loads((base.parent / "workdir" / tune.JOURNAL).read_text())
     assert [change["target"] for change in journal] == [["cpufreq", "policy0", f"scaling_{end}_freq"] for end in order]
@@ -135,11 +135,32 @@ def test_a_fixed_clock(base: Path, tuning: Tuning, mhz: int, order: list[str]) -
     assert {path: text for path, text in content(base).items() if "policy4" not in path} == before
 
 
+def test_a_clock_is_the_nearest_that_the_board_has(base: Path, tuning: Tuning) -> None:
+    """As an Orin tells its clocks."""
+    write(base / CPUFREQ / "policy0/scaling_available_frequencies", "115200 729600 1036800 1190400 1497600 1510400 ")
+    for mhz, khz in (
+        (729, 729600),
+        (730, 729600),
+        (729.6, 729600),
+        (1037, 1036800),
+        (1190.0, 1190400),
+        (1511, 1510400),
+    ):
+        (outcome,) = tuning.apply(wanted(cpu_mhz=mhz))
+        assert outcome["reason"] is None, mhz
+        assert outcome["now"] == outcome["wanted"] == str(khz / 1000)
+        assert value(base, "scaling_min_freq") == value(base, "scaling_max_freq") == str(khz)
+    for mhz in (728, 1500):
+        (outcome,) = tuning.apply(wanted(cpu_mhz=mhz))
+        says = "policy0 has the clocks 115.2 729.6 1036.8 1190.4 1497.6 1510.4 MHz"
+        assert (outcome["wanted"], outcome["reason"]) == (str(mhz), says)
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
         ({"governor": "powersave"}, "this kernel has the governors ondemand, userspace, performance, schedutil"),
-        ({"cpu_mhz": 2400}, "policy0 has clocks from 115 to 1510 MHz"),
+        ({"cpu_mhz": 2400}, "policy0 has clocks from 115.2 to 1510.4 MHz"),
         ({"power_mode": "30W"}, "this module has the power modes 15W, 7W, MAXN_SUPER"),
         ({"power_mode": "MAXN_SUPER"}, "needs a restart of the board, which is never done for you"),
     ],
@@ -374,6 +395,9 @@ def test_a_user_sets_through_sudo_and_the_script(base: Path, script: Any, monkey
     )
     assert [outcome["reason"] for outcome in outcomes] == [None] * 4
     assert Tuning(str(base.parent / "workdir"), str(base)).left == []
+    (outcome,) = Tuning(str(base.parent / "workdir"), str(base)).apply(wanted(power_mode="MAXN_SUPER"))
+    assert "needs a restart of the board" in outcome["reason"]
+    assert "nvpmodel -m 2" in outcome["reason"]
     assert content(base) == before
 
 
