@@ -67,6 +67,11 @@ def root_of(overrides: Sequence[str], default: Path) -> Path:
 def _doubts(stored: StoredCell) -> list[str]:
     """What can be said before anything is measured."""
     m = stored.result.measurement
+    if m is not None and len(m.process_medians_ms) < 2:
+        raise ConfigError(
+            f"{stored.name} has one process, so nobody can tell what is noise and what a difference",
+            hint="measure it once more with scenario.processes=3, and reproduce that one",
+        )
     if m is None or m.verdict.level != INVALID:
         return []
     return ["the stored result is invalid: nobody will be able to tell whether the new one agrees"]

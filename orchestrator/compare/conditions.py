@@ -10,6 +10,7 @@ from orchestrator.result import Result
 CONTROLS: Mapping[str, str] = {
     "runtime.name": "runtime",
     "runtime.threads": "threads",
+    "scenario.mode": "mode",
     "state.governor": "governor",
     "state.tuning": "tuning",
     "state.cpus": "CPUs",

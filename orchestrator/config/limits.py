@@ -14,6 +14,7 @@ from remote.contract import MAX_PROCESSES
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
+LEAST_SUSTAINED_S = 20.0
 HIGHEST_CPU = 4095
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 
@@ -143,6 +144,8 @@ def durations(s: Settings) -> Iterator[Problem]:
     if scenario.timeout_s < least_s + gates_s:
         cool = f" and {gates_s:g} s to cool down (device.cool_to_c)" if gates_s else ""
         yield Problem("scenario.timeout_s", scenario.timeout_s, f"more than the {least_s:g} s of its windows{cool}")
+    if scenario.mode == "sustained" and scenario.window_s < LEAST_SUSTAINED_S:
+        yield Problem("scenario.window_s", scenario.window_s, f"{LEAST_SUSTAINED_S:g} or more: burst is its first 10 s")
     if scenario.processes + scenario.extra_processes > MAX_PROCESSES:
         most = MAX_PROCESSES - scenario.processes
         yield Problem("scenario.extra_processes", scenario.extra_processes, f"{most} or fewer: {MAX_PROCESSES} in all")

@@ -80,7 +80,8 @@ class Boundary:
             return step(session, one), True
         except OrchestratorError as error:
             log.error("%s on %s: %s", cell.id, board.name, error, exc_info=not isinstance(error, Interrupted))
-            return self.given_up(cell, board, error, started), not isinstance(error, BoardError)
+            why = one.interrupted() if isinstance(error, Interrupted) and one.done else error
+            return self.given_up(cell, board, why, started), not isinstance(error, BoardError)
         except Exception as error:
             log.exception("%s on %s", cell.id, board.name)
             return failed(self.sweep, cell, board, error, started or time.time()), False
@@ -139,6 +140,7 @@ class Boundary:
             run_id=f"{self.sweep.id}-{cell.number}-{first}-{secrets.token_hex(3)}",
             first=first,
             processes=one.turn,
+            of=one.wanted,
             last=one.done < scenario.processes <= one.done + one.turn,
             deadline_s=max(LEAST_DEADLINE_S, scenario.timeout_s - one.ran_s),
         )

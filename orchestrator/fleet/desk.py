@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from orchestrator.fleet.more import through
+from orchestrator.fleet.more import through, undecided
 from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.pool import AWAY, BUSY, COMING, GONE, HERE, Berth, Pool, by_preference
 from orchestrator.fleet.rota import Underway
@@ -64,6 +64,11 @@ class Desk:
         with self._changed:
             cells = berth.rota.cells
             return [one for one in cells if one.complete] if every or self._stopped else through(cells)
+
+    def undecided(self, berth: Berth) -> list[Underway]:
+        """The cells of a board that get more processes now."""
+        with self._changed:
+            return [] if self._stopped else undecided(berth.rota.cells)
 
     def finish(self, berth: Berth, one: Underway) -> None:
         """A cell has its result, whatever it is."""

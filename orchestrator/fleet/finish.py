@@ -16,6 +16,7 @@ from orchestrator.cell import Cell
 from orchestrator.declared import mismatches
 from orchestrator.device import Board
 from orchestrator.errors import BenchmarkFailed, OrchestratorError
+from orchestrator.fleet.rota import PARTS
 from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
@@ -23,8 +24,6 @@ from orchestrator.samples import keep_samples
 from orchestrator.session.session import Outcome
 
 RECORD_FILE, LOG_FILE, MANIFEST_FILE = "record.json", "log.txt", "manifest.json"
-PARTS = "turns"
-"""Folder of the records of a cell that is not through; of one that had to begin again, they stay there."""
 
 
 def finished(

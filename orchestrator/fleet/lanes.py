@@ -116,7 +116,8 @@ class _Lane:
         error: Exception = Interrupted(UNFINISHED)
         try:
             if own:  # before the machine is taken: a build would wait for its turn, and the turn for the build
-                left = self._fleet.builds.pending(self._desk.unbuilt())
+                unbuilt = self._desk.unbuilt()
+                left = [k for k in self._fleet.builds.pending(unbuilt) if not self._fleet.builds.cached(unbuilt[k])]
                 self._say(self._berths[0], f"waiting for {counted(len(left), 'build')}" if left else "")
                 self._fleet.builds.settle()
             with self._fleet.turns.occupying() if own else nullcontext():
@@ -192,7 +193,12 @@ class _Lane:
             self._desk.closed(berth)  # to be taken up again; what is open is kept for that
 
     def _conclude(self, berth: Berth, every: bool) -> None:
-        """Results of what has run all its processes."""
+        """Results of what has run all its processes; what is undecided runs on."""
+        if not every and (more := self._desk.undecided(berth)):
+            names = ", ".join(dict.fromkeys(one.entry.cell.short for one in more))
+            words = f"undecided so far, {more[0].extra} more processes each: {names}"
+            log.info("%s: %s", berth.board.name, words)
+            self._fleet.progress.told(berth.board.name, words)
         for one in self._desk.through(berth, every):
             result = self._boundary.conclude(self._sessions[berth], one)
             self._desk.finish(berth, one)
@@ -218,6 +224,7 @@ class _Lane:
         if berth.state == GONE:
             return
         self._conclude(berth, every=True)
+        begun = {one.entry.cell.number: one for one in berth.rota.cells if one.done}
         left = self._desk.leave(berth)
         if isinstance(error, Interrupted):
             self._remember(berth, berth.trouble)  # its sisters had run everything before it was tried once more
@@ -227,7 +234,9 @@ class _Lane:
             rest = "; its cells go to the others" if berth.pool.waiting else ""
             self._fleet.progress.told(berth.board.name, f"given up: {error}{rest}")
         for entry in left:
-            self._fleet.record(self._boundary.given_up(entry.cell, berth.board, error))
+            one = begun.get(entry.cell.number)
+            why = one.interrupted() if one is not None and isinstance(error, Interrupted) else error
+            self._fleet.record(self._boundary.given_up(entry.cell, berth.board, why))
         if left:
             self._fleet.builds.keep(self._desk.unbuilt())
         self._say(berth, "")

@@ -6,10 +6,13 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from orchestrator.errors import MeasurementError
+from orchestrator.errors import Interrupted, MeasurementError
 from orchestrator.fleet.plan import Entry
 from orchestrator.measurement import per_process_ms
 from orchestrator.session import Outcome
+
+PARTS = "turns"
+"""Folder of the records of a cell that is not through; of one that had to begin again, they stay there."""
 
 LONGEST_JOB_S = 600.0
 """Of windows in one job, whose record has a size limit: an hour of calls of 1 ms takes half of it."""
@@ -55,6 +58,11 @@ class Underway:
         except (ValueError, ZeroDivisionError):
             return ()
         return values if min(values, default=0.0) > 0 else ()
+
+    def interrupted(self) -> Interrupted:
+        """Why it has no result though some of it was measured."""
+        where = f"their records are in {self.entry.cell.directory}/{PARTS}"
+        return Interrupted(f"interrupted after {self.done} of {self.wanted} processes; {where}")
 
     def add(self, part: Outcome) -> None:
         """Take the record of one more turn.

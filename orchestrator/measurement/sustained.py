@@ -73,7 +73,7 @@ def _throttling(sheet: Sheet, record: Json, processes: Sequence[Json], bursts_ms
     reason = f"{len(processes) - len(signs)} of {len(processes)} processes did not throttle in {window_s:.0f} s"
     sheet.put(name, middle[0] if middle else None, reason)
     sheet.tags["sustained.throttled_by"] = signs[0][1]
-    sheet.warnings.append(f"throttled after {signs[0][0]:.0f} s under load: {signs[0][1]}")
+    sheet.warnings.append(f"slower from {signs[0][0]:.0f} s of load on: {signs[0][1]}")
     return None
 
 

@@ -20,6 +20,7 @@ class Part:
     run_id: str
     first: int
     processes: int
+    of: int  # processes of the cell
     last: bool
     deadline_s: float
 
@@ -27,7 +28,7 @@ class Part:
     def whole(cls, cell: Cell, run_id: str) -> Part:
         """All processes of a cell in one job."""
         scenario = cell.settings.scenario
-        return cls(run_id, 1, scenario.processes, True, scenario.timeout_s)
+        return cls(run_id, 1, scenario.processes, scenario.processes, True, scenario.timeout_s)
 
 
 def job_of(
@@ -63,7 +64,7 @@ def job_of(
             **({} if part.last else {"energy_s": 0.0, "profile_runs": 0}),
         },
         "first": part.first,
-        "of": scenario.processes,
+        "of": part.of,
         "cpus": s.device.cpus,
         "cool_to_c": s.device.cool_to_c,
         "deadline_s": part.deadline_s,

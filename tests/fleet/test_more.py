@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.fleet.more import through
+from orchestrator.fleet.more import through, undecided
 from orchestrator.fleet.plan import Plan
 from orchestrator.fleet.rota import Underway
 from orchestrator.session import Part
@@ -48,19 +48,22 @@ def under_way(plan: Plan, done: int = 5) -> list[Underway]:
 
 def test_only_what_seems_to_differ_without_proof_runs_on_with_its_baseline(tmp_path: Path) -> None:
     cells = under_way(matrix(tmp_path))
+    assert through(cells) == [], "they wait to be asked"
+    assert [one.entry.cell.number for one in undecided(cells)] == [0, 2]
     over = through(cells)
     assert [one.entry.cell.number for one in over] == [1, 3, 4]
     assert [(one.extra, one.wanted) for one in cells] == [(4, 9), (0, 5), (4, 9), (0, 5), (0, 5)]
     for one in (cells[0], cells[2]):
         for process in range(6, 10):
             one.add(outcome(process, median_ms=measured(one.entry.cell.number, process)))
-    assert through([cells[0], cells[2]]) == [cells[0], cells[2]], "it is asked once"
+    assert undecided([cells[0], cells[2]]) == [], "it is asked once"
+    assert through([cells[0], cells[2]]) == [cells[0], cells[2]]
 
 
 def test_nobody_waits_where_nothing_can_be_asked(tmp_path: Path) -> None:
     cells = under_way(matrix(tmp_path))
     assert through(cells[1:]) == cells[1:], "the baseline is not on the board"
-    assert through(under_way(matrix(tmp_path), done=4)) == []
+    assert through(under_way(matrix(tmp_path), done=4)) == undecided(under_way(matrix(tmp_path), done=4)) == []
     half = [*under_way(matrix(tmp_path))[:1], *under_way(matrix(tmp_path), done=4)[1:]]
     assert through(half) == [], "the baseline waits for the others"
     first = under_way(matrix(tmp_path, extra=0))

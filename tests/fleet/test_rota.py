@@ -262,4 +262,5 @@ def test_a_long_window_is_a_job_of_its_own_and_impossible_durations_decide_nothi
     one.add(outcome(1))
     one.parts[0].record["processes"][0]["invoke_ns"] = [0, 0]
     assert one.compared_ms == ()
+    assert "interrupted after 1 of 3 processes; their records are in " in str(one.interrupted())
     assert one.ran_s == pytest.approx(12.0)

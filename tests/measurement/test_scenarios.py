@@ -55,7 +55,7 @@ def test_burst_beside_sustained_and_when_it_throttled() -> None:
     assert m["sustained/time_to_throttle_s"] == pytest.approx(121, abs=2.5)
     assert m["latency/median_ms"] == pytest.approx(30.0, rel=0.02)  # of the whole window
     assert got.tags["sustained.throttled_by"] == "latency 10% above burst"
-    assert any("throttled after 12" in warning for warning in got.warnings)
+    assert any("slower from 12" in warning for warning in got.warnings)
 
 
 def test_throttling_and_drift_are_what_sustained_measures() -> None:
