@@ -15,6 +15,7 @@ import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from benchmarks.__main__ import BENCHMARKS
 from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
 from orchestrator.energy import SENSOR_ERRORS
@@ -209,6 +210,13 @@ def test_every_verb_is_described(verb: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.quantity)
 def test_every_rule_of_the_verdict(rule: Any) -> None:
     assert f"| `{rule.quantity}` | {rule.when} {rule.limit:g} | {rule.level} |" in text_of("measurement.md")
+
+
+def test_every_benchmark_that_is_named() -> None:
+    page = text_of("measurement.md")
+    rows = page.split("\n## Evidence\n")[1].split("\n## ")[0]
+    named = {*re.findall(r"python -m benchmarks ([a-z_]+)", page), *re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)}
+    assert named and named <= set(BENCHMARKS)
 
 
 def test_no_rule_that_is_none() -> None:
