@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.draws import SIMULATED, Array, Draw, drawn_from, normal, recorded
+from orchestrator.agreement import WITHIN
 from orchestrator.stats import student
 from orchestrator.stats.cells import Cells, moderated
 from orchestrator.stats.design import Design
 from orchestrator.stats.family import FALSE_ALARMS, FOR_LOOKS, MINIMUM_EFFECT, Tested, large, tested
-from orchestrator.stats.interval import limits
+from orchestrator.stats.interval import CONFIDENCE, limits
 
 Truths = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -42,6 +43,10 @@ def run(matrices: int = 4000) -> dict[str, Any]:
             f"{name}, {cells} cells": {f"n={n}": false_alarms(draw, n, 2 * matrices, cells) for n in (3, 5, 6)}
             for name, draw in SIMULATED.items()
             for cells in (2, 4, 10)
+        },
+        "reproductions": {
+            name: {f"n={n}": reproductions(draw, n, 5 * matrices) for n in (3, 5, 6)}
+            for name, draw in {**SIMULATED, **real}.items()
         },
         "otherwise": otherwise(matrices),
         "found_percent": {
@@ -119,6 +124,25 @@ def percentiles(k: int, tries: int = 1000, calls: int = 250) -> dict[str, float]
 def false_alarms(draw: Draw, n: int, matrices: int, cells: int = CELLS) -> float:
     """Matrices with any difference, where there is none."""
     return _percent(_significant(draw(np.random.default_rng(n), (matrices, cells, n))).any(axis=1))
+
+
+def reproductions(draw: Draw, n: int, tries: int) -> dict[str, float]:
+    """A single pair, judged by its 95 % interval as ``reproduce`` does: "differs" where nothing has changed, "agrees"
+    there, and "agrees" where it is 10 % slower."""
+    result = _tested(_cells(draw(np.random.default_rng(n), (tries, 2, n))))
+    half = student.quantile((1 + CONFIDENCE) / 2, result.freedom) * result.error
+    slower, limit = result.difference + np.log1p(WITHIN), (np.log1p(-WITHIN), np.log1p(WITHIN))
+
+    def agrees(difference: Array) -> Truths:
+        low, high = difference - half, difference + half
+        same = np.abs(difference) + half <= np.log1p(MINIMUM_EFFECT)
+        return np.asarray(same | ((low <= 0) & (high >= 0) & (low >= limit[0]) & (high <= limit[1])), dtype=np.bool_)
+
+    return {
+        "falsely_differs": _percent((np.abs(result.difference) > half) & large(result.difference)),
+        "agrees": _percent(agrees(result.difference)),
+        "falsely_agrees_at_10": _percent(agrees(slower)),
+    }
 
 
 def otherwise(matrices: int) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from orchestrator.verdict import INVALID
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "cannot tell"
 WITHIN = 0.10
-"""Two results agree only where the interval of their difference ends within 10 %: "no significant difference" alone
+"""Two results agree only where the interval of their difference ends within 10 %: "no difference was found" alone
 would also be true of two measurements too coarse to show one."""
+MORE = "a scenario with more processes may tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,12 @@ class Agreement:
 
 
 def agreement(then: Measurement, now: Measurement) -> Agreement:
-    """Compare the medians of the processes of two results of the same cell, as ``stats.compare`` does."""
+    """Compare the medians of the processes of two results of the same cell.
+
+    One pair is a question of its own and no report, so its 95 % interval decides, not the level that ``compare`` keeps
+    for a whole report: where nothing has changed, at most 5 of 100 say "differs"; of true changes by 10 % and more, at
+    most 5 of 100 "agrees".
+    """
     for one, what in ((then, "the stored result"), (now, "the new result")):
         if one.verdict.level == INVALID:
             return Agreement(UNDECIDED, f"{what} is invalid: {'; '.join(one.verdict.reasons)}")
@@ -46,11 +52,17 @@ def agreement(then: Measurement, now: Measurement) -> Agreement:
         return Agreement(UNDECIDED, f"too few processes ({counts}) to know how far they differ", change.ratio)
     words = f"{_percent(change.ratio)} (95 % interval {_percent(change.low)} to {_percent(change.high)})"
     known = (change.ratio, change.low, change.high)
-    if change.significant:
+    changed = change.low > 1 or change.high < 1
+    if changed and max(change.ratio, 1 / change.ratio) >= 1 + stats.MINIMUM_EFFECT:
         return Agreement(DIFFERS, words, *known)
+    if change.outcome == stats.SAME:
+        return Agreement(AGREES, words, *known)
+    if changed:
+        least = f"{100 * stats.MINIMUM_EFFECT:.0f} %"
+        return Agreement(UNDECIDED, f"{words} is a change, perhaps by less than the {least} that count; {MORE}", *known)
     if change.high > 1 + WITHIN or change.low < 1 - WITHIN:
         limit = f"a difference of {100 * WITHIN:.0f} %"
-        return Agreement(UNDECIDED, f"{words} does not rule out {limit}; a scenario with more processes may", *known)
+        return Agreement(UNDECIDED, f"{words} does not rule out {limit}; {MORE}", *known)
     return Agreement(AGREES, words, *known)
 
 

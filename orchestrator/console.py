@@ -125,9 +125,9 @@ class PlainProgress:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def at(self, board: str, cell: Cell | None, text: str) -> None:
-        """Boards say what they do once per cell, not for every phase of it."""
-        about = self._labels.get(cell.number, cell.short) if cell else text
+    def at(self, board: str, cell: Cell | None, text: str, turn: str = "") -> None:
+        """Boards say what they do once per ``turn`` of a cell (which of its processes), not for every phase of it."""
+        about = ", ".join(filter(None, (self._labels.get(cell.number, cell.short), turn))) if cell else text
         with self._lock:
             if about and self._said.get(board) != about:
                 self._said[board] = about
@@ -164,7 +164,7 @@ class LiveProgress:
         with unbroken():
             self._live.stop()
 
-    def at(self, board: str, cell: Cell | None, text: str) -> None:
+    def at(self, board: str, cell: Cell | None, text: str, turn: str = "") -> None:
         with self._lock, unbroken():
             name = self._labels.get(cell.number, cell.short) if cell else ""
             self._boards[board] = f"{name}  {text}" if cell and text else text

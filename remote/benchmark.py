@@ -15,11 +15,16 @@ from remote.gate import Coldest, Gate
 from remote.jobs import NO_SPACE_STATUS, Paths
 from remote.journal import cap_log
 from remote.process import boot_id, die_with_parent
+from remote.runtimes import LONGEST_PROFILE_S, PROFILE_START_S
 from remote.schema import clean, cleaned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+PROFILE_SHARE = 0.8
+"""Of the time that is left a profiler gets so much at most: the record is written after it."""
 
 
 class _Events:
@@ -38,6 +43,7 @@ class _Job:
 
     def __init__(self, workdir: str, job: dict[str, Any], events: _Events, sys_root: str, tuning: Any = ()) -> None:
         self.job = job
+        self.deadline_s = time.monotonic() + job["deadline_s"]
         self.scenario = job["scenario"]
         self.events = events
         self.sys_root = sys_root
@@ -112,14 +118,16 @@ class _Job:
         self.events.emit(contract.COOLING, of=self.job["of"], **how)
 
     def _profile(self) -> None:
-        """Time by operator, after everything that is timed. That there is none, or that the profiler crashed, is a
-        reason and no failure; what it wrote into the job's folder goes."""
+        """Time by operator, after everything that is timed. That there is none, or that the profiler crashed or hangs,
+        is a reason and no failure; what it wrote into the job's folder goes."""
         if self.scenario["profile_runs"] <= 0:
             return
         self.events.emit(contract.PROFILE)
+        left_s = max(0.0, self.deadline_s - time.monotonic())
+        limit_s = min(LONGEST_PROFILE_S + PROFILE_START_S, PROFILE_SHARE * left_s)
         try:
             worker = Worker(dict(self.order, folder=self.folder), self.state, verb="profile")
-            said = worker.expect("profile", self.state)
+            said = worker.expect("profile", self.state, limit_s=limit_s)
             worker.close()
             contract.check_profile(said["profile"])
             self.record.update(profile=said["profile"], profile_reason=said["reason"])

@@ -70,15 +70,23 @@ class Worker:
                     return
                 self._waiting += data
 
-    def expect(self, key: str, *tickers: Any) -> dict[str, Any]:
-        """Wait for one message; raises :class:`WorkerFailed` when an error or the process's end comes first."""
-        for message in self.messages(*tickers):
+    def expect(self, key: str, *tickers: Any, limit_s: float | None = None) -> dict[str, Any]:
+        """Wait for one message; raises :class:`WorkerFailed` when an error or the process's end comes first, or when
+        it has not come within ``limit_s``, and then the process is killed."""
+        until_s = None if limit_s is None else time.monotonic() + limit_s
+        for message in self.messages(*tickers, until_s=until_s):
             if "error" in message:
                 self.close()
                 raise WorkerFailed(message["error"])
             if key in message:
                 return message
+        late = until_s is not None and time.monotonic() >= until_s and self._child.poll() is None
+        if late:
+            self._child.kill()
         returncode = self.close()
+        if late:
+            said = "the measuring process did not say '%s' within %.3g s and was stopped" % (key, limit_s or 0)
+            raise WorkerFailed({"type": "TimedOut", "message": said, "traceback": "", "phase": "before " + key})
         kind = "OutOfMemory" if was_out_of_memory(returncode, self._oom_before) else "WorkerDied"
         said = "the measuring process %s before it said '%s'" % (death(returncode, self._oom_before), key)
         raise WorkerFailed({"type": kind, "message": said, "traceback": "", "phase": "before " + key})

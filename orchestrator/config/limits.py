@@ -11,6 +11,7 @@ from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, S
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 from remote.contract import MAX_PROCESSES
+from remote.runtimes import LONGEST_PROFILE_S
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
@@ -157,11 +158,11 @@ def durations(s: Settings) -> Iterator[Problem]:
 
 
 def shortest(scenario: Scenario) -> float:
-    """Seconds that the windows of a cell take, those of more processes included."""
+    """Seconds that the windows of a cell take, those of more processes and the longest profile included."""
     each_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
-    return (scenario.processes + scenario.extra_processes) * each_s + (
-        scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
-    )
+    energy_s = scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
+    profile_s = LONGEST_PROFILE_S if scenario.profile_runs else 0.0
+    return (scenario.processes + scenario.extra_processes) * each_s + energy_s + profile_s
 
 
 def cooling(s: Settings) -> float:

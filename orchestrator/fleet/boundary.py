@@ -30,7 +30,7 @@ CONTROLLER = "controller"
 class Progress(Protocol):
     """What a person watching is told."""
 
-    def at(self, board: str, cell: Cell | None, text: str) -> None: ...
+    def at(self, board: str, cell: Cell | None, text: str, turn: str = "") -> None: ...
 
     def told(self, board: str, text: str) -> None: ...
 
@@ -97,11 +97,11 @@ class Boundary:
 
     def _turn(self, session: Session, one: Underway) -> Result | None:
         """Deploy and run. Raises whatever goes wrong; what the board says went wrong is the result."""
-        cell, board = one.entry.cell, session.board
+        cell, board, turn = one.entry.cell, session.board, one.now
 
         def say(text: str) -> None:
             log.info("%s: %s: %s", board.name, cell.short, text)
-            self.progress.at(board.name, cell, text)
+            self.progress.at(board.name, cell, text, turn)
             if text in (LOST, BACK):
                 self.progress.told(board.name, text)
 

@@ -10,6 +10,7 @@ from orchestrator.cell import Cell, Scenario
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
 from orchestrator.fleet.impossible import impossible
 from orchestrator.history import Estimate, History
+from remote.runtimes import LONGEST_PROFILE_S
 
 PROCESS_START_S = 0.4
 """Start of one process, import and load, for the estimate only (x86; a Raspberry Pi takes some seconds)."""
@@ -97,9 +98,11 @@ def entry_of(cell: Cell, recipe: Recipe | UnsupportedOptimization | BuildError, 
 
 
 def seconds(scenario: Scenario) -> float:
-    """What one cell takes on the board, without its energy pass, which depends on what the board has."""
+    """What one cell takes on the board, without its energy pass, which depends on what the board has. A profile counts
+    with the longest that it may take."""
     windows_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
-    return scenario.processes * (windows_s + PROCESS_START_S)
+    profile_s = LONGEST_PROFILE_S + PROCESS_START_S if scenario.profile_runs else 0.0
+    return scenario.processes * (windows_s + PROCESS_START_S) + profile_s
 
 
 def energy_seconds(scenario: Scenario) -> float:

@@ -50,6 +50,14 @@ class Underway:
         return self.done >= self.wanted
 
     @property
+    def now(self) -> str:
+        """Which of its processes run in this turn, in words; nothing where it is all of them."""
+        if self.turn >= self.wanted:
+            return ""
+        first, last = self.done + 1, self.done + self.turn
+        return f"{f'process {first}' if first == last else f'processes {first} to {last}'} of {self.wanted}"
+
+    @property
     def compared_ms(self) -> tuple[float, ...]:
         """One value per process so far, as the report will compare them; none where durations cannot be."""
         processes = [process for part in self.parts for process in part.record["processes"]]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 PROFILE_WARMUP_RUNS = 5
 LONGEST_PROFILE_S = 30.0
 """A profile ends after this time with the calls that it has: it must not cost the measurement that came before."""
+PROFILE_START_S = 60.0
+"""What loading, warming up and the last call of a profile may take beside that; then it is stopped."""
 
 
 class NoProfiler(Exception):

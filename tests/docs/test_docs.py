@@ -15,6 +15,7 @@ import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from benchmarks.__main__ import BENCHMARKS
 from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
 from orchestrator.energy import SENSOR_ERRORS
@@ -177,12 +178,18 @@ def test_a_scenario_says_what_it_costs_and_has_the_time_for_it(name: str) -> Non
     scenario = SCENARIOS[name]
     said = [f"; {seconds(scenario) / 60:.1f} min a cell"]
     said += [f"{energy_seconds(scenario) / 60:.1f} more for energy"] if scenario.energy_s else []
+    said += ["twice that for what is undecided"] if scenario.extra_processes else []
+    assert scenario.extra_processes in (0, scenario.processes)
     assert all(words in scenario.description for words in said), said
     longest_s = scenario.warmup_s + scenario.max_window_s + scenario.end_to_end_s + scenario.pipeline_s
-    cell_s = scenario.processes * (scenario.cool_down_s + longest_s) + energy_seconds(scenario)
+    processes = scenario.processes + scenario.extra_processes
+    cell_s = processes * (scenario.cool_down_s + longest_s) + energy_seconds(scenario)
     assert scenario.timeout_s > cell_s  # a slow model ends by max_window_s, not by the deadline
-    rows = [f"{seconds(SCENARIOS[n]) / 60:.1f}" for n in shipped_scenarios()]
-    assert f"| minutes a cell | {' | '.join(rows)} |" in text_of("configuration.md")
+    shipped = [SCENARIOS[n] for n in shipped_scenarios()]
+    more = [dataclasses.replace(one, processes=one.processes + one.extra_processes) for one in shipped]
+    for row, some in (("minutes a cell", shipped), ("with more processes", more)):
+        minutes = " | ".join(f"{seconds(one) / 60:.1f}" for one in some)
+        assert f"| {row} | {minutes} |" in text_of("configuration.md")
 
 
 def shipped_scenarios() -> list[str]:
@@ -203,6 +210,13 @@ def test_every_verb_is_described(verb: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.quantity)
 def test_every_rule_of_the_verdict(rule: Any) -> None:
     assert f"| `{rule.quantity}` | {rule.when} {rule.limit:g} | {rule.level} |" in text_of("measurement.md")
+
+
+def test_every_benchmark_that_is_named() -> None:
+    page = text_of("measurement.md")
+    rows = page.split("\n## Evidence\n")[1].split("\n## ")[0]
+    named = {*re.findall(r"python -m benchmarks ([a-z_]+)", page), *re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)}
+    assert named and named <= set(BENCHMARKS)
 
 
 def test_no_rule_that_is_none() -> None:

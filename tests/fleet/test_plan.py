@@ -14,6 +14,7 @@ from orchestrator.cell import RUNTIME_FORMATS, Cell
 from orchestrator.errors import ConfigError
 from orchestrator.fleet.plan import PROCESS_START_S, plan
 from orchestrator.history import NEWEST, Estimate, History
+from remote.runtimes import LONGEST_PROFILE_S
 from tests.fleet.test_pool import cell
 from tests.measurement.records import make_failed, make_result
 
@@ -75,6 +76,9 @@ def test_an_estimate_says_where_it_comes_from() -> None:
     (entry,) = plan([made]).entries
     assert entry.estimate.ground == "scenario"
     assert entry.estimate.seconds == 3 * (0.5 + 2 + 0.5 + PROCESS_START_S) and scenario.processes == 3
+    profiled = with_settings(made, scenario=replace(scenario, profile_runs=1))
+    more_s = plan([profiled]).entries[0].estimate.seconds - entry.estimate.seconds
+    assert more_s == pytest.approx(LONGEST_PROFILE_S + PROCESS_START_S)
     history = History({(made.id, None): [7.0, 9.0], (made.id, "a"): [9.0]})
     known = plan([made], history)
     assert known.entries[0].estimate == Estimate(8.0, 2) and known.entries[0].estimate.ground == "history (2)"

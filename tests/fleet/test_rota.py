@@ -88,7 +88,11 @@ def test_a_cell_begins_again_after_a_reboot_and_a_changed_runtime_ends_it() -> N
     one = Underway(entries(cell(0, "a"))[0])
     one.add(outcome(1))
     one.add(outcome(2))
-    assert (one.done, one.wanted) == (2, 3)
+    assert (one.done, one.wanted, one.now) == (2, 3, "process 3 of 3")
+    one.turn, one.extra = 2, 1
+    assert one.now == "processes 3 to 4 of 4"
+    one.turn, one.extra = 3, 0
+    assert one.now == ""
     with pytest.raises(MeasurementError, match="runtime on the board changed"):
         one.add(outcome(3, runtime={**outcome().record["runtime"], "version": "2.9"}))
     one.add(outcome(3, boot_id="another"))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from remote import benchmark, child
 from remote.runtimes import NoProfiler
 from remote.runtimes.litert_profile import Compiled
 from remote.runtimes.onnx_profile import summary
@@ -41,6 +45,24 @@ def test_a_profiler_that_crashes_costs_no_measurement(board: Board, runtime: Pat
     assert record["error"] is None and len(record["processes"]) == 1
     assert record["profile"] is None
     assert "the profiler failed: the measuring process was ended by SIGSEGV" in record["profile_reason"]
+
+
+@pytest.mark.parametrize(("longest_s", "deadline_s", "says"), [(0.1, 60.0, "within 0.1 s"), (30.0, 0.2, "within 0.1")])
+def test_a_profiler_that_hangs_costs_no_measurement(
+    board: Board, monkeypatch: pytest.MonkeyPatch, longest_s: float, deadline_s: float, says: str
+) -> None:
+    monkeypatch.setattr(child, "python_command", lambda *_, **__: [sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(benchmark, "LONGEST_PROFILE_S", longest_s)
+    monkeypatch.setattr(benchmark, "PROFILE_START_S", 0.0)
+    order = board.job(profile_runs=5, processes=0, deadline_s=deadline_s)
+    (board.workdir / "jobs" / order["run_id"]).mkdir(parents=True)
+    events = SimpleNamespace(emit=lambda *_, **__: None)
+    job = benchmark._Job(str(board.workdir), order, events, str(board.workdir))  # type: ignore[arg-type]
+    began_s = time.monotonic()
+    record = job.run()
+    assert time.monotonic() - began_s < 9  # not the 10 s after which a process that does not end is killed anyway
+    assert (record["error"], record["profile"]) == (None, None)
+    assert says in record["profile_reason"] and record["profile_reason"].startswith("the profiler failed: ")
 
 
 @pytest.mark.parametrize(("library", "why"), [("/nowhere.so", "no profiler that can be"), ("libc.so.6", "no function")])

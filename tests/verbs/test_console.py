@@ -16,6 +16,7 @@ from rich.console import Console
 from orchestrator.console import LiveProgress, PlainProgress, said, say
 from orchestrator.result import Result
 from orchestrator.words import labels
+from tests.fleet.test_pool import cell
 from tests.measurement.records import make_failed, make_result
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07[red]a[/]\r\n\u202eb\\"
@@ -61,6 +62,15 @@ def test_cells_are_told_apart_and_what_must_not_be_missed_stays(tmp_path: Path, 
     assert "b: given up: [red]refused\n" in text
     assert f"{result.short} threads {result.axes['threads']} batch 1" in text
     assert f"{result.short} threads 64 batch 8" in text
+
+
+def test_a_log_has_a_line_for_each_turn_of_a_cell() -> None:
+    where, one = console(color_system=None), cell(0, "b")
+    display = PlainProgress(where, 1)
+    for turn, text in (("process 1 of 3", "loading"), ("process 1 of 3", "measured"), ("process 2 of 3", "loading")):
+        display.at("b", one, text, turn)
+    lines = [line.partition(" ")[2] for line in written(where).splitlines()]
+    assert lines == [f"b: {one.short}, process {n} of 3" for n in (1, 2)]
 
 
 def test_what_follows_from_the_name_of_a_cell_is_not_said_again() -> None:

@@ -98,6 +98,27 @@ def test_whether_two_results_agree() -> None:
     assert (hot.outcome, hot.why) == (UNDECIDED, "the new result is invalid: it was hot")
 
 
+@pytest.mark.parametrize(
+    ("change", "spread", "outcome"),
+    [
+        (0.05, 0.017, DIFFERS),  # +2.4 to +7.6 %: too little for a whole report, enough for a single question
+        (-0.05, 0.017, DIFFERS),
+        (0.02, 0.025, AGREES),  # -1.7 to +5.8 %
+        (0.011, 0.003, AGREES),  # +0.6 to +1.5 %: a change, and too small to count
+        (0.016, 0.007, UNDECIDED),  # +0.6 to +2.6 %
+        (0.04, 0.05, UNDECIDED),  # -3.4 to +12.0 %
+    ],
+)
+def test_no_change_is_agreed_on_only_where_the_interval_holds_it(change: float, spread: float, outcome: str) -> None:
+    places = (-1.26, -0.63, 0, 0.63, 1.26)  # of one standard deviation
+    then, now = ([ms * (1 + spread * z) for z in places] for ms in (10.0, 10.0 * (1 + change)))
+    found = agreement(of(then), of(now))
+    assert found.low is not None and found.high is not None
+    assert found.outcome == outcome, found
+    assert outcome != AGREES or found.low <= 1 <= found.high or 0.98 <= found.low < found.high <= 1.02
+    assert outcome != DIFFERS or not found.low <= 1 <= found.high
+
+
 def test_which_conditions_differ(tmp_path: Path) -> None:
     then = make_result(tmp_path, 0, write=False)
     m = then.measurement
