@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
+from orchestrator.report import overrides
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
 from orchestrator.stats import MOST, SAME, UNDECIDED
@@ -188,14 +189,14 @@ def columns(baseline: str) -> tuple[Column, ...]:
 
 def sheet(comparison: Comparison) -> Sheet:
     """Leave out what is empty for all cells; name once what is the same for all."""
-    records: list[Row] = [
-        {str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")
-    ]
+    records, also = overrides.shared(
+        [{str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")]
+    )
     rows = [row for row in records if row["status"] == DONE]
     others = tuple(row for row in records if row["status"] != DONE)
     implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
-    for column in columns(comparison.baseline):
+    for column in columns(overrides.without(comparison.baseline, also)):
         texts = [column.text(row) for row in rows]
         if not any(texts) or (column.key == "board" and _paired(rows)):
             continue
@@ -206,6 +207,8 @@ def sheet(comparison: Comparison) -> Sheet:
                 common[column.head] = texts[0]
         else:
             kept.append(column)
+    if also:
+        common["Also"] = plain(", ".join(also))
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
     return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied)
 

@@ -22,8 +22,9 @@ from orchestrator.compare import COLUMNS, compare, value_called
 from orchestrator.compare.comparison import Comparison
 from orchestrator.compare.rows import NUMBERS, TRUTHS
 from orchestrator.measurement import measure
-from orchestrator.report import View, table, write_report
+from orchestrator.report import View, overrides, table, write_report
 from orchestrator.report.columns import change, factor, number, sheet, to_decide
+from orchestrator.report.figure import LONGEST_LABEL, label, short
 from orchestrator.report.page import page
 from orchestrator.report.scale import Scale
 from orchestrator.result import Result
@@ -379,3 +380,24 @@ def test_a_dash_is_explained(tmp_path: Path) -> None:
         make_result(tmp_path, 2 + n, write=False, threads="4", optimization=o) for n, o in enumerate(OPTIMIZATIONS)
     ]
     assert "– in that column: the baseline failed." in shown(compare(make_sweep(tmp_path), results))
+
+
+def test_overrides_of_all_cells_are_said_once(tmp_path: Path) -> None:
+    given = "scenario.window_s=1, scenario.image=[640, 480]"
+    names = {"quick": f"quick ({given})", "offline": f"offline (scenario.streams=4, {given})"}
+    results: list[Result] = [
+        make_result(tmp_path, n, write=False, scenario=name) for n, name in enumerate(names.values())
+    ]
+    results.append(make_failed(tmp_path, 2, optimization="int8", scenario=names["quick"]))
+    made = compare(make_sweep(tmp_path), results, f"scenario:{names['quick']}")
+    seen = sheet(made)
+    assert seen.common["Also"] == given
+    assert [label(seen, row) for row in seen.rows] == [
+        "none · scenario quick",
+        "none · scenario offline (scenario.streams=4)",
+    ]
+    assert shown(made).count("window_s") == 1 and list(made.frame["scenario"][:1]) == [names["quick"]]
+    assert overrides.shared([{"scenario": "quick"}, {"scenario": names["quick"]}])[1] == []
+    files = write_report(made, tmp_path / "out")  # a warning would be an error here
+    assert "vs scenario quick |" in files["md"].read_text() and files["md"].read_text().count("window") == 1
+    assert len(short("a" * 200)) == LONGEST_LABEL
