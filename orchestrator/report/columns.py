@@ -124,6 +124,14 @@ def burst_and_sustained(row: Row) -> str:
     return f"{number(row['burst_ms'])} → {number(row['sustained_ms'])} ms ({100 * row['degradation']:+.0f}%)"
 
 
+def pipeline(row: Row) -> str:
+    """``30.6 ms (model 48%)``: from the photograph to the answer, and how much of it the model itself takes."""
+    if not has(row, "pipeline_ms"):
+        return ""
+    share = f" (model {100 * row['pipeline_invoke_share']:.0f}%)" if has(row, "pipeline_invoke_share") else ""
+    return f"{number(row['pipeline_ms'])} ms{share}"
+
+
 def direction(row: Row) -> str:
     """``faster`` or ``slower`` than the baseline, ``same`` where that is not known."""
     if not has(row, "change_ratio") or not row["change_significant"]:
@@ -171,6 +179,7 @@ def columns(baseline: str) -> tuple[Column, ...]:
         Column("latency_ms", "Latency ms", latency, right=True),
         Column("samples_per_s", "Samples/s", samples_per_s, right=True),
         Column("sustained_ms", "Burst → sustained", burst_and_sustained, right=True),
+        Column("pipeline_ms", "Pipeline", pipeline, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
         Column("verdict", "Verdict", _word("verdict")),
