@@ -18,8 +18,8 @@ BLUE, GREEN, GREY, INK, LINE = "#2f6fde", "#1a8a5a", "#9aa3b2", "#1c2430", "#d8d
 VERDICT_COLORS = {"valid": BLUE, "suspect": "#d99a1c", "invalid": "#c8423b"}
 MOST_PANELS, MOST_BARS = 12, 120
 """What a picture of a readable size has room for, and matplotlib draws in about two seconds."""
-LONGEST_LABEL = 48
-"""Characters beside a bar; with many more, no room is left for the bar."""
+LONGEST_LABEL, ROOM_FOR_LABEL = 48, 20
+"""Characters beside a bar: the most that are drawn; those beyond which the picture grows."""
 
 _SMALL: dict[str, Any] = {"fontsize": 8, "color": GREY, "style": "italic"}
 
@@ -83,8 +83,10 @@ def draw(shown: c.Sheet, title: str, path: Path) -> None:
     panels = _fitting(groups(shown))
     charts = [x for x in CHARTS if any(c.has(row, x.key) for _, rows in panels for row in rows)] or list(CHARTS[:1])
     heights = [len(rows) * 0.34 + 0.75 for _, rows in panels] or [1.0]
+    names = max((len(short(label(shown, row))) for _, rows in panels for row in rows), default=0)
+    wide = 5.4 + 0.07 * max(0, names - ROOM_FOR_LABEL)  # inches
     figure = Figure(
-        figsize=(0.8 + 5.4 * len(charts), sum(heights) + 0.9), dpi=150, layout="constrained", facecolor="white"
+        figsize=(0.8 + wide * len(charts), sum(heights) + 0.9), dpi=150, layout="constrained", facecolor="white"
     )
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(heights), len(charts), squeeze=False, gridspec_kw={"height_ratios": heights})
