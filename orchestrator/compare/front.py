@@ -16,7 +16,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Cells that can be held against each other: of one sweep, device and batch size, none of them invalid.
+    """Cells that can be held against each other: of one sweep, device, batch size and mode, none of them invalid.
+
+    A latency with several streams, or of a hot board, is about something else than one of a single stream.
 
     ``energy``: every one of them has energy measured in the same scope; else ``without`` says why it does not count.
     """
@@ -24,6 +26,7 @@ class Candidates:
     sweep: str
     device: str
     batch_size: str
+    mode: str
     rows: tuple[Row, ...]
     energy: bool
     without: str = ""
@@ -31,10 +34,11 @@ class Candidates:
 
 def candidates(rows: Sequence[Row]) -> list[Candidates]:
     """The groups within which a front is looked for, in the order of the rows."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
+    found: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
         if row["status"] == DONE and row["verdict"] != INVALID and _known(row, "size_bytes"):
-            found.setdefault((row["sweep"], row["device"], row["batch_size"]), []).append(row)
+            key = (row["sweep"], row["device"], row["batch_size"], row["mode"] or "")
+            found.setdefault(key, []).append(row)
     return [Candidates(*key, tuple(some), not (why := _no_energy(some)), why) for key, some in found.items()]
 
 

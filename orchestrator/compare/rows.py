@@ -23,6 +23,8 @@ METRIC_COLUMNS: Mapping[str, str] = {
     "burst_ms": "sustained/burst_median_ms",
     "sustained_ms": "sustained/sustained_median_ms",
     "degradation": "sustained/degradation",
+    "pipeline_ms": "pipeline/total_ms",
+    "pipeline_invoke_share": "pipeline/invoke_share",
     "load_ms": "load/total_ms",
     "peak_rss_mb": "memory/peak_rss_mb",
     "size_bytes": "model/size_bytes",

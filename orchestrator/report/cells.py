@@ -13,6 +13,7 @@ from orchestrator.report.strips import pipeline, processes
 from orchestrator.report.words import escaped as _e
 from orchestrator.result import Result
 from orchestrator.stats import Interval
+from orchestrator.words import counted
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Latency": ("latency", "throughput", "offline", "load", "memory"),
@@ -42,7 +43,10 @@ UNITS = {
     "_bytes": " bytes",
 }
 """By the end of a metric's name; a longer end comes first."""
-SHARES = ("stability/", "delegate/share", "latency/cv", "energy/latency_shift")
+SHARES = (
+    *("stability/", "delegate/share", "latency/cv", "energy/latency_shift"),
+    *("sustained/degradation", "state/clock_low_share"),
+)
 
 
 def sections(comparison: Comparison, shown: c.Sheet) -> Iterator[str]:
@@ -139,5 +143,6 @@ def _missing(m: Measurement) -> str:
     reasons: dict[str, list[str]] = {}
     for name, reason in m.missing.items():
         reasons.setdefault(reason, []).append(name)
-    items = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
-    return f'<p class="note">Not there: {_e(items)}</p>' if items else ""
+    items = "".join(f"<li>{_e(reason)}: {_e(', '.join(names))}</li>" for reason, names in reasons.items())
+    head = f"<summary>not there: {counted(len(m.missing), 'metric')}</summary>"
+    return f'<details class="absent note">{head}<ul>{items}</ul></details>' if items else ""

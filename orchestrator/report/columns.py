@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
+from orchestrator.report import overrides
 from orchestrator.report.seen import Comparison
 from orchestrator.result import DONE
 from orchestrator.stats import MOST, SAME, UNDECIDED
@@ -123,6 +124,14 @@ def burst_and_sustained(row: Row) -> str:
     return f"{number(row['burst_ms'])} → {number(row['sustained_ms'])} ms ({100 * row['degradation']:+.0f}%)"
 
 
+def pipeline(row: Row) -> str:
+    """``30.6 ms (model 48%)``: from the photograph to the answer, and how much of it the model itself takes."""
+    if not has(row, "pipeline_ms"):
+        return ""
+    share = f" (model {100 * row['pipeline_invoke_share']:.0f}%)" if has(row, "pipeline_invoke_share") else ""
+    return f"{number(row['pipeline_ms'])} ms{share}"
+
+
 def direction(row: Row) -> str:
     """``faster`` or ``slower`` than the baseline, ``same`` where that is not known."""
     if not has(row, "change_ratio") or not row["change_significant"]:
@@ -170,6 +179,7 @@ def columns(baseline: str) -> tuple[Column, ...]:
         Column("latency_ms", "Latency ms", latency, right=True),
         Column("samples_per_s", "Samples/s", samples_per_s, right=True),
         Column("sustained_ms", "Burst → sustained", burst_and_sustained, right=True),
+        Column("pipeline_ms", "Pipeline", pipeline, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
         Column("verdict", "Verdict", _word("verdict")),
@@ -188,14 +198,14 @@ def columns(baseline: str) -> tuple[Column, ...]:
 
 def sheet(comparison: Comparison) -> Sheet:
     """Leave out what is empty for all cells; name once what is the same for all."""
-    records: list[Row] = [
-        {str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")
-    ]
+    records, also = overrides.shared(
+        [{str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")]
+    )
     rows = [row for row in records if row["status"] == DONE]
     others = tuple(row for row in records if row["status"] != DONE)
     implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
-    for column in columns(comparison.baseline):
+    for column in columns(overrides.without(comparison.baseline, also)):
         texts = [column.text(row) for row in rows]
         if not any(texts) or (column.key == "board" and _paired(rows)):
             continue
@@ -206,6 +216,8 @@ def sheet(comparison: Comparison) -> Sheet:
                 common[column.head] = texts[0]
         else:
             kept.append(column)
+    if also:
+        common["Also"] = plain(", ".join(also))
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
     return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied)
 

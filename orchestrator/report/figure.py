@@ -18,6 +18,8 @@ BLUE, GREEN, GREY, INK, LINE = "#2f6fde", "#1a8a5a", "#9aa3b2", "#1c2430", "#d8d
 VERDICT_COLORS = {"valid": BLUE, "suspect": "#d99a1c", "invalid": "#c8423b"}
 MOST_PANELS, MOST_BARS = 12, 120
 """What a picture of a readable size has room for, and matplotlib draws in about two seconds."""
+LONGEST_LABEL, ROOM_FOR_LABEL = 48, 20
+"""Characters beside a bar: the most that are drawn; those beyond which the picture grows."""
 
 _SMALL: dict[str, Any] = {"fontsize": 8, "color": GREY, "style": "italic"}
 
@@ -69,6 +71,10 @@ def label(shown: c.Sheet, row: c.Row) -> str:
     return plain(" · ".join([str(row["optimization"]), *c.differing(shown, row)]))
 
 
+def short(text: str) -> str:
+    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"
+
+
 def draw(shown: c.Sheet, title: str, path: Path) -> None:
     """Write the PNG. matplotlib's Agg canvas directly: no pyplot, no window system, no state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -77,8 +83,10 @@ def draw(shown: c.Sheet, title: str, path: Path) -> None:
     panels = _fitting(groups(shown))
     charts = [x for x in CHARTS if any(c.has(row, x.key) for _, rows in panels for row in rows)] or list(CHARTS[:1])
     heights = [len(rows) * 0.34 + 0.75 for _, rows in panels] or [1.0]
+    names = max((len(short(label(shown, row))) for _, rows in panels for row in rows), default=0)
+    wide = 5.4 + 0.07 * max(0, names - ROOM_FOR_LABEL)  # inches
     figure = Figure(
-        figsize=(0.8 + 5.4 * len(charts), sum(heights) + 0.9), dpi=150, layout="constrained", facecolor="white"
+        figsize=(0.8 + wide * len(charts), sum(heights) + 0.9), dpi=150, layout="constrained", facecolor="white"
     )
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(heights), len(charts), squeeze=False, gridspec_kw={"height_ratios": heights})
@@ -92,9 +100,10 @@ def draw(shown: c.Sheet, title: str, path: Path) -> None:
         grid[0][0].set_axis_off()
         grid[0][0].text(0, 0.5, "No cell has a result.", color=INK)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="Glyph"
-        )  # a model named in a script that the font lacks: boxes will do
+        # A model named in a script that the font lacks: boxes will do.
+        warnings.filterwarnings("ignore", message="Glyph")
+        # Names too long to be laid out: nothing that who reads the terminal could change.
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
         figure.savefig(path, format="png", metadata={"Software": None})
 
 
@@ -124,7 +133,7 @@ def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: S
     for i in set(range(len(rows))) - {i for i, _ in have}:
         axes.text(limit * 0.01, i, "none", va="center", **_SMALL)
     axes.set_yticks(range(len(rows)))
-    axes.set_yticklabels(labels, fontsize=8, color=INK, parse_math=False)
+    axes.set_yticklabels([short(text) for text in labels], fontsize=8, color=INK, parse_math=False)
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlim(0, limit * 1.28)
     axes.tick_params(axis="both", length=0, labelsize=8, labelcolor=INK)

@@ -219,7 +219,7 @@ def _methods(shown: c.Sheet, comparison: Comparison) -> str:
     base = f"The baseline is the cell with {comparison.baseline}{axis} that is the same in all other axes."
     lines = [
         *remarks.notes(shown),
-        f"Each cell ran in fresh processes, one after the other.{processes}",
+        f"Each cell ran in fresh processes that took turns with those of the other cells.{processes}",
         *([base] if any(column.key == "change" for column in shown.columns) else []),
         "valid: nothing spoke against it. suspect: something was unsteady, see its reasons. "
         "invalid: not the numbers of this model in this configuration.",

@@ -15,14 +15,16 @@ ESTIMATE_NOTE = (
 ENERGY_NOTE = "Energy mJ is measured per inference, ± standard uncertainty; compare within one scope only."
 LATENCY_NOTE = "Latency: median of the medians of the processes, ± half its 95 % interval between processes."
 CHANGE_NOTE = (
-    "~ is no significant difference: within, it is the same to that much; up to, it is undecided and that much is "
-    "possible (95 % interval). A difference is at least 2 %, and tested so that one report in 100 has a false one."
+    "~ is no significant difference: within that much it is the same; up to that much it is undecided (95 % interval). "
+    "A difference is at least 2 %; one report in 100 has a false one."
 )
-DECIDE_NOTE = "To decide: processes a cell with which 95 of 100 such pairs would be decided, if the estimate is right."
+DECIDE_NOTE = "To decide: with scenario.processes=N of that number, 95 of 100 such pairs would be decided."
+MOST_PERCENT = 100
+"""A change of more than that is found in any case; the figure would only be about how noisy a cell is."""
 
 FRONT_NOTE = (
-    "Front: ● no other cell of the device, ○ no other one of the same model on it, is at least as good in {what} "
-    "and better in one. Overlapping intervals, and latencies less than 2 % apart, are a tie. "
+    "Front: ● no other cell of the device{modes}, ○ no other one of the same model on it, is at least as good in "
+    "{what} and better in one. Overlapping intervals, and latencies less than 2 % apart, are a tie. "
     "How well the model answers is not part of it."
 )
 
@@ -45,9 +47,16 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
 
 def _detectable(shown: c.Sheet) -> str:
     """What changes these comparisons can find at all."""
-    found = [row["change_detectable"] for row in shown.rows if c.has(row, "change_detectable")]
-    ends = list(dict.fromkeys(f"{100 * end:.1f}" for end in (min(found), max(found)))) if found else []
-    return f" Found in 95 of 100 tries here: a change of {' to '.join(ends)} %." if ends else ""
+    found = [100 * row["change_detectable"] for row in shown.rows if c.has(row, "change_detectable")]
+    return f" Found in 95 of 100 tries here: a change of {percent(min(found), max(found))}." if found else ""
+
+
+def percent(low: float, high: float) -> str:
+    """``3.3 to 9.6 %``, by the cell; ``3.3 % or more`` where some would only notice that it is another model."""
+    if high > MOST_PERCENT:
+        return f"{low:.1f} % or more, by the cell"
+    ends = dict.fromkeys(f"{end:.1f}" for end in (low, high))
+    return f"{' to '.join(ends)} %"
 
 
 def _no_change(shown: c.Sheet) -> list[str]:
@@ -63,7 +72,8 @@ def front_note(shown: c.Sheet) -> str:
     some = (
         f" Energy does not count on {'; '.join(without)}." if any(group.energy for group in groups) and without else ""
     )
-    return FRONT_NOTE.format(what=what) + some
+    modes = " in the same mode" if len({group.mode for group in groups}) > 1 else ""
+    return FRONT_NOTE.format(what=what, modes=modes) + some
 
 
 def _no_energy(shown: c.Sheet) -> list[str]:

@@ -39,7 +39,7 @@ def section(shown: c.Sheet) -> str:
     if not groups:
         return ""
     models = list(dict.fromkeys(row["model"] for row in shown.rows))
-    several = {"sweep": len({g.sweep for g in groups}) > 1, "batch_size": len({g.batch_size for g in groups}) > 1}
+    several = {key: len({getattr(g, key) for g in groups}) > 1 for key in ("sweep", "batch_size", "mode")}
     figures = "".join(_figures(shown, group, models, several) for group in groups)
     keys = "".join(
         f'<span class="key"><svg class="dot" viewBox="0 0 12 12"><circle class="{_colour(models, m)}" cx="6" cy="6"'
@@ -53,6 +53,7 @@ def section(shown: c.Sheet) -> str:
 def _figures(shown: c.Sheet, group: Candidates, models: Sequence[str], several: dict[str, bool]) -> str:
     names = [f"sweep {group.sweep}"] if several["sweep"] else []
     names += [group.device, *([f"batch {group.batch_size}"] if several["batch_size"] else [])]
+    names += [f"mode {group.mode}"] if several["mode"] else []
     out = []
     for panel in (SIZE, ENERGY) if group.energy else (SIZE,):
         head = plain(f"{' · '.join(names)} — latency and {'size' if panel is SIZE else 'measured energy'}")

@@ -27,7 +27,9 @@ def behind(at: Path, *measured: Measurement) -> list[str]:
         results.append(replace(made, measurement=measurement, warnings=("the <clock> jumped",)))
     comparison = compare(make_sweep(at), results, "o0")
     text = page(comparison, sheet(comparison), View())
-    parts = re.findall(r'<details class="one" id="cell-sweep-1-\d">.*?</details>', text, re.DOTALL)
+    parts = re.findall(
+        r'<details class="one" id="cell-sweep-1-\d">.*?</details>(?=<details class="one"|</details>)', text, re.DOTALL
+    )
     assert [f'href="#{id}"' in text for id in re.findall(r'id="(cell-[^"]+)"', text)] == [True] * len(parts)
     return parts
 
@@ -56,7 +58,8 @@ def test_numbers_with_their_units_and_intervals(tmp_path: Path) -> None:
     assert "per inference low" in plain and "per inference low" not in metered, "an estimate, where nothing measured it"
     estimated = behind(tmp_path, make_measurement())[0]
     assert "Energy, estimated" in estimated and "Energy, measured" not in estimated
-    assert "energy/per_inference_mj, " in estimated.partition("Not there: ")[2] and "no sensor answered" in estimated
+    absent = estimated.partition('<details class="absent note"><summary>not there: ')[2]
+    assert re.match(r"\d+ metrics</summary>", absent) and "no RAPL: energy/per_inference_mj, " in absent
 
 
 def test_the_medians_of_the_processes_are_seen(tmp_path: Path) -> None:
@@ -67,13 +70,23 @@ def test_the_medians_of_the_processes_are_seen(tmp_path: Path) -> None:
     assert "<circle" not in one and "how far processes differ is not known" in one
 
 
+def test_what_streams_take_is_no_latency(tmp_path: Path) -> None:
+    base = make_measurement(processes=3)
+    offline = replace(base, tags=base.tags | {"scenario.mode": "offline"}, process_medians_ms=(10.0, 12.0, 11.0))
+    (part,) = behind(tmp_path, replace(offline, metrics=offline.metrics | {"sustained/degradation": 0.125}))
+    assert "<figcaption>time per call of all streams, 3 processes, 10.00 to 12.00 ms</figcaption>" in part
+    assert part.count("<circle") == 3 and "<rect" not in part and "<line" not in part
+    assert rows(part)["degradation"] == "12.5 %"
+
+
 def test_a_pipeline_is_a_stacked_bar(tmp_path: Path) -> None:
     base = make_measurement()
     metrics = base.metrics | {f"pipeline/{step}_ms": ms for step, ms in STEPS.items()} | {"pipeline/total_ms": 36.0}
+    metrics["pipeline/invoke_share"] = 0.528
     without, part = behind(tmp_path, base, replace(base, metrics=metrics))
     widths = [float(x) for x in re.findall(r'class="p\d" style="width:([\d.]+)%"', part)]
     assert len(widths) == 7 and abs(sum(widths) - 100) < 0.1 and widths[4] > 50
-    assert "invoke 19.0 ms" in part and "in all 36.0 ms" in part
+    assert "invoke 19.0 ms" in part and "in all 36.0 ms, 53 % of it the model" in part
     assert "Pipeline" not in without
 
 

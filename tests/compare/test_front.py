@@ -29,6 +29,7 @@ def row(name: str, ms: float, size: float, energy: float | None = None, noise: f
         "sweep": "s",
         "device": "d",
         "batch_size": "1",
+        "mode": "single_stream",
         "energy_scope": "soc",
     }
 
@@ -71,6 +72,15 @@ def test_energy_counts_only_where_all_have_it_in_one_scope() -> None:
     assert not one.energy and one.without == "1 of 2 have no measured energy"
     (mixed,) = candidates([row("a", 1, 1, 5), {**row("b", 1, 1, 6), "energy_scope": "cpu_package"}])
     assert not mixed.energy and "different scopes (cpu_package, soc)" in mixed.without
+
+
+def test_modes_are_not_held_against_each_other() -> None:
+    streams = {**row("b", 9, 5), "mode": "offline"}
+    rows = [row("a", 10, 5), streams, row("c", 11, 5)]
+    assert [(group.mode, names(list(group.rows))) for group in candidates(rows)] == [
+        ("single_stream", "a"),
+        ("offline", "b"),
+    ]
 
 
 def sized(at: Path, n: int, ms: float, size: float, **axes: str) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.compare import Comparison, Filter, compare, is_filter, pivots, value_called
+from orchestrator.compare.pivot import VALUES
 from orchestrator.errors import ConfigError
 from orchestrator.report import grid
 from orchestrator.report.columns import sheet
@@ -88,6 +90,12 @@ def test_numbers_are_in_order(tmp_path: Path) -> None:
 def test_bad_axes(matrix: Comparison, axes: tuple[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         pivots(rows(matrix), axes)
+
+
+def test_every_value_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    listed = text.partition("`--value` is one of")[2].partition("or a column of numbers")[0]
+    assert re.findall(r"`(\w+)`", listed) == list(VALUES)
 
 
 def test_values_by_word_and_by_column(matrix: Comparison) -> None:

@@ -22,9 +22,11 @@ from orchestrator.compare import COLUMNS, compare, value_called
 from orchestrator.compare.comparison import Comparison
 from orchestrator.compare.rows import NUMBERS, TRUTHS
 from orchestrator.measurement import measure
-from orchestrator.report import View, table, write_report
+from orchestrator.report import View, overrides, table, write_report
 from orchestrator.report.columns import change, factor, number, sheet, to_decide
+from orchestrator.report.figure import LONGEST_LABEL, label, short
 from orchestrator.report.page import page
+from orchestrator.report.remarks import percent
 from orchestrator.report.scale import Scale
 from orchestrator.result import Result
 from orchestrator.verdict import Verdict
@@ -338,6 +340,11 @@ def test_numbers(value: float, text: str) -> None:
     assert number(value) == text
 
 
+def test_what_can_be_found_has_a_cap() -> None:
+    assert (percent(3.3, 9.6), percent(3.31, 3.34)) == ("3.3 to 9.6 %", "3.3 %")
+    assert percent(3.3, 2613.0) == "3.3 % or more, by the cell"
+
+
 def test_factors() -> None:
     assert (factor(0.5), factor(1.25)) == ("2.00× faster", "1.25× slower")
 
@@ -379,3 +386,38 @@ def test_a_dash_is_explained(tmp_path: Path) -> None:
         make_result(tmp_path, 2 + n, write=False, threads="4", optimization=o) for n, o in enumerate(OPTIMIZATIONS)
     ]
     assert "– in that column: the baseline failed." in shown(compare(make_sweep(tmp_path), results))
+
+
+def test_overrides_of_all_cells_are_said_once(tmp_path: Path) -> None:
+    given = "scenario.window_s=1, scenario.image=[640, 480]"
+    names = {"quick": f"quick ({given})", "offline": f"offline (scenario.streams=4, {given})"}
+    results: list[Result] = [
+        make_result(tmp_path, n, write=False, scenario=name) for n, name in enumerate(names.values())
+    ]
+    results.append(make_failed(tmp_path, 2, optimization="int8", scenario=names["quick"]))
+    made = compare(make_sweep(tmp_path), results, f"scenario:{names['quick']}")
+    seen = sheet(made)
+    assert seen.common["Also"] == given
+    assert [label(seen, row) for row in seen.rows] == [
+        "none · scenario quick",
+        "none · scenario offline (scenario.streams=4)",
+    ]
+    assert shown(made).count("window_s") == 1 and list(made.frame["scenario"][:1]) == [names["quick"]]
+    assert overrides.shared([{"scenario": "quick"}, {"scenario": names["quick"]}])[1] == []
+    files = write_report(made, tmp_path / "out")  # a warning would be an error here
+    assert "vs scenario quick |" in files["md"].read_text() and files["md"].read_text().count("window") == 1
+    assert len(short("a" * 200)) == LONGEST_LABEL
+
+
+def test_what_a_scenario_is_about_stands_in_the_table_and_in_pivots(tmp_path: Path) -> None:
+    plain = make_result(tmp_path, 0, write=False)
+    assert plain.measurement is not None
+    more = {"pipeline/total_ms": 30.6, "pipeline/invoke_share": 0.476, "sustained/sustained_median_ms": 9.1}
+    measured = replace(plain.measurement, metrics=plain.measurement.metrics | more)
+    photo = replace(make_result(tmp_path, 1, write=False, optimization="int8"), measurement=measured)
+    made = compare(make_sweep(tmp_path), [plain, photo])
+    assert "30.6 ms (model 48%)" in shown(made, width=200)
+    rows = [row for row in sheet(made).rows if row["optimization"] == "int8"]
+    words = {word: value_called(word).of(rows[0]) for word in ("pipeline", "sustained", "samples")}
+    assert words == {"pipeline": 30.6, "sustained": 9.1, "samples": rows[0]["samples_per_s"]} and words["samples"]
+    assert value_called("samples").more_is_better and "Pipeline" not in shown(compare(make_sweep(tmp_path), [plain]))
