@@ -131,11 +131,12 @@ def _side(result: Result) -> dict[str, Any]:
 
 
 def side_by_side(then: Result, now: Result, beside: Sequence[Condition]) -> list[list[Part]]:
-    """A table: the numbers, then the conditions; those that differ are marked and come first."""
+    """A table: the numbers, and the conditions that differ; the others are named below, their values are in REPORT."""
     rows = [["", "median", *(_median(r) for r in (then, now))], ["", "processes", *(_medians(r) for r in (then, now))]]
-    ordered = sorted(beside, key=lambda one: not one.differs)
-    rows += [["*" if one.differs else "", one.name, _short(one.then), _short(one.now)] for one in ordered]
-    return list(columns(["", "", "stored", "now"], rows, right=()))
+    rows += [["*", one.name, _short(one.then), _short(one.now)] for one in beside if one.differs]
+    same = ", ".join(one.name for one in beside if not one.differs)
+    table = list(columns(["", "", "stored", "now"], rows, right=()))
+    return [*table, [("the same", "bold"), f"  {same}"]] if same else table
 
 
 def _median(result: Result) -> str:

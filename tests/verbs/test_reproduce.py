@@ -137,4 +137,5 @@ def test_which_conditions_differ(tmp_path: Path) -> None:
         for line in side_by_side(then, now, list(found.values()))
     ]
     marked = [number for number, text in enumerate(texts) if text.startswith("*")]
-    assert marked == list(range(3, 3 + len(differing))) and len(texts) == 3 + len(found)
+    assert marked == list(range(3, 3 + len(differing))) and len(texts) == 3 + len(differing) + 1
+    assert texts[-1].startswith("the same  ") and texts[-1].count(", ") == len(found) - len(differing) - 1
