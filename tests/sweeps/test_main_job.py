@@ -129,7 +129,7 @@ def test_stored_sweeps_are_compared_again(lab: Lab) -> None:
     assert (lab.folder / "out" / "comparison.html").is_file()
     stored = lab.last()
     assert stored is not None
-    three_times_faster(stored / "1" / "result.json")
+    a_hundred_times_faster(stored / "1" / "result.json")
     other = lab.finish(lab.start("reproduce", str(stored / "1"), "dry_run=true"))
     assert (other.status, lab.last()) == (0, stored), other.text
     new = lab.finish(lab.start("reproduce", f"{stored.name}:1"))
@@ -146,11 +146,12 @@ def test_stored_sweeps_are_compared_again(lab: Lab) -> None:
     assert json.loads((new.sweep / "sweep.json").read_text())["reproduces"].endswith(":1")
 
 
-def three_times_faster(path: Path) -> None:
-    """As if the stored cell had been measured on a better day."""
+def a_hundred_times_faster(path: Path) -> None:
+    """As if the stored cell had been measured on a far better day, which no noise of two processes can hide."""
     data = json.loads(path.read_text())
     measurement = data["measurement"]
-    measurement["process_medians_ms"] = [ms / 3 for ms in measurement["process_medians_ms"]]
+    ms = min(measurement["process_medians_ms"]) / 100
+    measurement["process_medians_ms"] = [ms, ms * 1.001]
     measurement["verdict"]["level"] = "valid"
     path.write_text(json.dumps(data))
 
