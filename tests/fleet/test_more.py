@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.fleet.kin import is_baseline, kin_of
 from orchestrator.fleet.more import through, undecided
 from orchestrator.fleet.plan import Plan
 from orchestrator.fleet.rota import Underway
@@ -68,6 +69,12 @@ def test_nobody_waits_where_nothing_can_be_asked(tmp_path: Path) -> None:
     assert through(half) == [], "the baseline waits for the others"
     first = under_way(matrix(tmp_path, extra=0))
     assert through([first[0], *under_way(matrix(tmp_path, extra=0), done=4)[1:]]) == first[:1]
+
+
+def test_cells_with_other_overrides_are_no_kin(tmp_path: Path) -> None:
+    entry = matrix(tmp_path).entries[0]
+    other = replace(entry, cell=replace(entry.cell, extras=("scenario.window_s=9",)))
+    assert is_baseline(entry) and kin_of(entry) == kin_of(matrix(tmp_path).entries[1]) != kin_of(other)
 
 
 def test_the_added_processes_are_in_the_record_and_energy_is_measured_once(
