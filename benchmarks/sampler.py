@@ -96,7 +96,8 @@ def measured(bench: Bench, folder: Path, order: list[int]) -> dict[str, Any]:
     everything(tree)
     workdir, run_id = bench.environment.parent.parent, f"sampler-{os.getpid()}"
     runtime, environment = bench.session.provision(bench.cell, bench.artifact.format, lambda _: None)
-    job = job_of(bench.cell, bench.artifact, Part.whole(bench.cell, run_id), runtime, environment, os.cpu_count() or 1)
+    part, cores = Part.whole(bench.cell, run_id), os.cpu_count() or 1
+    job = job_of(bench.cell, bench.session.board, bench.artifact, part, runtime, environment, cores)
     (workdir / "jobs" / run_id).mkdir()
     (workdir / "jobs" / run_id / "job.json").write_text(json.dumps(job))
     code = RUNNER.format(program=str(program), order=json.dumps(order), half_s=HALF_S)

@@ -78,8 +78,9 @@ class Scenario:
     pipeline_s: Annotated[float, Between(0, 600)] = 0.0  # decode, resize, ... postprocess one by one
     image: list[int] = field(default_factory=lambda: [1280, 720])  # pixels of the photograph that is decoded
     profile_runs: Annotated[int, Between(0, 100_000)] = 0  # own process; where the runtime has a profiler
-    energy_s: Annotated[float, Between(0, 3600)] = 5.0  # own pass, only where a sensor answers
-    idle_s: Annotated[float, Between(0, 600)] = 2.0
+    energy_s: Annotated[float, Between(0, 3600)] = 3.0  # of one window of its own pass, where something reads power
+    energy_windows: Annotated[int, Between(1, contract.MAX_WINDOWS)] = 3
+    idle_s: Annotated[float, Between(0, 600)] = 2.0  # before the first window, and again after the last
     timeout_s: Annotated[float, Between(1, 86400)] = 300.0
     description: str = ""
 

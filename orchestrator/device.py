@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from orchestrator.limits import NAME, Between, Matching, NotEmpty
+from orchestrator.limits import NAME, Between, Matching, NotEmpty, OneOf
+from remote.contract import SCOPES
 
 LOCAL = "local"
 """Name of the built-in device: this machine, reached through an SSH server of our own."""
@@ -49,6 +50,48 @@ class PowerProfile:
     source: str = ""
 
 
+METERS = ("none", "shelly", "tasmota", "scpi", "host", "command")
+
+
+@dataclass(slots=True)
+class Meter:
+    """An instrument beside the board that reads its power; what is None is usual for its kind.
+
+    ``{board}`` in ``address`` and in ``command`` stands for the board's name; ``addresses`` are by host.
+    """
+
+    kind: Annotated[str, OneOf(METERS)] = "none"
+    address: str = ""  # host[:port], of kind scpi also a VISA resource, of kind host [user@]host[:port]
+    addresses: dict[str, str] = field(default_factory=dict)
+    channel: Annotated[int, Between(0, 1000)] = 0  # of a plug with several outlets, of a bench supply
+    command: list[str] = field(default_factory=list)  # kind command: prints 'timestamp watts', a line for each reading
+    query: str = "MEAS:POW?"  # kind scpi: answers W
+    setup: list[str] = field(default_factory=list)  # kind scpi: sent once, before the first query
+    scope: Annotated[str | None, OneOf(SCOPES)] = None  # what its power includes
+    user: str | None = None
+    password_env: str | None = None  # the environment variable that holds the password
+    python: str = "python3"  # kind host: of that host
+    rate_hz: Annotated[float | None, Between(0.01, 1000)] = None
+    lag_s: Annotated[float | None, Between(0, 600)] = None  # how long a reading trails what it reads, at most
+    gain: Annotated[float | None, Between(0, 1)] = None  # limit of its error as a share of the reading
+    offset_w: Annotated[float | None, Between(0, 1000)] = None  # limit of its error in W, beside that
+    timeout_s: Annotated[float, Between(0.1, 60)] = 3.0
+
+
+@dataclass(slots=True)
+class Calibration:
+    """A line from what a board's own sensor reads to what a better meter read beside it: W = slope x reading +
+    intercept. ``error`` is the limit of what is left, as a share."""
+
+    reader: str  # of the sensor: pmic, ina3221, hwmon, ...
+    slope: Annotated[float, Between(0.01, 100)]
+    intercept_w: Annotated[float, Between(-1000, 1000)]
+    error: Annotated[float, Between(0, 1)]
+    scope: Annotated[str, OneOf(SCOPES)] = "board_dc_in"  # of the meter
+    host: str = "*"  # as device.hosts spells it; '*': all boards that have none of their own
+    source: str = ""  # who fitted it, when, against what
+
+
 @dataclass(slots=True)
 class Tune:
     """Settings of a board that are changed for the time of a session and put back at its end."""
@@ -86,6 +129,10 @@ class Device:
     cool_to_c: Annotated[float | None, Between(0, 150)] = None  # a process starts below; None: as warm as it is
     tune: Tune = field(default_factory=Tune)
     power: PowerProfile = field(default_factory=PowerProfile)
+    powers: dict[str, PowerProfile] = field(default_factory=dict)  # by host: of one board, as 'calibrate' fits it
+    calibrations: list[Calibration] = field(default_factory=list)
+    sensor_scopes: dict[str, str] = field(default_factory=dict)  # glob of chip/label: what that sensor's power includes
+    meter: Meter = field(default_factory=Meter)
     connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
     command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0
     hold: Annotated[str, HOLD] = "edge-orchestrator"  # boards sharing one kernel (containers) may use distinct names
@@ -129,6 +176,27 @@ class Board:
     def workdir(self) -> str:
         """The only folder written on this board."""
         return _for_board(self.device.workdir, self.name)
+
+    @property
+    def power(self) -> PowerProfile:
+        """Its own profile, else that of its kind."""
+        return self.device.powers.get(self.host, self.device.power)
+
+    @property
+    def calibrations(self) -> dict[str, Calibration]:
+        """By the sensor that they are for; the board's own before those of its kind."""
+        found = sorted(self.device.calibrations, key=lambda one: one.host == self.host)
+        return {one.reader: one for one in found if one.host in ("*", self.host)}
+
+    @property
+    def meter(self) -> Meter | None:
+        """The instrument beside it, with this board's address."""
+        meter = self.device.meter
+        if meter.kind == "none":
+            return None
+        address = meter.addresses.get(self.host, meter.address)
+        command = [word.replace("{board}", self.name) for word in meter.command]
+        return replace(meter, address=address.replace("{board}", self.name), command=command)
 
     @property
     def machine(self) -> str:

@@ -145,44 +145,21 @@ class _Job:
     def _energy(self) -> dict[str, Any]:
         if self.scenario["energy_s"] <= 0:
             return {"sensors": [], "pass": None, "reason": "not asked for: energy_s is 0"}
+        from remote.energy import energy_pass
         from remote.power import discover
 
         found = discover(self.sys_root)
         outcome: dict[str, Any] = {"sensors": found.sensors, "pass": None, "reason": found.reason}
-        if found.meter is None:
+        if found.meter is None and not self.job["meter"]:
             return outcome
+        meters = [found.meter] if found.meter else []
         try:
-            outcome["pass"] = self._pass(found.meter)
+            outcome.update({"pass": energy_pass(self.order, self.state, meters, self.events.emit)}, reason=None)
             contract.check_energy(outcome)
         except WorkerFailed as failed:
             outcome["reason"] = clean("the energy pass failed: %s" % failed, 2000)
         except contract.ContractError as error:  # such as less than nothing; the latencies beside it are good
             outcome["pass"], outcome["reason"] = None, clean("the readings cannot be: %s" % error, 2000)
-        except ValueError as error:
-            outcome["reason"] = clean("%s did not answer during the pass: %s" % (found.meter.source, error), 2000)
-        return outcome
-
-    def _pass(self, meter: Any) -> dict[str, Any]:
-        from remote import energy
-
-        seconds = self.scenario["idle_s"] + self.scenario["energy_s"]
-        self.events.emit(contract.ENERGY, expected_s=self.scenario["warmup_s"] + seconds)
-        worker = Worker(dict(self.order, mode="energy"), self.state)
-        worker.expect("ready", self.state)
-        readings = energy.Readings(meter)
-        readings.fire()
-        begin_s = time.monotonic()
-        for _ in worker.messages(self.state, readings, until_s=begin_s + self.scenario["idle_s"]):
-            pass  # it has nothing to say while it idles
-        end_s = time.monotonic()
-        readings.fire()
-        worker.send("go")
-        window = worker.expect("energy", self.state, readings)["energy"]
-        readings.fire()
-        worker.close()
-        outcome = energy.summary(meter, readings.points, window)
-        has_idle = self.scenario["idle_s"] > 0
-        outcome["idle"] = energy.idle(readings.points, meter.kind, begin_s, end_s) if has_idle else None
         return outcome
 
 

@@ -37,7 +37,7 @@ __all__ = [
     "parse_record",
 ]
 
-CONTRACT = 2
+CONTRACT = 3
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 MAX_LOG_BYTES = 4 * 1024 * 1024  # as much of log.txt as is worth fetching
@@ -46,6 +46,7 @@ MAX_VALUES = 4_000_000  # raw durations of one process: an hour of calls of 1 ms
 MAX_SAMPLES = 200_000
 MAX_TENSORS = 256
 MAX_PROCESSES = 100
+MAX_WINDOWS = 100
 
 RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",), "onnxruntime": ("onnx",)}
 """Every runtime, and which artifact formats it executes."""
@@ -56,8 +57,10 @@ MODES = ("single_stream", "sustained", "offline")
 PIPELINE = ("decode", "resize", "normalize", "set", "invoke", "get", "postprocess")
 """The steps of an application that classifies a photograph, in their order."""
 DELEGATE_STATES = ("engaged", "absent", "unproven")
-SCOPES = ("cpu_package", "soc_rails", "module_in", "board_dc_in", "wall_ac")
+SCOPES = ("gpu_board", "cpu_package", "soc_rails", "module_in", "board_dc_in", "wall_ac")
+"""What a power includes, the narrowest first."""
 KINDS = ("sampled", "counter")
+"""Of a trace: points in W, or in J since its first reading."""
 
 RUNNING = "running"
 DONE = "done"
@@ -113,10 +116,14 @@ _JOB = fields(
                 "pipeline_s": number(0, 3600),
                 "image": pair(integer(16, 8192), integer(16, 8192)),  # width, height
                 "profile_runs": integer(0, 100_000),
-                "energy_s": number(0, 3600),
-                "idle_s": number(0, 600),
+                "energy_s": number(0, 3600),  # of one window
+                "energy_windows": integer(1, MAX_WINDOWS),
+                "idle_s": number(0, 600),  # before the first window, and again after the last
             }
         ),
+        "meter": flag,  # an instrument beside the board reads its power: the pass runs without a sensor, too
+        # whose scope the inventory knows where a chip's name does not tell it: a glob of chip/label
+        "sensor_scopes": many(fields({"match": _name, "scope": one_of(*SCOPES)}), 100),
         "first": integer(1, MAX_PROCESSES),  # the number of this job's first process among those of the cell
         "of": integer(1, MAX_PROCESSES),  # processes of the cell
         "cpus": many(integer(0, 4095), 4096),  # none: whatever the kernel chooses
@@ -239,32 +246,47 @@ _STATE = fields(
 _SENSOR = fields(
     {
         "source": text(500),
+        "reader": _name,  # which kind of sensor: ina3221, hwmon, rapl, ...
         "scope": maybe(one_of(*SCOPES)),  # null: nobody can say what it includes, so it is not used
         "kind": one_of(*KINDS),
         "rail": _name,
         "used": flag,
         "reason": maybe(text(1000)),
+        "details": texts(20, 200),  # how the chip is set: its shunt, its averaging
+    }
+)
+
+_SPAN = fields({"begin_s": _seconds, "end_s": _seconds})
+
+_WINDOW = fields(
+    {
+        "begin_s": _seconds,
+        "end_s": _seconds,
+        "inferences": integer(1, 10**12),
+        "group": integer(1, 10**9),
+        "invoke_ns": integers(MAX_VALUES),
+        "cpu_ns": _ns,
+    }
+)
+
+_TRACE = fields(
+    {
+        "source": text(2000),
+        "reader": _name,
+        "scope": one_of(*SCOPES),
+        "kind": one_of(*KINDS),
+        "rate_hz": number(0.001, 1e6),  # nominal
+        "points": many(pair(_seconds, number(-1e5, 1e12)), MAX_SAMPLES),  # CLOCK_MONOTONIC s, W or J
+        "missed": _count,  # readings that gave no value
+        "problem": maybe(text(1000)),  # of the last one of them
     }
 )
 
 _PASS = fields(
     {
-        "source": text(2000),
-        "scope": one_of(*SCOPES),
-        "kind": one_of(*KINDS),
-        "rate_hz": maybe(number(0, 1e6)),
-        "idle": maybe(
-            fields({"begin_s": _seconds, "end_s": _seconds, "power_w": number(0, 10_000), "samples": _count})
-        ),
-        "begin_s": _seconds,
-        "end_s": _seconds,
-        "inferences": integer(1, 10**12),
-        "energy_j": number(0, 1e9),
-        "samples": _count,
-        "coverage": number(0, 1),
-        "trace": many(pair(_seconds, number(0, 10_000)), MAX_SAMPLES),
-        "group": integer(1, 10**9),
-        "invoke_ns": integers(MAX_VALUES),
+        "idle": many(_SPAN, 2),  # loaded and ready, not invoking: before the windows, and after
+        "windows": many(_WINDOW, MAX_WINDOWS, 1),
+        "traces": many(_TRACE, 20),
     }
 )
 

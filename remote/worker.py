@@ -183,14 +183,19 @@ class _Measuring:
         self.process.update(pipeline=steps, pipeline_reason=reason)
         self.description["runtime"]["pillow"] = pillow
 
-    def run_energy(self, group: int) -> dict[str, Any]:
-        """Ready and idle until the runner says go, then one window of the same loop."""
+    def run_energy(self, group: int) -> None:
+        """Ready and idle until the runner says go; then a window of the same loop, as often as it is said."""
         self._enter("idle")
         self.voice.say(ready=True)
-        if not sys.stdin.buffer.readline():
-            raise EOFError("the runner is gone")
-        self._enter("energy")
-        return timing.window(partial(self._loop, group, self.scenario["energy_s"], 1), group)
+        while True:
+            said = sys.stdin.buffer.readline()
+            if not said:
+                raise EOFError("the runner is gone")
+            if json.loads(said.decode("utf-8")) != "go":
+                return
+            self._enter("energy")
+            self.voice.say(energy=timing.window(partial(self._loop, group, self.scenario["energy_s"], 1), group))
+            self._enter("idle")
 
 
 def failure(phase: str, error: BaseException) -> dict[str, Any]:
@@ -215,7 +220,7 @@ def main() -> int:
     voice.say(loaded={"load_ns": measuring.process["load_ns"]})
     group = measuring.warm_up()
     if order["mode"] == "energy":
-        voice.say(energy=measuring.run_energy(group))
+        measuring.run_energy(group)
     else:
         measuring.measure(group)
         voice.say(process=measuring.process, description=measuring.description)

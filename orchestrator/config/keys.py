@@ -20,7 +20,7 @@ NOT_MEASURED = (
 """One for the whole sweep: none of them can be an axis, and none is part of a cell's identity."""
 NOT_MEASURED_OF_DEVICE = (
     *("hosts", "tags", "where", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir"),
-    *("board_model", "description"),
+    *("board_model", "description", "meter", "powers", "calibrations"),
 )
 
 

@@ -160,7 +160,8 @@ def durations(s: Settings) -> Iterator[Problem]:
 def shortest(scenario: Scenario) -> float:
     """Seconds that the windows of a cell take, those of more processes and the longest profile included."""
     each_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
-    energy_s = scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
+    energy_s = scenario.warmup_s + 2 * scenario.idle_s + scenario.energy_windows * scenario.energy_s
+    energy_s = energy_s if scenario.energy_s else 0.0
     profile_s = LONGEST_PROFILE_S if scenario.profile_runs else 0.0
     return (scenario.processes + scenario.extra_processes) * each_s + energy_s + profile_s
 

@@ -15,6 +15,7 @@ from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell
 from orchestrator.declared import mismatches
 from orchestrator.device import Board
+from orchestrator.energy.meter import METER_FILE
 from orchestrator.errors import BenchmarkFailed, OrchestratorError
 from orchestrator.fleet.rota import PARTS
 from orchestrator.measurement import Measurement, measure
@@ -53,13 +54,15 @@ def finished(
     measurement = measure(
         outcome.record,
         manifest=artifact.manifest,
-        power=board.device.power,
+        power=board.power,
         cores=cores,
         facts=known,
         mismatches=mismatches(board.device, known),
         scenario=cell.settings.scenario,
         batch_size=cell.settings.batch_size,
         axes=cell.axes if cell.settings.model.kind == "keras_application" else None,  # a file may be called anything
+        meter=outcome.meter,
+        calibrations=board.calibrations,
     )
     return result(
         sweep,
@@ -79,6 +82,8 @@ def keep_part(cell: Cell, run_id: str, outcome: Outcome) -> None:
     folder = cell.directory / PARTS
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{run_id}.json").write_text(json.dumps(outcome.record, allow_nan=False))
+    if outcome.meter is not None:
+        (folder / f"{run_id}.{METER_FILE}").write_text(json.dumps(outcome.meter.to_json(), allow_nan=False))
 
 
 def forget_parts(cell: Cell, run_ids: Sequence[str]) -> None:
@@ -86,7 +91,8 @@ def forget_parts(cell: Cell, run_ids: Sequence[str]) -> None:
     folder = cell.directory / PARTS
     with contextlib.suppress(OSError):
         for run_id in run_ids:
-            (folder / f"{run_id}.json").unlink(missing_ok=True)
+            for name in (f"{run_id}.json", f"{run_id}.{METER_FILE}"):
+                (folder / name).unlink(missing_ok=True)
         folder.rmdir()
 
 
@@ -94,6 +100,8 @@ def keep(cell: Cell, outcome: Outcome, artifact: Artifact) -> None:
     """The raw record, the board's log and the artifact's manifest, beside the result that is made of them."""
     cell.directory.mkdir(parents=True, exist_ok=True)
     (cell.directory / RECORD_FILE).write_text(json.dumps(outcome.record, allow_nan=False))
+    if outcome.meter is not None:
+        (cell.directory / METER_FILE).write_text(json.dumps(outcome.meter.to_json(), allow_nan=False))
     (cell.directory / LOG_FILE).write_text(outcome.log, encoding="utf-8", errors="backslashreplace")
     manifest = {"key": artifact.key, "sha256": artifact.sha256, **artifact.manifest}
     (cell.directory / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1))

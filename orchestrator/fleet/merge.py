@@ -17,7 +17,8 @@ def merged(parts: Sequence[Outcome], full: int) -> Outcome:
     if len(parts) == 1:
         return parts[0]
     records = [part.record for part in parts]
-    once = next((r for r in records if any(p["number"] == full for p in r["processes"])), records[-1])
+    measuring = next((part for part in parts if any(p["number"] == full for p in part.record["processes"])), parts[-1])
+    once = measuring.record
     record = {
         **records[-1],
         **{key: once[key] for key in ("energy", "profile", "profile_reason")},
@@ -26,7 +27,7 @@ def merged(parts: Sequence[Outcome], full: int) -> Outcome:
         "state": _state([r["state"] for r in records]),
     }
     log = "".join(f"--- {part.record['run_id']}\n{part.log.rstrip()}\n" for part in parts)
-    return Outcome(record, log, parts[-1].runtime, parts[-1].environment)
+    return Outcome(record, log, parts[-1].runtime, parts[-1].environment, measuring.meter)
 
 
 def _state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:

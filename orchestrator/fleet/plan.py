@@ -106,5 +106,6 @@ def seconds(scenario: Scenario) -> float:
 
 
 def energy_seconds(scenario: Scenario) -> float:
-    """What the energy pass adds on a board with a sensor."""
-    return scenario.idle_s + scenario.warmup_s + scenario.energy_s if scenario.energy_s else 0.0
+    """What the energy pass adds on a board with a sensor or a meter."""
+    windows_s = scenario.energy_windows * scenario.energy_s
+    return scenario.warmup_s + 2 * scenario.idle_s + windows_s if scenario.energy_s else 0.0

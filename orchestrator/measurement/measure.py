@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator import energy
 from orchestrator.cell import Scenario
-from orchestrator.device import PowerProfile
+from orchestrator.device import Calibration, PowerProfile
+from orchestrator.energy import MeterReadings
 from orchestrator.errors import MeasurementError
 from orchestrator.measurement.evidence import evidence
 from orchestrator.measurement.latency import latency, load_and_memory
@@ -33,6 +34,8 @@ def measure(
     scenario: Scenario | None = None,
     batch_size: int = 1,
     axes: Mapping[str, str] | None = None,
+    meter: MeterReadings | None = None,
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> Measurement:
     """Compute everything that is published about one cell from its checked record.
 
@@ -40,7 +43,8 @@ def measure(
     board, ``facts`` the board's own (BOARD_FACTS of them become tags), ``mismatches`` what they say against the
     inventory (see ``declared``), ``scenario`` what was asked for (None: a single stream, of any number of runs),
     ``batch_size`` the samples of one call,
-    ``axes`` the cell's own where its model is one of the catalogue (for the sanity band).
+    ``axes`` the cell's own where its model is one of the catalogue (for the sanity band), ``meter`` what an instrument
+    beside the board read, ``calibrations`` the lines of the board's own sensors, by their readers.
 
     Raises MeasurementError if the record holds no measured process.
     """
@@ -61,7 +65,7 @@ def measure(
     model(sheet, manifest)
     delegate(sheet, record["runtime"])
     state_of_board(sheet, record["state"], processes, cores)
-    energy.measured(sheet, record["energy"], processes)
+    energy.measured(sheet, record["energy"], processes, meter, calibrations)
     energy.estimated(sheet, processes, power, cores)
     tags_of(sheet, record, manifest, facts or {})
     sanity(sheet, axes, record["runtime"], facts or {})

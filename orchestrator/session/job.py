@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell, Settings
+from orchestrator.device import Board
 from orchestrator.errors import BenchmarkFailed
 from orchestrator.plain import plain
 from orchestrator.provisioning import Environment
@@ -32,9 +33,9 @@ class Part:
 
 
 def job_of(
-    cell: Cell, artifact: Artifact, part: Part, runtime: str, environment: Environment | None, cores: int
+    cell: Cell, board: Board, artifact: Artifact, part: Part, runtime: str, environment: Environment | None, cores: int
 ) -> dict[str, Any]:
-    """What travels to the board: plain data, version 2 of the contract. ``cores`` are the board's."""
+    """What travels to the board: plain data, version 3 of the contract. ``cores`` are the board's."""
     s, scenario = cell.settings, cell.settings.scenario
     names: tuple[str, ...] = (
         "mode",
@@ -46,7 +47,8 @@ def job_of(
         "max_window_s",
         "min_runs",
     )
-    names += ("end_to_end_s", "pipeline_s", "image", "profile_runs", "energy_s", "idle_s")
+    names += ("end_to_end_s", "pipeline_s", "image", "profile_runs")
+    names += ("energy_s", "energy_windows", "idle_s")
     return {
         "version": contract.CONTRACT,
         "run_id": part.run_id,
@@ -63,6 +65,8 @@ def job_of(
             "streams": streams(s, cores),
             **({} if part.last else {"energy_s": 0.0, "profile_runs": 0}),
         },
+        "meter": board.meter is not None,
+        "sensor_scopes": [{"match": match, "scope": scope} for match, scope in s.device.sensor_scopes.items()],
         "first": part.first,
         "of": part.of,
         "cpus": s.device.cpus,

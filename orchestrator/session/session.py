@@ -17,6 +17,7 @@ from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell
 from orchestrator.connection import Connection, LocalServer, ProgramEnded, connect
 from orchestrator.device import Board
+from orchestrator.energy import MeterReadings
 from orchestrator.errors import (
     BoardError,
     BoardNotReady,
@@ -65,6 +66,7 @@ class Outcome:
     log: str
     runtime: str
     environment: str | None
+    meter: MeterReadings | None = None  # of an instrument beside the board, in the part that has the energy pass
 
 
 class Session:
@@ -247,7 +249,7 @@ class Session:
         """
         runtime, environment = self.provision(cell, artifact.format, progress)
         cores = self._known_facts().cores
-        job = contract.check_job(job_of(cell, artifact, part, runtime, environment, cores))
+        job = contract.check_job(job_of(cell, self.board, artifact, part, runtime, environment, cores))
         self._running = part.run_id
         self._patiently(lambda: self._talk().request("start", job=job), progress)
         final = self._follow(part.run_id, part.deadline_s + GRACE_S, progress)

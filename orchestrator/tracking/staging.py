@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestrator.energy.trace import of_board
 from orchestrator.measurement.operators import operators
 from orchestrator.result import RESULT_FILE, Result
 from orchestrator.samples import SAMPLES_FILE, write_samples
@@ -56,7 +57,12 @@ def _record(path: Path, folder: Path) -> None:
     _parquet(folder / "operators.parquet", [asdict(operator) for operator in operators(record["profile"])])
     run = record["energy"]["pass"]
     if run:
-        _parquet(folder / "power_trace.parquet", [{"t_s": t, "power_w": w} for t, w in run["trace"]])
+        rows = [
+            {"t_s": float(t), "power_w": float(w), "source": trace.source}
+            for trace in map(of_board, run["traces"])
+            for t, w in zip(*trace.power(), strict=True)
+        ]
+        _parquet(folder / "power_trace.parquet", rows)
 
 
 def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -25,6 +25,7 @@ class Meter:
         self.rails = group.rails
         self.scope = group.scope
         self.kind = group.rails[0].kind
+        self.reader = group.rails[0].reader
         self.source = clean(" + ".join(rail.source for rail in group.rails), 2000)
 
     def read(self) -> float:
@@ -46,11 +47,13 @@ def _described(rail: Rail, meter: Meter | None) -> dict[str, Any]:
     reason = rail.reason or "another sensor includes more of the board"
     return {
         "source": clean(rail.source, 500),
+        "reader": rail.reader,
         "scope": rail.scope,
         "kind": rail.kind,
         "rail": clean(rail.name, 200),
         "used": used,
         "reason": None if used else clean(reason, 1000),
+        "details": {},
     }
 
 

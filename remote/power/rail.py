@@ -33,6 +33,7 @@ class Rail:
 
     def __init__(self, source: str, name: str, kind: str, read: Callable[[], float]) -> None:
         self.source = source
+        self.reader = source.partition(":")[0]
         self.name = name
         self.kind = kind
         self.read = read

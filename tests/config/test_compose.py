@@ -77,7 +77,7 @@ def test_arguments_of_a_factory_are_plain_data(tmp_path: Path) -> None:
         ("optimization.sparsity=1", ["optimization.sparsity", "0.01 to 0.99"]),
         ("model.application=null", ["model.application", "tf.keras.applications"]),
         ("scenario.processes=0", ["scenario.processes", "1 to 100"]),
-        ("scenario.timeout_s=7", ["scenario.timeout_s", "more than the 16.5 s of its windows"]),
+        ("scenario.timeout_s=7", ["scenario.timeout_s", "more than the 22.5 s of its windows"]),
         ("scenario.streams=2", ["scenario.streams", "nothing, since scenario.mode is single_stream"]),
         ("scenario.extra_processes=98", ["scenario.extra_processes", "97 or fewer: 100 in all"]),
         ("scenario.mode=sustained", ["scenario.window_s", "20 or more"]),

@@ -18,7 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from benchmarks.__main__ import BENCHMARKS
 from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
-from orchestrator.energy import SENSOR_ERRORS
+from orchestrator.energy import LIMITS
 from orchestrator.fleet.plan import energy_seconds, seconds
 from orchestrator.limits import NAME, Between, Matching, NameOrNames, NotEmpty, OneOf
 from orchestrator.metrics import METRICS
@@ -242,8 +242,7 @@ def test_what_sensors_are_believed_to_err() -> None:
     page = text_of("measurement.md")
     for words, kind in (("INA219", "hwmon"), ("INA3221 with", "ina3221"), ("RAPL", "rapl")):
         row = next(line for line in page.splitlines() if line.startswith(f"| {words}"))
-        assert f"| {SENSOR_ERRORS[kind][0]:.0%} |".replace("%", " %") in row
-    assert {"hwmon", "ina3221", "rapl"} == set(SENSOR_ERRORS)
+        assert f"| {LIMITS[kind].gain:.0%} |".replace("%", " %") in row
 
 
 def test_the_table_of_runtimes() -> None:

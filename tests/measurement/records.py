@@ -85,30 +85,50 @@ def make_process(
 
 
 def make_energy_pass(
-    power_w: float = 6.2, idle_w: float = 2.9, call_ms: float = 41.0, seconds: float = 5.0
+    power_w: float = 6.2,
+    idle_w: float = 2.9,
+    call_ms: float = 41.0,
+    seconds: float = 5.0,
+    windows: int = 3,
+    idle_s: float = 2.0,
+    **trace: Any,
 ) -> dict[str, Any]:
-    """A sampled pass at a jittered 10 Hz, as an INA3221 gives it."""
+    """A sampled pass at a jittered 10 Hz, as an INA3221 gives it: idle, windows, idle."""
     rng = np.random.default_rng(7)
-    times = 2000.0 + np.concatenate([[0.0], np.cumsum(rng.uniform(0.05, 0.15, int(seconds * 10)))])
-    watts = power_w * (1 + rng.normal(0, 0.01, times.size))
-    duration = float(times[-1] - times[0])
-    inferences = int(duration * 1e3 / call_ms)
-    energy_j = float(np.sum(np.diff(times) * (watts[1:] + watts[:-1]) / 2))
-    return {
+    begin_s = 2000.0
+    spans = [(begin_s, begin_s + idle_s)]
+    for _ in range(windows + 1):
+        last = spans[-1][1] + 0.02
+        spans.append((last, last + (seconds if len(spans) <= windows else idle_s)))
+    times = begin_s - 0.1 + np.cumsum(rng.uniform(0.05, 0.15, int((spans[-1][1] - begin_s) * 10) + 10))
+    load = [any(begin <= t <= end for begin, end in spans[1:-1]) for t in times]
+    watts = np.where(load, power_w, idle_w) * (1 + rng.normal(0, 0.01, times.size))
+    calls = int(seconds * 1e3 / call_ms)
+    call_ns = int(call_ms * 1e6)
+    usual = {
         "source": "ina3221:/sys/class/hwmon/hwmon3",
+        "reader": "ina3221",
         "scope": "module_in",
         "kind": "sampled",
         "rate_hz": 10.0,
-        "idle": {"begin_s": 1990.0, "end_s": 1992.0, "power_w": idle_w, "samples": 20},
-        "begin_s": float(times[0]),
-        "end_s": float(times[-1]),
-        "inferences": inferences,
-        "energy_j": energy_j,
-        "samples": int(times.size),
-        "coverage": 1.0,
-        "trace": [[float(t), float(w)] for t, w in zip(times, watts, strict=True)],
-        "group": 1,
-        "invoke_ns": [int(call_ms * 1e6)] * inferences,
+        "points": [[float(t), float(w)] for t, w in zip(times, watts, strict=True)],
+        "missed": 0,
+        "problem": None,
+    }
+    return {
+        "idle": [{"begin_s": begin, "end_s": end} for begin, end in (spans[0], spans[-1]) if end > begin],
+        "windows": [
+            {
+                "begin_s": begin,
+                "end_s": end,
+                "inferences": calls,
+                "group": 1,
+                "invoke_ns": [call_ns] * calls,
+                "cpu_ns": call_ns * calls,
+            }
+            for begin, end in spans[1:-1]
+        ],
+        "traces": [{**usual, **trace}],
     }
 
 
@@ -123,7 +143,7 @@ def make_record(
     energy: dict[str, Any] | None = None,
     throttled: Sequence[int] | None = (0, 0, 0, 0),
 ) -> dict[str, Any]:
-    """A whole record of contract version 2; ``spread`` is how far per-process medians scatter (relative)."""
+    """A whole record of contract version 3; ``spread`` is how far per-process medians scatter (relative)."""
     rng = np.random.default_rng(seed)
     medians = median_ms * (1 + spread * rng.uniform(-0.5, 0.5, processes))
     bits: Sequence[int | None] = throttled if throttled is not None else (None,) * 4
@@ -146,7 +166,7 @@ def make_record(
     ]
     tensor = {"name": "serving_default_input:0", "shape": [1, 224, 224, 3], "dtype": "float32"}
     return {
-        "version": 2,
+        "version": 3,
         "run_id": "run-1",
         "cell_id": "pi4/mobilenetv2/none/litert/t1/b1/snative/quick",
         "artifact_sha256": digest("artifact"),

@@ -154,12 +154,13 @@ class Board:
             "min_runs": 10,
             "end_to_end_s": 0.02,
             "energy_s": 0.0,
+            "energy_windows": 2,
             "idle_s": 0.0,
         }
         scenario.update({key: changes.pop(key) for key in list(changes) if key in scenario})
         data = (DATA / f"{model}.tflite").read_bytes() if isinstance(model, str) else model
         job = {
-            "version": 2,
+            "version": 3,
             "run_id": f"run-{uuid.uuid4()}",
             "cell_id": "local/tiny/none",
             "artifact": {
@@ -172,6 +173,8 @@ class Board:
             "xnnpack": "auto",
             "seed": 0,
             "scenario": scenario,
+            "meter": False,
+            "sensor_scopes": [],
             "first": 1,
             "of": scenario["processes"],
             "cpus": [],

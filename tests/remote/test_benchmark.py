@@ -24,20 +24,9 @@ from tests.remote.test_power import ina3221_hwmon, rapl
 from tests.remote.test_supervisor import crashing
 
 PASS: dict[str, Any] = {
-    "source": "a meter",
-    "scope": "module_in",
-    "kind": "sampled",
-    "rate_hz": 10.0,
-    "idle": None,
-    "begin_s": 1.0,
-    "end_s": 2.0,
-    "inferences": 1,
-    "energy_j": 3.0,
-    "samples": 10,
-    "coverage": 1.0,
-    "trace": [],
-    "group": 1,
-    "invoke_ns": [1],
+    "idle": [],
+    "windows": [{"begin_s": 1.0, "end_s": 2.0, "inferences": 1, "group": 1, "invoke_ns": [1], "cpu_ns": 1}],
+    "traces": [],
 }
 
 
@@ -245,19 +234,20 @@ def run_benchmark(board: Board, sys_root: Path, **changes: Any) -> dict[str, Any
 
 def test_energy_of_a_sampled_sensor(ready: Board, tmp_path: Path) -> None:
     ina3221_hwmon(tmp_path / "sys", ("VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"), watts=5.0)
-    outcome = run_benchmark(ready, tmp_path / "sys", energy_s=1.0, idle_s=0.5)["energy"]
+    outcome = run_benchmark(ready, tmp_path / "sys", energy_s=0.5, idle_s=0.4)["energy"]
     measured = outcome["pass"]
     assert outcome["reason"] is None
-    assert (measured["scope"], measured["kind"], measured["rate_hz"]) == ("module_in", "sampled", 10.0)
-    seconds = measured["end_s"] - measured["begin_s"]
-    assert seconds >= 1.0
-    assert measured["energy_j"] == pytest.approx(5.0 * seconds, rel=1e-6)
-    assert measured["idle"]["power_w"] == pytest.approx(5.0)
-    assert measured["idle"]["end_s"] <= measured["begin_s"]
-    assert measured["inferences"] == measured["group"] * len(measured["invoke_ns"])
-    assert 6 <= measured["samples"] <= 20
-    assert measured["coverage"] > 0.9
-    gaps = [after[0] - before[0] for before, after in zip(measured["trace"], measured["trace"][1:], strict=False)]
+    (trace,) = measured["traces"]
+    assert (trace["reader"], trace["scope"], trace["kind"], trace["rate_hz"]) == ("ina3221", "module_in", "sampled", 10)
+    assert {watts for _, watts in trace["points"]} == {5.0}
+    edges = [
+        (span["begin_s"], span["end_s"]) for span in (*measured["idle"][:1], *measured["windows"], measured["idle"][1])
+    ]
+    assert len(edges) == 4 and edges == sorted(edges)
+    assert trace["points"][0][0] <= edges[0][0] and trace["points"][-1][0] >= edges[-1][1]
+    assert all(begin + 0.4 <= end for begin, end in edges)
+    assert all(one["inferences"] == one["group"] * len(one["invoke_ns"]) > 0 for one in measured["windows"])
+    gaps = [after[0] - before[0] for before, after in zip(trace["points"], trace["points"][1:], strict=False)]
     assert max(gaps) - min(gaps) > 0.02  # jittered
 
 
@@ -281,12 +271,12 @@ def test_energy_of_a_counter(ready: Board, tmp_path: Path) -> None:
     finally:
         stop.set()
         thread.join()
-    measured = outcome["pass"]
-    assert (measured["scope"], measured["kind"], measured["rate_hz"]) == ("cpu_package", "counter", None)
-    seconds = measured["end_s"] - measured["begin_s"]
-    assert measured["energy_j"] / seconds == pytest.approx(10.0, rel=0.5)  # the thread is late on a busy machine
-    assert measured["energy_j"] > 0.0
-    assert measured["coverage"] == 1.0
+    (trace,) = outcome["pass"]["traces"]
+    assert (trace["scope"], trace["kind"]) == ("cpu_package", "counter")
+    (begin_s, first_j), (end_s, last_j) = trace["points"][0], trace["points"][-1]
+    # The thread is late on a busy machine.
+    assert (last_j - first_j) / (end_s - begin_s) == pytest.approx(10.0, rel=0.5)
+    assert all(before[1] <= after[1] for before, after in zip(trace["points"], trace["points"][1:], strict=False))
 
 
 def test_no_sensor_is_null_with_a_reason(ready: Board, tmp_path: Path) -> None:
@@ -299,12 +289,12 @@ def test_no_sensor_is_null_with_a_reason(ready: Board, tmp_path: Path) -> None:
 def test_readings_that_cannot_be_cost_the_energy_and_not_the_latencies(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = benchmark._Job(str(board.workdir), board.job(energy_s=1.0), SimpleNamespace(), "/none")
+    job = benchmark._Job(str(board.workdir), board.job(energy_s=1.0), SimpleNamespace(emit=None), "/none")
     found = SimpleNamespace(sensors=[], reason=None, meter=object())
     monkeypatch.setattr("remote.power.discover", lambda root: found)
-    monkeypatch.setattr(job, "_pass", lambda meter: {**PASS, "energy_j": -3.0})
+    monkeypatch.setattr("remote.energy.energy_pass", lambda *_: {**PASS, "windows": []})
     outcome = job._energy()
     assert outcome["pass"] is None
-    assert outcome["reason"].startswith("the readings cannot be: record.energy.pass.energy_j: -3.0")
-    monkeypatch.setattr(job, "_pass", lambda meter: PASS)
+    assert outcome["reason"].startswith("the readings cannot be: record.energy.pass.windows")
+    monkeypatch.setattr("remote.energy.energy_pass", lambda *_: PASS)
     assert job._energy()["pass"] == PASS

@@ -13,7 +13,7 @@ from remote.contract import ContractError, check_job, check_record, parse_record
 from remote.schema import clean, cleaned
 
 JOB: dict[str, Any] = {
-    "version": 2,
+    "version": 3,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact": {"sha256": "a" * 64, "format": "tflite"},
@@ -37,8 +37,11 @@ JOB: dict[str, Any] = {
         "min_runs": 10,
         "end_to_end_s": 0.5,
         "energy_s": 5.0,
+        "energy_windows": 3,
         "idle_s": 2.0,
     },
+    "meter": False,
+    "sensor_scopes": [],
     "first": 1,
     "of": 3,
     "cpus": [],
@@ -77,7 +80,7 @@ PROCESS: dict[str, Any] = {
 }
 
 RECORD: dict[str, Any] = {
-    "version": 2,
+    "version": 3,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact_sha256": "a" * 64,
@@ -150,7 +153,7 @@ def test_a_good_job_and_record_come_back_equal() -> None:
         ("scenario.window_s", float("nan"), "job.scenario.window_s: nan is no finite number"),
         ("scenario.window_s", float("inf"), "job.scenario.window_s"),
         ("scenario.more", 1, "job.scenario: unknown key 'more'"),
-        ("version", 1, "job.version: 1 is not 2"),
+        ("version", 1, "job.version: 1 is not 3"),
         ("scenario", [], "job.scenario: list is no object"),
     ],
 )
@@ -174,7 +177,7 @@ def test_a_bad_job_is_refused_by_its_path(path: str, value: Any, says: str) -> N
         ("runtime.delegate.state", "certainly", "record.runtime.delegate.state"),
         ("inputs.0.shape", [1] * 17, "record.inputs[0].shape"),
         ("state.missing", {"a": 1}, "record.state.missing.a"),
-        ("energy.pass", {}, "record.energy.pass: key 'source' is missing"),
+        ("energy.pass", {}, "record.energy.pass: key 'idle' is missing"),
         ("cell_id", None, "record.cell_id"),
     ],
 )

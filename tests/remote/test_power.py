@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
-import random
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from remote import energy
 from remote.power import Found, discover
 
 JETSON_LABELS = {
@@ -247,46 +244,3 @@ def test_rapl_only_for_root_is_told_apart_from_none() -> None:
         os.close(writer)
     assert "only root may read it" in said
     assert "chmod a+r" in said
-
-
-# -- integration
-
-
-def sampled(power: object, begin: float, end: float, step: float = 0.1) -> list[tuple[float, float]]:
-    generator = random.Random(1)
-    t, points = begin, []
-    while t < end:
-        points.append((t, power(t)))  # type: ignore[operator]
-        t += step * generator.uniform(0.5, 1.5)
-    return [*points, (end, power(end))]  # type: ignore[operator]
-
-
-def test_a_ramp_is_integrated_exactly_within_its_window() -> None:
-    points = sampled(lambda t: 2.0 + 3.0 * t, 0.0, 10.0)
-    for begin, end in ((0.0, 10.0), (1.234, 8.765), (3.0, 3.01)):
-        expected = 2.0 * (end - begin) + 1.5 * (end**2 - begin**2)
-        assert energy.joules(points, "sampled", begin, end) == pytest.approx(expected, rel=1e-9)
-
-
-def test_a_counter_is_taken_at_the_edges() -> None:
-    points = [(0.0, 0.0), (1.0, 4.0), (2.0, 12.0)]
-    assert energy.joules(points, "counter", 0.5, 1.5) == pytest.approx(6.0)
-    assert energy.coverage(points, "counter", 0.5, 1.5) == 1.0
-
-
-def test_a_window_without_readings_on_both_sides_is_refused() -> None:
-    with pytest.raises(ValueError, match="both sides"):
-        energy.joules([(0.0, 1.0), (1.0, 1.0)], "sampled", 0.5, 1.5)
-
-
-def test_a_gap_lowers_the_coverage() -> None:
-    points = [(t / 10, 1.0) for t in range(101) if not 30 < t < 50]
-    assert energy.coverage(points, "sampled", 0.0, 10.0) == pytest.approx(0.8)
-
-
-def test_a_wave_in_step_with_the_nominal_rate_is_not_missed() -> None:
-    def square(t: float) -> float:
-        return 1.0 if math.floor(t / 0.05) % 2 else 0.3
-
-    measured = energy.joules(sampled(square, 0.0, 60.0), "sampled", 0.0, 60.0) / 60.0
-    assert measured == pytest.approx(0.65, rel=0.08)

@@ -1,0 +1,8 @@
+"""Energy per inference: measured by a sensor or a meter, or estimated, and never one in the other's place."""
+
+from orchestrator.energy.estimated import estimated
+from orchestrator.energy.limits import LIMITS, Limits
+from orchestrator.energy.measured import measured
+from orchestrator.energy.meter import ClockOffset, MeterReadings
+
+__all__ = ["LIMITS", "ClockOffset", "Limits", "MeterReadings", "estimated", "measured"]

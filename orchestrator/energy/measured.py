@@ -1,0 +1,116 @@
+"""From the energy pass of a cell to what is published about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from orchestrator import stats
+from orchestrator.device import Calibration
+from orchestrator.energy.meter import MeterReadings
+from orchestrator.energy.reading import COVERAGE_FACTOR, Reading, reading
+from orchestrator.energy.trace import Trace, calibrated, of_board, of_meter
+from orchestrator.sheet import Sheet
+from orchestrator.stats import Interval
+from remote.contract import SCOPES
+
+Json = Mapping[str, Any]
+
+NAMES = (
+    *("per_inference_mj", "uncertainty_mj", "repeatability_mj", "mean_power_w", "idle_power_w", "idle_drift"),
+    *("net_per_inference_mj", "net_uncertainty_mj", "coverage", "windows", "window_spread", "latency_shift"),
+)
+ENERGY_SHIFT_LIMIT = 0.03
+"""Beyond this difference of latency between the energy pass and the latency pass, metering disturbed the model."""
+
+
+def traces(energy: Json, meter: MeterReadings | None, calibrations: Mapping[str, Calibration]) -> list[Trace]:
+    """Everything that read power during the pass, the first choice first: an instrument that somebody put there, then
+    what includes most of the board; a calibrated sensor before itself."""
+    run = energy["pass"]
+    own = [of_board(trace) for trace in run["traces"]] if run else []
+    lines = [calibrated(trace, calibrations[trace.reader]) for trace in own if trace.reader in calibrations]
+    sensors = sorted([*lines, *own], key=lambda trace: -SCOPES.index(trace.scope))
+    return [*([of_meter(meter)] if meter else []), *sensors]
+
+
+def measured(
+    sheet: Sheet,
+    energy: Json,
+    processes: Sequence[Json],
+    meter: MeterReadings | None = None,
+    calibrations: Mapping[str, Calibration] | None = None,
+) -> None:
+    """Measured energy only; an estimate never enters these fields."""
+    run = energy["pass"]
+    if run is None:
+        return sheet.lacks(energy["reason"] or "no sensor was read", *(f"energy/{name}" for name in NAMES))
+    spread = _spread(processes)
+    found = [reading(trace, run, spread) for trace in traces(energy, meter, calibrations or {})]
+    good = [one for one in found if isinstance(one, Reading)]
+    bad = [one for one in found if isinstance(one, str)]
+    if not good:
+        return sheet.lacks("; ".join(bad) or "no sensor was read", *(f"energy/{name}" for name in NAMES))
+    if isinstance(found[0], str):
+        sheet.warnings.append(f"energy is that of {good[0].trace.source}, since {found[0]}")
+    _publish(sheet, good[0], run)
+    sheet.tags["energy.also"] = "; ".join(_words(one) for one in good[1:])
+    return None
+
+
+def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
+    gross_mj = got.per_inference_j * 1e3
+    sheet.put("energy/per_inference_mj", gross_mj)
+    expanded_mj = COVERAGE_FACTOR * got.uncertainty * gross_mj
+    sheet.put("energy/uncertainty_mj", expanded_mj)
+    sheet.put("energy/repeatability_mj", COVERAGE_FACTOR * got.random * gross_mj)
+    sheet.put("energy/mean_power_w", got.power_w)
+    sheet.put("energy/coverage", got.coverage)
+    sheet.put("energy/windows", len(got.windows))
+    sheet.put("energy/window_spread", stats.spread(got.windows))
+    method = f"k=2: {', '.join(f'{name} {part:.2%}' for name, part in got.parts.items())}"
+    sheet.uncertainty["energy/per_inference_mj"] = Interval(
+        max(0.0, gross_mj - expanded_mj), gross_mj + expanded_mj, len(got.windows), method
+    )
+    _net(sheet, got)
+    trace = got.trace
+    sheet.tags.update({"energy.source": trace.source, "energy.scope": trace.scope, "energy.kind": trace.kind})
+    sheet.tags.update({"energy.uncertainty": method, "energy.rate_hz": f"{trace.rate_hz:g}"})
+    calls = [ns / window["group"] for window in run["windows"] for ns in window["invoke_ns"]]
+    if calls:
+        shift = stats.median(calls) / 1e6 / sheet.metrics["latency/median_ms"] - 1
+        sheet.put("energy/latency_shift", shift)
+        if abs(shift) > ENERGY_SHIFT_LIMIT:
+            sheet.warnings.append(f"the model ran {shift:+.1%} in time while its energy was measured")
+
+
+def _net(sheet: Sheet, got: Reading) -> None:
+    """Above idle, only where idle was measured by the same sensor and the difference is no noise."""
+    names = ("energy/net_per_inference_mj", "energy/net_uncertainty_mj")
+    if got.idle is None or got.above_idle_error_w is None:
+        return sheet.lacks("idle power was not measured", "energy/idle_power_w", "energy/idle_drift", *names)
+    idle, error_w = got.idle, got.above_idle_error_w
+    sheet.put("energy/idle_power_w", idle.power_w)
+    drift = idle.drift_w / idle.power_w if idle.drift_w is not None and idle.power_w > 0 else None
+    sheet.put("energy/idle_drift", drift, "idle power was measured once")
+    above_w, per_w = got.power_w - idle.power_w, got.per_inference_j / got.power_w * 1e3
+    if above_w <= 3 * error_w:
+        return sheet.lacks(f"{above_w:.3g} W above idle is within 3 u ({3 * error_w:.3g} W)", *names)
+    sheet.put("energy/net_per_inference_mj", above_w * per_w)
+    sheet.put("energy/net_uncertainty_mj", COVERAGE_FACTOR * error_w * per_w)
+    return None
+
+
+def _words(got: Reading) -> str:
+    trace = got.trace
+    return f"{got.per_inference_j * 1e3:.4g} mJ by {trace.source} ({trace.scope}, {trace.kind})"
+
+
+def _spread(processes: Sequence[Json]) -> float:
+    """Of the medians of the latency processes, as a share: the energy pass is one more process like them."""
+    medians = [stats.median(p["invoke_ns"]) / p["group"] for p in processes]
+    if len(medians) < 2 or min(medians) <= 0:
+        return 0.0
+    return float(np.std(np.log(medians), ddof=1))
