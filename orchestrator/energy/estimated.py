@@ -29,11 +29,10 @@ def estimated(sheet: Sheet, processes: Sequence[Json], power: PowerProfile, core
         (_middle(power.idle), power.idle.low_w, power.idle.high_w),
         (_middle(power.load), power.load.low_w, power.load.high_w),
     )
-    for end, idle_w, load_w in zip(ENDS, *ends, strict=True):
-        power_w = idle_w + use * (load_w - idle_w)
-        sheet.put(f"energy_estimate/idle_power_w{end}", idle_w)
-        sheet.put(f"energy_estimate/mean_power_w{end}", power_w)
-        sheet.put(f"energy_estimate/per_inference_mj{end}", power_w * window_s / calls * 1e3)
+    powers = [idle_w + use * (load_w - idle_w) for idle_w, load_w in zip(*ends, strict=True)]
+    energies = [power_w * window_s / calls * 1e3 for power_w in powers]
+    for name, value in zip(names, (*energies, *powers, *ends[0]), strict=True):
+        sheet.put(name, value)
     sheet.tags.update({"energy_estimate.kind": "estimated_profile", "energy_estimate.scope": power.scope})
     sheet.tags["energy_estimate.source"] = power.source or "the device's power profile"
     return None
