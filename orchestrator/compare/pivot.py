@@ -15,6 +15,12 @@ from orchestrator.guess import did_you_mean
 Row = Mapping[str, Any]
 
 
+ENERGY_COLUMNS = (
+    *("energy_mj", "energy_net_mj", "energy_change_ratio", "power_w", "idle_power_w", "battery_h"),
+    *("inferences_per_wh", "joules_per_1000", "edp_mj_ms"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """What a pivot shows: a column, divided by ``scale``."""
@@ -24,6 +30,11 @@ class Value:
     head: str
     scale: float = 1.0
     more_is_better: bool = False
+
+    @property
+    def of_energy(self) -> bool:
+        """Whether it was made of measured energy, which may be doubted where the latency is not."""
+        return self.column in ENERGY_COLUMNS
 
     def of(self, row: Row) -> float | None:
         """None where there is no number."""

@@ -164,7 +164,7 @@ def energy_change(row: Row) -> str:
         return "baseline"
     if not has(row, "energy_change_ratio"):
         note = plain(row.get("energy_change_note"))
-        return note if note.startswith("other ") else "–"
+        return note.partition(",")[0] if note.startswith("other ") else "–"
     ratio = row["energy_change_ratio"]
     if row["energy_change_outcome"] == LESS:
         return f"{1 / ratio:.2f}× less"
@@ -180,14 +180,14 @@ def energy_direction(row: Row) -> str:
 
 
 def battery(row: Row) -> str:
-    """``6.0 ±0.3 h``; where there is no time, why."""
+    """``6.0 ±0.3 module alone``; a dash where there is no time, or that the rate is too fast."""
     if not has(row, "battery"):
         return ""
     note = plain(row["battery_note"])
     if not has(row, "battery_h"):
         return note.partition(":")[0] if note.startswith("too fast") else "–"
     high = f"{(row['battery_high_h'] - row['battery_low_h']) / 2:.2g}" if has(row, "battery_high_h") else "?"
-    return f"{number(row['battery_h'])} ±{high}" + (f" ({note})" if note else "")
+    return " ".join(filter(None, (f"{number(row['battery_h'])} ±{high}", note)))
 
 
 def battery_estimate(row: Row) -> str:
@@ -195,7 +195,7 @@ def battery_estimate(row: Row) -> str:
         return ""
     note = plain(row["battery_estimate_note"])
     low, high = row["battery_estimate_low_h"], row["battery_estimate_high_h"]
-    return _between(low, high, low) + (f" ({note})" if note else "")
+    return " ".join(filter(None, (_between(low, high, low), note)))
 
 
 def ops(row: Row) -> str:

@@ -37,7 +37,7 @@ class Chart:
 
 CHARTS = (
     Chart("latency_ms", "latency_low_ms", "latency_high_ms", "Latency, ms (95 % interval)"),
-    Chart("energy_mj", None, None, "Energy measured, mJ per inference (± 2 u)"),
+    Chart("energy_mj", None, None, "Energy measured, mJ per inference (±, k=2)"),
     Chart(
         "energy_estimate_mj",
         "energy_estimate_low_mj",
@@ -61,7 +61,7 @@ def ends(chart: Chart, row: c.Row) -> tuple[float, float]:
     """Lower and upper end of the whisker; the value itself where none is known."""
     value = row[chart.key]
     if chart.key == "energy_mj":
-        return value - 2 * row["energy_uncertainty_mj"], value + 2 * row["energy_uncertainty_mj"]
+        return value - row["energy_uncertainty_mj"], value + row["energy_uncertainty_mj"]
     low, high = row.get(chart.low or ""), row.get(chart.high or "")
     return (low, high) if c.has(row, chart.low or "") and low is not None and high is not None else (value, value)
 
@@ -147,7 +147,7 @@ def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float) -> N
     value, (low, high) = row[chart.key], ends(chart, row)
     style: dict[str, Any] = {"color": VERDICT_COLORS.get(row["verdict"], BLUE)}
     if chart.key == "energy_mj":
-        style = {"color": GREEN}
+        style = {"color": VERDICT_COLORS["suspect"] if c.suspect_energy(row) else GREEN}
     if chart.estimated:
         style = {"color": "white", "edgecolor": GREY, "hatch": "////", "linewidth": 0.8}
     axes.barh(position, value, height=0.62, **style)
@@ -155,4 +155,6 @@ def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float) -> N
     text = c.estimate(row) if chart.estimated else c.number(value)
     if row["verdict"] != "valid" and not chart.estimated:
         text += f"  {row['verdict']}"
+    elif chart.key == "energy_mj" and c.suspect_energy(row):
+        text += "  energy suspect"
     axes.text(min(max(high, value), limit) + limit * 0.015, position, text, va="center", fontsize=8, color=INK)
