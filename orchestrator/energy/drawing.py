@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator.energy.meter import MeterReadings
 from orchestrator.energy.phases import IDLE, Json, Phase, phases, seen
+from orchestrator.energy.reading import Reading, reading
 from orchestrator.energy.trace import Trace, Values
 from orchestrator.energy.window import window_power
 from orchestrator.plain import plain
@@ -32,6 +33,7 @@ RULES = """
 .power .trace { stroke: var(--energy); stroke-width: 1.1; fill: none; stroke-linejoin: round; }
 .power .other { stroke: var(--soft); stroke-width: 1; fill: none; opacity: .75; }
 .power .o1 { stroke-dasharray: 4 2; } .power .o2 { stroke-dasharray: 1.5 2; } .power .o3 { stroke-dasharray: 6 2 1 2; }
+.watts figcaption { font-weight: 400; font-size: .85em; margin: .15rem 0 .4rem; }
 .power .mean { stroke: var(--ink); stroke-width: 1.6; }
 """
 """For the classes of a drawing, by the colours that a page defines."""
@@ -55,7 +57,7 @@ def power_drawing(energy: Json, meter: MeterReadings | None, chosen: str | None,
     lines = _chosen_first([line for line in lines if _within(line, found)[0].size], chosen)
     if not lines:
         return ""
-    plot = _Plot(found, lines)
+    plot = _Plot(found, lines, energy["pass"])
     height = TOP + PLOT + FOOT + LINE * len(lines)
     inner = "".join(
         [*_bands(plot), *_axes(plot), *_curves(plot), *_means(plot), *_legend(lines, TOP + PLOT + FOOT + LINE / 2)]
@@ -70,8 +72,8 @@ def power_drawing(energy: Json, meter: MeterReadings | None, chosen: str | None,
 class _Plot:
     """From seconds and watts to pixels."""
 
-    def __init__(self, found: Sequence[Phase], lines: Sequence[Trace]) -> None:
-        self.phases, self.lines = found, lines
+    def __init__(self, found: Sequence[Phase], lines: Sequence[Trace], run: Json) -> None:
+        self.phases, self.lines, self.run = found, lines, run
         self.begin_s = found[0].begin_s
         self.seconds = found[-1].end_s - self.begin_s
         self.curves = [_within(line, found) for line in lines]
@@ -152,6 +154,8 @@ def _thin(t_s: Values, watts: Values) -> tuple[Values, Values]:
 def _means(plot: _Plot) -> Iterator[str]:
     """Of the chosen one, as the energy was computed; its number stands above all readings of the phase."""
     line, (t_s, watts) = plot.lines[0], plot.curves[0]
+    got = reading(line, plot.run, 0.0)
+    line = got.trace if isinstance(got, Reading) else line  # which knows by how much its readings trail
     for phase in plot.phases:
         found = window_power(line, phase.begin_s, phase.end_s)
         if found is None:
