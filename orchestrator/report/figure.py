@@ -66,6 +66,15 @@ def ends(chart: Chart, row: c.Row) -> tuple[float, float]:
     return (low, high) if c.has(row, chart.low or "") and low is not None and high is not None else (value, value)
 
 
+def apart(chart: Chart, rows: Sequence[c.Row], row: c.Row) -> str:
+    """What energy a bar is of, where those beside it were measured of something else, or in another way."""
+    if chart.key != "energy_mj":
+        return ""
+    have = [one for one in rows if c.has(one, chart.key)]
+    differ = [key for key in ("energy_scope", "energy_kind") if len({one[key] for one in have}) > 1]
+    return plain(", ".join(str(row[key]) for key in differ))
+
+
 def label(shown: c.Sheet, row: c.Row) -> str:
     """The optimization and whatever else differs between the cells."""
     return plain(" · ".join([str(row["optimization"]), *c.differing(shown, row)]))
@@ -129,7 +138,7 @@ def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: S
     tallest = max(row[chart.key] for _, row in have)
     limit = min(top, tallest * 1.6)
     for i, row in have:
-        _bar(axes, chart, i, row, limit)
+        _bar(axes, chart, i, row, limit, apart(chart, rows, row))
     for i in set(range(len(rows))) - {i for i, _ in have}:
         axes.text(limit * 0.01, i, "none", va="center", **_SMALL)
     axes.set_yticks(range(len(rows)))
@@ -143,7 +152,7 @@ def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: S
         side.set_visible(False)
 
 
-def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float) -> None:
+def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float, of: str) -> None:
     value, (low, high) = row[chart.key], ends(chart, row)
     style: dict[str, Any] = {"color": VERDICT_COLORS.get(row["verdict"], BLUE)}
     if chart.key == "energy_mj":
@@ -153,6 +162,7 @@ def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float) -> N
     axes.barh(position, value, height=0.62, **style)
     axes.plot([max(0.0, low), min(high, limit)], [position] * 2, color=INK, linewidth=1.4, solid_capstyle="butt")
     text = c.estimate(row) if chart.estimated else c.number(value)
+    text += f"  {of}" if of else ""
     if row["verdict"] != "valid" and not chart.estimated:
         text += f"  {row['verdict']}"
     elif chart.key == "energy_mj" and c.suspect_energy(row):

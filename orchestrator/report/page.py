@@ -11,7 +11,7 @@ from orchestrator.energy.drawing import RULES
 from orchestrator.plain import plain
 from orchestrator.report import cells, grid, heat, remarks, scatter
 from orchestrator.report import columns as c
-from orchestrator.report.figure import CHARTS, Chart, ends, groups, label
+from orchestrator.report.figure import CHARTS, Chart, apart, ends, groups, label
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
 from orchestrator.report.troubles import Trouble, marks, troubles
@@ -212,6 +212,7 @@ def _panel(chart: Chart, name: str, rows: Sequence[c.Row], shown: c.Sheet) -> st
             continue
         low, high = (100 * min(1.0, max(0.0, end) / limit) for end in ends(chart, row))
         text = c.estimate(row) if chart.estimated else c.number(row[chart.key])
+        text = " ".join(filter(None, (text, apart(chart, rows, row))))
         kind = _e(row["verdict"]) if chart.key == "latency_ms" else "energy"
         kind = "suspect" if chart.key == "energy_mj" and c.suspect_energy(row) else kind
         bar = f'<i class="bar {kind}" style="width:{100 * row[chart.key] / limit:.2f}%"></i>'

@@ -18,6 +18,7 @@ from orchestrator.energy.meter import ClockOffset, MeterReadings
 from orchestrator.measurement import measure
 from orchestrator.report import View, grid
 from orchestrator.report.columns import Sheet, energy, energy_change, ops, sheet
+from orchestrator.report.figure import CHARTS, apart, ends
 from orchestrator.report.markdown import markdown
 from orchestrator.report.page import page
 from orchestrator.report.troubles import doubts
@@ -60,15 +61,16 @@ def rows_of(at: Path, *results: Result, baseline: str = "none") -> Sheet:
         ({"mj": 190.8}, "1.31× less"),
         ({"mj": 280.0}, "1.12× more"),
         ({"mj": 254.0}, "~ within 3.3%"),  # 1.6 % apart, and 1.7 % that both may err
-        ({"mj": 253.0, "r": 0.1}, "~ within 2.4%"),  # beyond what both may err, but no 2 %
-        ({"mj": 190.8, "r": 60.0}, "~ within 79%"),
+        ({"mj": 253.0, "r": 0.1}, "~ within 1.3%"),  # beyond what both may err, but no 2 %
+        ({"mj": 190.8, "r": 60.0}, "~ within 95%"),
         ({"mj": 100.0, "scope": "wall_ac"}, "other scope"),
         ({"mj": 100.0, "kind": "calibrated"}, "other kind"),
         ({"mj": 100.0, "source": "hwmon:/sys/class/hwmon/hwmon3"}, "other reader"),
     ],
 )
 def test_less_more_or_no_difference(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
-    base, other = rows_of(tmp_path, cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", **changed)).rows
+    cells = cell(tmp_path, 0, "none", r=changed.get("r", 3.0)), cell(tmp_path, 1, "int8", **changed)
+    base, other = rows_of(tmp_path, *cells).rows
     assert energy_change(base) == "baseline" and energy_change(other) == said
 
 
@@ -116,6 +118,15 @@ def test_a_suspect_energy_is_marked_and_its_reasons_are_listed(tmp_path: Path) -
     assert [grid.text(row, value_called("latency"), {})[-1] for row in shown.rows] != ["?", "?"]
     change = value_called("energy_change")
     assert [grid.text(row, change, {}) for row in shown.rows] == ["baseline", "2.50× less ?"]
+
+
+def test_bars_of_different_scopes_say_so(tmp_path: Path) -> None:
+    one, other = cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", scope="wall_ac")
+    measured_of = next(chart for chart in CHARTS if chart.key == "energy_mj")
+    rows = rows_of(tmp_path, one, other).rows
+    assert [apart(measured_of, rows, row) for row in rows] == ["module_in", "wall_ac"]
+    assert apart(measured_of, rows[:1], rows[0]) == "" == apart(CHARTS[0], rows, rows[0])
+    assert ends(measured_of, rows[0]) == (238.0, 262.0), "the expanded uncertainty, once"
 
 
 def test_hours_on_a_battery_only_where_asked(tmp_path: Path) -> None:
