@@ -52,7 +52,7 @@ def power_drawing(energy: Json, meter: MeterReadings | None, chosen: str | None,
 
     ``alone``: a file of its own, with its own colours.
     """
-    found = phases(energy["pass"]) if energy["pass"] else []
+    found = phases(energy["pass"]) if energy["pass"] and energy["pass"]["windows"] else []
     lines = [trace for trace in seen(energy, meter) if trace.t_s.size] if found else []
     lines = _chosen_first([line for line in lines if _within(line, found)[0].size], chosen)
     if not lines:

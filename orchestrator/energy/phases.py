@@ -46,8 +46,8 @@ def seen(energy: Json, meter: MeterReadings | None) -> list[Trace]:
 
 def power_rows(energy: Json, meter: MeterReadings | None) -> Iterator[dict[str, Any]]:
     """``t_s`` from the begin of the pass, ``power_w``, ``source`` and ``phase``, empty between the phases."""
-    found = phases(energy["pass"])
-    for trace in seen(energy, meter):
+    found = phases(energy["pass"]) if energy["pass"] else []
+    for trace in seen(energy, meter) if found else []:
         for t_s, power_w in zip(*trace.power(), strict=True):
             within = next((phase.name for phase in found if phase.begin_s <= t_s <= phase.end_s), "")
             yield {

@@ -27,9 +27,9 @@ def stage(result: Result, folder: Path) -> None:
     if source is not None:
         _copy(source, folder, COPIED)
         if (source / "record.json").is_file():
-            _record(source / "record.json", folder)
+            record = _record(source / "record.json", folder)
             tags = result.measurement.tags if result.measurement else {}
-            _power(source, folder, tags.get("energy.source"))
+            _power(record["energy"], source, folder, tags.get("energy.source"))
     if result.error:
         text = f"{result.error}\n\n{result.error.traceback or ''}".rstrip()
         (folder / "error.txt").write_text(text + "\n", encoding="utf-8")
@@ -49,21 +49,21 @@ def _copy(source: Path, folder: Path, names: tuple[str, ...]) -> None:
             shutil.copyfile(source / name, folder / name)
 
 
-def _record(path: Path, folder: Path) -> None:
+def _record(path: Path, folder: Path) -> dict[str, Any]:
     raw = path.read_bytes()
     if len(raw) < GZIP_FROM_BYTES:
         (folder / path.name).write_bytes(raw)
     else:
         (folder / f"{path.name}.gz").write_bytes(gzip.compress(raw, 6, mtime=0))
-    record = json.loads(raw)
+    record: dict[str, Any] = json.loads(raw)
     if not (folder / SAMPLES_FILE).is_file():  # of an older version, or one that could not be written then
         write_samples(folder / SAMPLES_FILE, record)
     _parquet(folder / "operators.parquet", [asdict(operator) for operator in operators(record["profile"])])
+    return record
 
 
-def _power(source: Path, folder: Path, chosen: str | None) -> None:
+def _power(energy: dict[str, Any], source: Path, folder: Path, chosen: str | None) -> None:
     """Power over the energy pass, as a table and as a picture of its own."""
-    energy = json.loads((source / "record.json").read_bytes())["energy"]
     if not energy["pass"]:
         return
     read = source / METER_FILE

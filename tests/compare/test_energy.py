@@ -129,6 +129,19 @@ def test_bars_of_different_scopes_say_so(tmp_path: Path) -> None:
     assert ends(measured_of, rows[0]) == (238.0, 262.0), "the expanded uncertainty, once"
 
 
+def test_the_heat_map_of_energy_is_coloured_by_its_change(tmp_path: Path) -> None:
+    """The latencies are the same: by them nothing would have a colour."""
+    cells = [cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", mj=100.0), cell(tmp_path, 2, "float16", mj=500.0)]
+    comparison = compare(make_sweep(tmp_path), cells)
+    text = page(comparison, sheet(comparison), View(value=value_called("energy"))).partition("All cells")[0]
+    assert re.findall(r'<td class="heat (\w+)"[^>]*>(\w+)<small>([^<]*)', text) == [
+        ("same", "250", "baseline"),
+        ("faster", "100", "2.50× less"),
+        ("slower", "500", "2.00× more"),
+    ]
+    assert "4× less" in text and "4× more" in text and "4× faster" not in text
+
+
 def test_hours_on_a_battery_only_where_asked(tmp_path: Path) -> None:
     at = tmp_path / "s"
     sweep = make_sweep(at)
@@ -186,7 +199,8 @@ def test_the_drawing_of_power(tmp_path: Path) -> None:
     assert "<style" not in sensor
     lost = replace(meter, clock=None, invalid="the clock was set")
     assert "plug" not in power_drawing(energy_of, lost, None)
-    assert power_drawing({"pass": None, "sensors": [], "reason": "none"}, None, None) == ""
+    for run in (None, {**energy_of["pass"], "windows": []}):
+        assert power_drawing({"pass": run, "sensors": [], "reason": "none"}, None, None) == ""
 
 
 def test_many_readings_are_thinned_and_no_peak_is_lost() -> None:
