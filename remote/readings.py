@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FIND_S = 30.0  # sensors are tried one after the other, a counter for up to 0.3 s
-_END_S = 2.0
+_END_S = 1.5  # longer than any program is waited for
 _LONGEST = 1.5  # times the nominal interval
 _MARGIN_S = 1.0
 
