@@ -72,11 +72,12 @@ class Power:
         return found
 
     def miss(self, index: int) -> str:
-        """The next reading of a trace that gave no value, and why."""
-        while True:
+        """The next reading of a trace that gave no value, and why; it comes soon."""
+        for _ in range(30):
             said = self.line()
             if said.get("miss", [None])[0] == index:
                 return str(said["miss"][1])
+        raise AssertionError("every reading gave a value")
 
     def close(self) -> None:
         for stream in (self.process.stdin, self.process.stdout):
