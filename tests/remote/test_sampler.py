@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,11 @@ PMIC_W = sum(amps * volts for amps, volts in PMIC_RAILS.values())
 class Power:
     """The process and what it says."""
 
-    def __init__(self, program: Path, sys_root: Path, scopes: list[dict[str, str]], **environment: str) -> None:
+    def __init__(
+        self, program: Path, sys_root: Path, scopes: list[dict[str, str]], under: Sequence[str] = (), **environment: str
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(program), "power"],
+            [*under, sys.executable, "-I", "-S", str(program), "power"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", **environment},
@@ -90,7 +92,7 @@ class Power:
 def start(program: Path, tmp_path: Path) -> Iterator[Callable[..., Power]]:
     started: list[Power] = []
 
-    def begin(*scopes: dict[str, str], **environment: str) -> Power:
+    def begin(*scopes: dict[str, str], **environment: Any) -> Power:
         started.append(Power(program, tmp_path, list(scopes), **environment))
         return started[-1]
 
@@ -295,6 +297,30 @@ def test_a_gap_in_which_a_wrap_could_hide_ends_the_trace_and_no_other(
     assert "in which 1500 W would wrap its 900 J unseen" in running.miss(1)
     rest = [running.line() for _ in range(4)]
     assert all(said["p"][0] == 0 for said in rest)
+
+
+def unprivileged() -> list[str]:
+    """What to run a program under so that a file of mode 0 is closed to it, as to any user who does not own it."""
+    if os.getuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("no setpriv (util-linux) to take root's privileges away with")
+    return [setpriv, "--bounding-set=-all", "--inh-caps=-all"]
+
+
+def test_a_counter_that_only_root_may_read_is_told_apart_from_none(start: Callable[..., Power], tmp_path: Path) -> None:
+    assert start(under=unprivileged()).found["sensors"] == []
+    (zone,) = rapl(tmp_path)
+    (zone / "energy_uj").chmod(0)
+    running = start(under=unprivileged())
+    assert running.found["traces"] == []
+    said = said_of(running, "rapl")
+    assert (said["rail"], said["used"], said["scope"]) == ("package-0", False, "cpu_package")
+    assert "only root may read it" in said["reason"]
+    assert "sudo chmod a+r /sys/class/powercap" in said["reason"]
+    assert "a line 'z /sys/devices/virtual/powercap" in said["reason"]
+    assert said["reason"] in running.found["reason"]
 
 
 def test_a_counter_that_begins_anew_is_no_wrap(start: Callable[..., Power], tmp_path: Path) -> None:
