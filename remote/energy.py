@@ -33,7 +33,7 @@ def measure_energy(
     try:
         if sampler.traces or job["meter"]:
             outcome["pass"] = energy_pass(order, state, sampler, emit)
-            outcome["reason"] = None
+            outcome["reason"] = None if sampler.traces else sampler.reason  # beside an instrument there may be none
         contract.check_energy(outcome)
     except WorkerFailed as failed:
         outcome["reason"] = clean("the energy pass failed: %s" % failed, 2000)

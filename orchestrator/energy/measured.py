@@ -51,7 +51,8 @@ def measured(
     good = [one for one in found if isinstance(one, Reading)]
     bad = [one for one in found if isinstance(one, str)]
     if not good:
-        return sheet.lacks("; ".join(bad) or "no sensor was read", *(f"energy/{name}" for name in NAMES))
+        why = "; ".join(filter(None, [*bad, energy["reason"]]))
+        return sheet.lacks(why or "no sensor was read", *(f"energy/{name}" for name in NAMES))
     if isinstance(found[0], str):
         sheet.warnings.append(f"energy is that of {good[0].trace.source}, since {found[0]}")
     _publish(sheet, good[0], run)

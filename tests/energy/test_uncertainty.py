@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmarks.waveforms import IDLE_W, Measured, Wave, measured
 from orchestrator.energy import LIMITS, Limits
 from orchestrator.energy.reading import Reading, reading
 from orchestrator.energy.window import window_power
+from remote import sampler
 
 SHAPES = ("constant", "ramp", "square, 40 ms", "square, 300 ms", "noise, 100 ms")
 
@@ -130,3 +132,35 @@ def test_streams_beside_each_other_have_no_ends_to_go_by() -> None:
     for window in known.run["windows"]:
         window["invoke_ns"] = [ns * 2 for ns in window["invoke_ns"]]
     assert error(known) == pytest.approx((0.0, 0.0), abs=1e-9)
+
+
+class Clock:
+    """A clock of our own for the sampler, on which a read takes no time."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+def test_the_sampler_of_the_board_takes_the_readings_that_this_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own schedule on a square wave of its own rate: what a fixed one gets wrong by half."""
+    clock, said = Clock(), []
+    monkeypatch.setattr(sampler, "time", clock)
+    wave = waveforms.square(np.random.default_rng(3), 0.1)
+
+    def watts() -> float:
+        return float(wave.power(np.array([clock.now_s]))[0])
+
+    meter = SimpleNamespace(start=lambda: None, read=watts, interval_s=0.1)
+    one = sampler._Sampled(0, meter, lambda **message: said.append(message["p"]))
+    while clock.now_s < 160.0:
+        one.fire()
+        clock.now_s = one.next_s
+    times, values = np.array([t for _, t, _ in said]), np.array([w for _, _, w in said])
+    assert 0.05 <= np.diff(times).min() < 0.06 and 0.14 < np.diff(times).max() <= 0.15
+    mean_w = (wave.energy(160.0) - wave.energy(100.0)) / 60
+    assert float(np.trapezoid(values, times)) / (times[-1] - times[0]) == pytest.approx(mean_w, rel=0.05)
+    fixed = wave.power(np.arange(100.0, 160.0, 0.1) + 1e-6)
+    assert abs(fixed.mean() / mean_w - 1) > 0.2
