@@ -14,7 +14,7 @@ LAYERS = (
     {"whoami", "errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
     | {"redact", "plain", "alive", "energy", "sheet", "declared", "guess", "history", "lab", "metrics", "words"}
     | {"agreement", "conditions", "samples", "sanity"},
-    {"config", "connection", "builder", "provisioning", "tracking", "compare", "report"},
+    {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},
     {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue"}
