@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,8 @@ from orchestrator.meters.clock import Sight, sight
 from orchestrator.meters.seam import CLOCKS, Clocks, Ended, Instrument, Missed, Reading, plausible
 from orchestrator.plain import plain
 
+READERS = ("hwmon", "ina3221")
+"""Of the board program: chips that sit in a supply line, whichever it is. What else it reads is the host itself."""
 _TICK_S = 0.2
 
 
@@ -29,14 +32,14 @@ class Stream(Protocol):
 
 
 class Host:
-    """One sensor of that host: ``channel`` counts those that it reads. Its clock is that host's."""
+    """One sensor of that host: ``channel`` counts its power monitors. Its clock is that host's."""
 
     def __init__(
         self, settings: Meter, link: Callable[[], Stream], clocks: Clocks = CLOCKS, sys_root: str = "/sys"
     ) -> None:
         self._settings, self._link, self._clocks, self._sys_root = settings, link, clocks, sys_root
         self._stream: Stream | None = None
-        self._kind = "sampled"
+        self._index, self._kind = 0, "sampled"  # of the trace
         self._number = itertools.count(1)
         self._before: Sight | None = None
         self._after: Sight | None = None
@@ -46,6 +49,8 @@ class Host:
         self.close()
         try:
             return self._open()
+        except (KeyError, TypeError, ValueError) as error:
+            raise MeterError(f"that host's program answers with something else: {type(error).__name__}") from error
         except (BoardError, ConfigError) as error:
             raise MeterError(str(error)) from error
 
@@ -72,34 +77,47 @@ class Host:
         self._stream = None
 
     def _open(self) -> Instrument:
-        self._stream = self._link()
+        found = self._found([])
+        sensor = self._chosen(found)
+        traces = _of(found, sensor)
         scope = usual.scope(self._settings)
-        # what that host's own sensors say of themselves is about that host: the inventory knows what is behind them
-        self._stream.send(
-            {"sys_root": self._sys_root, "sensor_scopes": [{"match": "*", "scope": scope}], "parent": None}
-        )
-        trace = self._chosen(self._until("found"))
+        if not traces:  # the program does not know what is behind it; the inventory does
+            chip = sensor["source"].partition(":")[2].partition(" ")[0]
+            match = glob.escape(f"{chip}/{sensor['rail']}")
+            found = self._found([{"match": match, "scope": scope}])
+            traces = _of(found, sensor)
+        if not traces:
+            raise MeterError(f"{_name(sensor)} of that host cannot be read alone: {_why(found, sensor)}")
+        self._index, trace = traces[0]
         self._kind, self._counted, self._after = str(trace["kind"]), None, None
         self._before = sight(self._their_clock, self._clocks.monotonic)
-        source = plain(trace["source"])[:200]
         limits = usual.limits(self._settings, str(trace["reader"]))
-        details = {"sensor": source, "reader": plain(trace["reader"])[:60], "kind": plain(self._kind)[:20]}
-        return Instrument(f"host:{self._settings.address} ({source})", scope, float(trace["rate_hz"]), limits, details)
+        settings = {plain(key)[:40]: plain(value)[:80] for key, value in dict(sensor["details"]).items()}
+        details = {"sensor": _name(sensor), "reader": plain(trace["reader"])[:60], **settings}
+        source = f"host:{self._settings.address} ({_name(sensor)})"
+        return Instrument(source, scope, float(trace["rate_hz"]), limits, details)
+
+    def _found(self, scopes: list[dict[str, str]]) -> dict[str, Any]:
+        """What the program sees over there; its order is its first line, so that each is a new one."""
+        self.close()
+        self._stream = self._link()
+        self._stream.send({"sys_root": self._sys_root, "sensor_scopes": scopes, "parent": None})
+        return dict(self._until("found"))
 
     def _chosen(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
-        traces, channel = found.get("traces"), self._settings.channel
-        if not isinstance(traces, list) or not traces:
-            raise MeterError(f"no sensor answers on that host: {plain(found.get('reason'))[:500]}")
-        if channel >= len(traces):
-            names = "; ".join(f"{number}: {plain(one['source'])[:80]}" for number, one in enumerate(traces))
-            raise MeterError(f"that host has no sensor {channel} (device.meter.channel), but {names}")
-        return dict(traces[channel])
+        sensors = [one for one in found["sensors"] if one["reader"] in READERS and one["kind"] == "sampled"]
+        if not sensors:
+            raise MeterError(f"no INA or other power monitor answers on that host: {plain(found['reason'])[:500]}")
+        if self._settings.channel >= len(sensors):
+            names = "; ".join(f"{number}: {_name(one)}" for number, one in enumerate(sensors))
+            raise MeterError(f"that host has no sensor {self._settings.channel} (device.meter.channel), but {names}")
+        return dict(sensors[self._settings.channel])
 
     def _taken(self, message: Mapping[str, Any]) -> Iterator[Reading | Missed]:
-        if message.get("p", [None])[0] == self._settings.channel:
+        if message.get("p", [None])[0] == self._index:
             _, t_s, value = message["p"]
             yield from self._value(float(t_s), float(value))
-        elif message.get("miss", [None])[0] == self._settings.channel:
+        elif message.get("miss", [None])[0] == self._index:
             yield Missed(plain(message["miss"][1])[:300])
 
     def _value(self, t_s: float, value: float) -> Iterator[Reading | Missed]:
@@ -135,3 +153,18 @@ class Host:
         if self._stream is None:
             raise MeterError("it is not open")
         return self._stream
+
+
+def _of(found: Mapping[str, Any], sensor: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+    """The trace of that sensor and no other, with its number."""
+    return [(number, one) for number, one in enumerate(found["traces"]) if one["source"] == sensor["source"]]
+
+
+def _why(found: Mapping[str, Any], sensor: Mapping[str, Any]) -> str:
+    """In the program's words; two chips of one name without labels are a sum to it."""
+    said = [one["reason"] for one in found["sensors"] if one["source"] == sensor["source"] and one["reason"]]
+    return plain(said[0])[:300] if said else "another one is called the same; give them labels in its device tree"
+
+
+def _name(sensor: Mapping[str, Any]) -> str:
+    return plain(f"{sensor['source']} {sensor['rail']}")[:200]
