@@ -82,8 +82,7 @@ class Host:
         traces = _of(found, sensor)
         scope = usual.scope(self._settings)
         if not traces:  # the program does not know what is behind it; the inventory does
-            chip = sensor["source"].partition(":")[2].partition(" ")[0]
-            match = glob.escape(f"{chip}/{sensor['rail']}")
+            match = glob.escape(f"{_chip(sensor)}/{sensor['rail']}")
             found = self._found([{"match": match, "scope": scope}])
             traces = _of(found, sensor)
         if not traces:
@@ -158,6 +157,12 @@ class Host:
 def _of(found: Mapping[str, Any], sensor: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
     """The trace of that sensor and no other, with its number."""
     return [(number, one) for number, one in enumerate(found["traces"]) if one["source"] == sensor["source"]]
+
+
+def _chip(sensor: Mapping[str, Any]) -> str:
+    """As the program calls it in patterns: ``hwmon:ina219 PATH`` is an ina219, ``ina3221:PATH`` an ina3221."""
+    reader, _, rest = str(sensor["source"]).partition(":")
+    return rest.partition(" ")[0] if reader == "hwmon" else reader
 
 
 def _why(found: Mapping[str, Any], sensor: Mapping[str, Any]) -> str:
