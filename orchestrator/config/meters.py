@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 
 from orchestrator.device import Device, Meter
+from orchestrator.redact import BLOT
 
 EVERY = {"kind", "scope", "lag_s", "gain", "offset_w", "timeout_s"}
 """Keys that mean something for all kinds."""
@@ -45,7 +46,7 @@ def wrong(device: Device) -> Iterator[Wrong]:
         yield Wrong("device.meter.scope", None, "what its power includes: board_dc_in, wall_ac, module_in, ...")
     if meter.password_env is not None and not VARIABLE.fullmatch(meter.password_env):
         # the value is not quoted: it may be the password itself
-        yield Wrong("device.meter.password_env", "***", "the name of the environment variable that holds the password")
+        yield Wrong("device.meter.password_env", BLOT, "the name of the environment variable that holds the password")
     if strangers := [host for host in meter.addresses if host not in device.hosts]:
         yield Wrong(
             "device.meter.addresses", strangers, f"hosts as device.hosts spells them: {', '.join(device.hosts)}"
@@ -59,7 +60,7 @@ def _unused(meter: Meter) -> Iterator[Wrong]:
         usual = field.default if field.default_factory is MISSING else field.default_factory()
         value = getattr(meter, field.name)
         if field.name not in uses and value != usual:
-            shown = "***" if field.name == "password_env" else value
+            shown = BLOT if field.name == "password_env" else value
             yield Wrong(f"device.meter.{field.name}", shown, f"nothing, since device.meter.kind is {meter.kind}")
 
 
@@ -76,7 +77,7 @@ def _address(device: Device) -> Iterator[Wrong]:
         if device.meter.kind in ("shelly", "tasmota") and not PLACES.fullmatch(address):
             # an address may hold a password: so it is not quoted
             how = "host[:port] alone: the user is device.meter.user, the password in the variable of password_env"
-            yield Wrong("device.meter.address", "***", how)
+            yield Wrong("device.meter.address", BLOT, how)
             return
         boards[address].append(board.name)
     yield from _shared(

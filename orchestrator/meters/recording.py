@@ -80,7 +80,7 @@ class Recording:
             points=points,
             missed=self._missed,
             problem=self._problem,
-            invalid=self.ended.invalid,
+            invalid=self.ended.invalid or (None if points else self._problem or "it gave no reading"),
             details=found.details,
         )
 
