@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.device import Meter
 from orchestrator.errors import ConnectionFailed, MeterError
-from orchestrator.meters import Reading, Sight, offset, sight
+from orchestrator.meters import Reading, Recording, Sight, offset, sight
 from orchestrator.meters.host import Host
+from orchestrator.provisioning import Program
+from orchestrator.session.metering import HostLink
+from remote.__main__ import VERBS
 from tests.meters.servers import FakeTime
+from tests.sshd import Sshd, home, start_sshd
+
+__all__ = ["home", "start_sshd"]
 
 SENSORS = [
     {"source": "rapl:/sys/class/powercap/intel-rapl:0", "reader": "rapl", "rail": "package-0", "kind": "counter"},
@@ -21,7 +31,7 @@ SENSORS = [
 ]
 
 
-class Program:
+class There:
     """The program over there, as its docstring says it talks. Each way takes its time; its clock drifts."""
 
     def __init__(self, fake: FakeTime, alone: int | None = None) -> None:
@@ -32,7 +42,7 @@ class Program:
         self.going = self.lost = False
         self.opened = 0
 
-    def link(self) -> Program:
+    def link(self) -> There:
         self.opened += 1
         self.going, self.said = False, []
         return self
@@ -70,14 +80,14 @@ class Program:
         pass
 
 
-def made(program: Program, channel: int = 0) -> Host:
+def made(program: There, channel: int = 0) -> Host:
     settings = Meter("host", "pi@ina-host", channel=channel, scope="board_dc_in")
     return Host(settings, program.link, program.fake.clocks)
 
 
 @pytest.mark.parametrize(("channel", "alone", "opened"), [(0, None, 2), (1, None, 2), (1, 2, 1)])
 def test_one_power_monitor_is_read_and_no_sum(channel: int, alone: int | None, opened: int) -> None:
-    program = Program(FakeTime(), alone)
+    program = There(FakeTime(), alone)
     meter = made(program, channel)
     instrument = meter.open()
     assert SENSORS[channel + 1]["source"] in instrument.source
@@ -98,8 +108,8 @@ def test_one_power_monitor_is_read_and_no_sum(channel: int, alone: int | None, o
 
 def test_what_cannot_be_read() -> None:
     with pytest.raises(MeterError, match=r"no sensor 2 \(device\.meter\.channel\), but 0: hwmon:ina219"):
-        made(Program(FakeTime()), 2).open()
-    program = Program(FakeTime())
+        made(There(FakeTime()), 2).open()
+    program = There(FakeTime())
     meter = made(program)
     meter.open()
     readings = meter.readings(threading.Event())
@@ -129,3 +139,30 @@ def test_the_shortest_round_trip_bounds_the_offset_however_unlike_its_ways_are()
     both = offset(found, after, bound_s=0.01, drift_s=-0.002)
     assert (both.offset_s, both.bound_s) == pytest.approx((found.offset_s + 0.003, 0.012))
     assert (both.drift_s, both.round_trips) == (pytest.approx(0.008), 40)
+
+
+@pytest.mark.skipif("power" not in VERBS, reason="needs the board program's verb power")
+@pytest.mark.usefixtures("home")
+def test_over_ssh_with_the_program_itself(tmp_path: Path, start_sshd: Callable[..., Sshd]) -> None:
+    for number, (label, watts) in enumerate((("in", 3.5), ("board-b", 4.5))):
+        folder = tmp_path / "sys" / "class" / "hwmon" / f"hwmon{number}"
+        folder.mkdir(parents=True)
+        for name, text in (("name", "ina219"), ("power1_label", label), ("power1_input", f"{watts * 1e6:.0f}")):
+            (folder / name).write_text(text + "\n")
+    server = start_sshd(extra=f"SetEnv HOME={tmp_path}")
+    board = server.board()
+    settings = Meter("host", board.host, channel=1, scope="board_dc_in", python=sys.executable)
+    program = Program.built(tmp_path / "cache")
+    link = Host(settings, lambda: HostLink(board, settings, program), sys_root=str(tmp_path / "sys"))
+    recording, end = Recording("host", link), time.monotonic() + 30
+    while len(recording._points) < 3:
+        assert time.monotonic() < end, recording.problem
+        time.sleep(0.01)
+    recording.stop()
+    found = recording.readings()
+    assert found is not None
+    assert found.invalid is None
+    assert {watts for _, watts in found.points} == {4.5}
+    assert abs(found.points[-1][0] - time.monotonic()) < 30  # on our clock, which is theirs here
+    assert 0 < recording.ended.clock_bound_s < 0.05
+    assert (tmp_path / ".cache" / "edge-orchestrator").is_dir()
