@@ -7,6 +7,7 @@ import glob
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from orchestrator.device import Meter
@@ -72,9 +73,10 @@ class Host:
         return Ended(None, max(self._before.bound_s, self._after.bound_s), self._after.offset_s - self._before.offset_s)
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-        self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with suppress(Exception):  # whatever state its link is in
+                stream.close()
 
     def _open(self) -> Instrument:
         found = self._found([])

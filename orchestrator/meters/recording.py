@@ -23,12 +23,12 @@ PATIENCE_S = 10.0
 FIRST_MISSES = 3
 
 
-def probe(meter: Meter) -> tuple[Instrument, Reading]:
-    """One real reading; closes the instrument again. Raises MeterError."""
+def probe(meter: Meter, stop: threading.Event | None = None) -> tuple[Instrument, Reading]:
+    """One real reading; closes the instrument again. ``stop`` ends it early. Raises MeterError."""
     try:
         instrument = meter.open()
         why = "it gave no reading"
-        for number, item in enumerate(meter.readings(threading.Event()), 1):
+        for number, item in enumerate(meter.readings(stop or threading.Event()), 1):
             if isinstance(item, Reading):
                 return instrument, item
             why = item.why

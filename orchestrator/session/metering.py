@@ -70,7 +70,8 @@ class Metering:
         recording.stop()
         readings = recording.readings()
         if readings is None:
-            return unread(settings.kind, settings.address, settings.scope, recording.problem)
+            where = settings.address or " ".join(settings.command[:1])
+            return unread(settings.kind, where, settings.scope, recording.problem)
         return replace(readings, clock=self._clock(recording), invalid=readings.invalid or self._clockless)
 
     def close(self) -> None:
@@ -101,8 +102,10 @@ def trouble(board: Board, program: Program, stop: threading.Event) -> list[str]:
         return []
     meter = meter_of(settings, lambda: HostLink(board, settings, program, stop))
     try:
-        probe(meter)
+        probe(meter, stop)
     except OrchestratorError as error:
+        if stop.is_set():
+            return []
         return [f"its meter, {named(settings)}, gives no reading: {reason(error)}; {WAY_OUT}"]
     return []
 

@@ -125,6 +125,8 @@ def test_one_that_goes_away_misses_readings_and_comes_back(start: Callable[..., 
     assert {item.watts for item in got if isinstance(item, Reading)} == {6.0}
     assert all(0.25 <= wait <= 0.75 for wait in time.waits_s)
     assert max(time.waits_s) - min(time.waits_s) > 0.3  # at a fixed rate it could beat with the inferences
+    server.close()
+    assert "cannot be reached" in str(next(readings))
     meter.close()
 
 
