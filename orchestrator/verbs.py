@@ -44,7 +44,8 @@ def compare(arguments: list[str]) -> int:
     )
     add("--baseline", default=None, help="an optimization, or axis:value such as device:pi4 (default: the sweep's own)")
     add("--pivot", nargs=2, default=None, metavar=("ROWS", "COLUMNS"), help="a table over two axes instead of a list")
-    add("--value", default=None, help="what it shows: latency, speedup, energy, size, p90, ... (default: latency)")
+    add("--value", default=None, help="what it shows: latency, speedup, energy, energy_change, ... (default: latency)")
+    add("--battery", default=None, metavar="WH[@PER_SECOND]", help="hours on it: 37 at full load, 37@0.5 at one in 2 s")
     add("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     add("--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV, Parquet")
     chosen = parser.parse_intermixed_args(arguments)
@@ -56,7 +57,7 @@ def compare(arguments: list[str]) -> int:
     view = View(
         chosen.pivot and two_axes((chosen.pivot[0], chosen.pivot[1])), chosen.value and value_called(chosen.value)
     )
-    comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters)
+    comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters, chosen.battery)
     console = terminal()
     table(console, comparison, view)
     if chosen.output is not None:
