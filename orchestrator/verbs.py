@@ -81,7 +81,7 @@ def enrol(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME, and changes to that device")
     parser.add_argument("--yes", action="store_true", help="pin without asking")
     chosen = parser.parse_args(arguments)
-    device = composed_device(chosen.overrides)
+    device = composed_device(chosen.overrides, "enrol")
     from orchestrator.connection.enrol import enrol as pin
 
     console = terminal(soft_wrap=True)
@@ -154,10 +154,20 @@ def catalogue(arguments: list[str]) -> int:
     return 0
 
 
-def composed_device(overrides: list[str]) -> Device:
+def meter(arguments: list[str]) -> int:
+    """``meter device=NAME [KEY=VALUE...]``: what reads the power of each board, and whether it answers."""
+    parser = Parser("meter", "Try what reads the power of each board: its own sensors, and the meter beside it.")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME, and changes to that device")
+    device = composed_device(parser.parse_args(arguments).overrides, "meter")
+    from orchestrator.instruments import show
+
+    return show(terminal(soft_wrap=True), device)
+
+
+def composed_device(overrides: list[str], verb: str) -> Device:
     """The device that ``device=NAME`` and other overrides name."""
     if not any(word.startswith("device=") for word in overrides):
-        raise ConfigError("which board?", hint="python -m orchestrator enrol device=NAME")
+        raise ConfigError("which board?", hint=f"python -m orchestrator {verb} device=NAME")
     config.register()
     with config.explained(), initialize_config_dir(str(config.conf_directory()), version_base="1.3"):
         composed = compose("config", overrides=overrides)
@@ -171,6 +181,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "compare": compare,
     "enrol": enrol,
     "list": catalogue,
+    "meter": meter,
     "reproduce": reproduce,
     "sync": sync,
 }
