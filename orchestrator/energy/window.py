@@ -22,7 +22,7 @@ READINGS_IN_BATCH = 5
 @dataclass(frozen=True, slots=True)
 class WindowPower:
     """``batches_w``: mean powers of its parts, each of several readings and, where the ends of inferences are known, of
-    whole ones; ``calls_s``: how long an inference took in each, then. ``step_w``: standard deviation of the readings."""
+    whole ones; ``calls_s``: how long an inference took in each, then. ``step_w``: standard deviation of readings."""
 
     power_w: float
     batches_w: tuple[float, ...]

@@ -200,7 +200,9 @@ def battery_estimate(row: Row) -> str:
 
 def ops(row: Row) -> str:
     """``×0.31``: the index by operations over the baseline's, which is no energy."""
-    return f"×{number(row['ops_ratio'])}" if has(row, "ops_ratio") and not row["is_baseline"] else ""
+    if not has(row, "ops_ratio"):
+        return ""
+    return "baseline" if row["is_baseline"] else f"×{number(row['ops_ratio'])}"
 
 
 def estimate(row: Row) -> str:
