@@ -43,7 +43,7 @@ UNITS = {
     "_w": " W",
     "_mj_ms": " mJ·ms",
     "_mj": " mJ",
-    "_per_1000": " J",
+    "_per_1000": " J/1000",
     "_per_wh": "/Wh",
     "_bytes": " bytes",
 }

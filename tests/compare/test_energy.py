@@ -97,7 +97,7 @@ def test_an_estimate_is_compared_with_no_measurement(tmp_path: Path) -> None:
 def test_the_index_by_operations_is_shown_as_a_ratio_alone(tmp_path: Path) -> None:
     comparison = compare(make_sweep(tmp_path), [cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", mj=77.5)])
     shown = sheet(comparison)
-    assert [ops(row) for row in shown.rows] == ["", "×0.310"]
+    assert [ops(row) for row in shown.rows] == ["baseline", "×0.310"]
     text = page(comparison, shown, View())
     assert "Ops index is no energy" in text and not re.search(r"energy_ops|<td[^>]*>(0\.775|2\.50?)<", text)
     alone = sheet(compare(make_sweep(tmp_path), [cell(tmp_path, 0, "none")]))
