@@ -83,7 +83,7 @@ def revived(folder: Path, root: Path, board: str | None, overrides: Sequence[str
     with explained():
         settings = settings_of(config)
     job = Job(cell_of(config, settings, list(words), 0), config, words)
-    if wrong := wrong_with(job):
+    if wrong := wrong_with(job, elsewhere=True):
         raise ConfigError("\n".join(wrong), hint="this version has other limits than the one that wrote it")
     filled = [f"{key}={_value(settings, key)}" for key in missing(stored, Settings) if key not in TODAYS]
     if filled:
