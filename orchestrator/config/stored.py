@@ -127,6 +127,21 @@ def todays(overrides: Sequence[str]) -> DictConfig:
         return compose("config", overrides=list(overrides), return_hydra_config=True)
 
 
+def composed_settings(overrides: Sequence[str]) -> Settings:
+    """What the words compose to today, in full and within all limits.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    config = todays(overrides)
+    with explained():
+        settings = settings_of(config)
+    job = Job(cell_of(config, settings, list(overrides), 0), config, tuple(overrides))
+    if wrong := wrong_with(job):
+        raise ConfigError("\n".join(wrong))
+    return settings
+
+
 def _identity(path: Path, moved: bool) -> list[str]:
     """The overrides of the stored cell that belong to its identity; none where they were not stored."""
     if not path.is_file():
