@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -73,11 +74,16 @@ def found_of(got: Readings, watts: Profile | None, lines: Sequence[Line]) -> Cal
     host = got.board.host
     kept = [
         Calibration(
-            one.reader, round(one.slope, 4), round(one.intercept_w, 4), round(one.error, 3), scope, host, source
+            one.reader, round(one.slope, 4), round(one.intercept_w, 4), rounded_up(one.error), scope, host, source
         )
         for one in lines
     ]
     return Calibrated(got.device.name, host, power, kept)
+
+
+def rounded_up(share: float) -> float:
+    """A limit stays one."""
+    return math.ceil(share * 1e3) / 1e3
 
 
 def rounded(watts: PowerRange) -> PowerRange:

@@ -52,7 +52,7 @@ def level(name: str, energy: Json, meter: MeterReadings | None, cores: int) -> L
     traces = {"": of_meter(meter), **own}
     spans = [(IDLE, 0.0, span) for span in run["idle"]]
     spans += [(name, w["cpu_ns"] / 1e9 / (cores * (w["end_s"] - w["begin_s"])), w) for w in run["windows"]]
-    return Level(tuple(_point(*span, traces) for span in spans), unusable)
+    return Level(tuple(_point(*span, traces, meter.limits.lag_s) for span in spans), unusable)
 
 
 def _sensors(run: Json) -> tuple[dict[str, Trace], dict[str, str]]:
@@ -73,8 +73,10 @@ def _sensors(run: Json) -> tuple[dict[str, Trace], dict[str, str]]:
     return good, bad
 
 
-def _point(name: str, use: float, span: Json, traces: Mapping[str, Trace]) -> Point:
-    found = {reader: window_power(trace, span["begin_s"], span["end_s"]) for reader, trace in traces.items()}
+def _point(name: str, use: float, span: Json, traces: Mapping[str, Trace], lag_s: float) -> Point:
+    """All over the same time: what is cut off for a meter that trails is cut off for the sensors, too."""
+    begins_s = {reader: span["begin_s"] + (lag_s if reader else 0.0) for reader in traces}
+    found = {reader: window_power(trace, begins_s[reader], span["end_s"]) for reader, trace in traces.items()}
     means = {reader: (one.power_w, one.sampling_w or 0.0) for reader, one in found.items() if one is not None}
     meter_w, _ = means.pop("")
     return Point(name, min(1.0, use), meter_w, means)
