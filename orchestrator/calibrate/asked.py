@@ -14,7 +14,7 @@ from orchestrator.errors import ConfigError
 
 PRESET, SCENARIO = "calibrate", "calibration"
 THREADS = (1, 2, 4)
-"""Levels of load; all cores of the board are one more."""
+"""Levels of load where the board's cores are not known."""
 
 
 def asked(overrides: Sequence[str]) -> list[str]:
@@ -51,8 +51,9 @@ def asked(overrides: Sequence[str]) -> list[str]:
 
 
 def levels_of(device: Device) -> list[int]:
-    """Threads: as many as the board has cores for, all of them included."""
+    """Threads: one, a quarter, half and all of the cores."""
     cores = device.cores or (os.cpu_count() if device.is_local else None)
     if cores is None:  # the board's own word comes too late for a plan
         return list(THREADS)
-    return sorted({threads for threads in THREADS if threads < cores} | {len(device.cpus) or cores})
+    most = len(device.cpus) or cores
+    return sorted({1, max(1, most // 4), max(1, most // 2), most})
