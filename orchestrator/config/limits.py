@@ -17,7 +17,7 @@ LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
 LEAST_SUSTAINED_S = 20.0
 HIGHEST_CPU = 4095
-BY_HOST = ("device.tags", "device.powers", "device.calibrations")
+BY_HOST = ("device.tags", "device.powers", "device.calibrations", "device.meter.addresses")
 """Keys that speak of single hosts."""
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 

@@ -171,6 +171,6 @@ def test_a_plan_of_it_touches_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["orchestrator"])
-    words = ["device=pi5", "device.meter.kind=scpi", "device.meter.address=x", "dry_run=true", f"root={tmp_path}"]
+    words = ["device=pi5", "device.meter.kind=shelly", "device.meter.address=x", "dry_run=true", f"root={tmp_path}"]
     assert app.run(["calibrate", *words]) == 0
     assert "3 cells to run on 1 board" in capsys.readouterr().out and not any(tmp_path.iterdir())
