@@ -160,7 +160,7 @@ def test_what_is_measured_fits_the_board_and_its_meter() -> None:
     for wrong, says in (
         (["device=pi5"], "only a meter beside the board"),
         (words[1:], "which board"),
-        ([*words, "device.hosts=[a,b]"], "is a pool"),
+        (["device=pi5", "device.hosts=[a,b]"], "is a pool"),
         ([words[0], "device.meter.kind=oracle"], "allowed is none, shelly"),
     ):
         with pytest.raises(ConfigError, match=says):
