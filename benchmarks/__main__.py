@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cell_cost, cross_check, first_byte, fleet, invoke_pairs, sampler, statistics, timing_loop
+from benchmarks import cell_cost, cross_check, energy, first_byte, fleet, invoke_pairs, sampler, statistics, timing_loop
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "first_byte": first_byte.run,
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "sampler": sampler.run,
     "fleet": fleet.run,
     "statistics": statistics.run,
+    "energy": energy.run,
 }
 
 

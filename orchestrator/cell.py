@@ -19,6 +19,8 @@ MODEL_KINDS = ("keras_application", "digits", "file", "factory")
 AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
 """The coordinates of a cell in the matrix, in display order."""
 
+_POSITIVE = r"(?=[\d.]*[1-9])\d*\.?\d+"
+BATTERY = Matching(rf"{_POSITIVE}(@{_POSITIVE})?", "Wh, or Wh@INFERENCES_PER_SECOND: 37, or 37@0.5")
 BASELINE = Matching(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}|({'|'.join(AXES)}):.+", "an optimization, or axis:value")
 
 
@@ -109,6 +111,7 @@ class Settings:
     input_size: Annotated[int | None, Between(1, 4096)] = None  # None: the model's own
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     baseline: Annotated[str, BASELINE] = "none"  # what the others are compared with: an optimization, or axis:value
+    battery: Annotated[str | None, BATTERY] = None  # for the hours in the report: Wh, or Wh@INFERENCES_PER_SECOND
     interleave: Annotated[int, Between(1, 100)] = 8  # cells whose processes take turns on a board; 1: back to back
     objective: Annotated[Any, NameOrNames()] = "latency/median_ms"  # what an adaptive sweeper is told
     exclude: list[Any] = field(default_factory=list)  # rules; see config/rules.py, which checks them

@@ -197,6 +197,7 @@ class Invocation:
             controller=alive.this_process(),
             excluded=self.matrix.excluded,
             reproduces=self._reproduces,
+            battery=settings.battery or "",
         )
         sweep.write()
         log.info("sweep %s: %s", sweep.id, self._command)

@@ -11,7 +11,7 @@ from rich.console import Console
 from orchestrator.builder import Builder
 from orchestrator.cell import AXES
 from orchestrator.console import Part, say
-from orchestrator.fleet import Entry, Forecast, Plan, energy_seconds, forecast
+from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, forecast
 from orchestrator.provisioning import package, packed_bytes
 from orchestrator.stock import Stock
 from orchestrator.words import counted, duration, megabytes, numbers
@@ -19,6 +19,8 @@ from remote import bundle
 
 MANY = 200
 """Cells in the table; more scroll away unread, and what follows the table is what is read then."""
+MANY_BOARDS = 8
+"""Beyond, boards are told together."""
 FEW = 3
 """Repetitions that are told one by one."""
 ALWAYS = ("device", "model", "optimization")
@@ -127,15 +129,35 @@ def totals(plan: Plan, cast: Forecast, stock: Stock, cache: Path) -> Iterator[li
         ("uploads  ", "bold"),
         f"once a board: benchmark program {megabytes(len(bundle.build()))}, {runtimes(plan, cache)}",
     ]
-    energy_s = max((energy_seconds(e.cell.settings.scenario) for e in plan.runnable if not e.estimate.runs), default=0)
-    if energy_s:
-        yield [("energy   ", "bold"), f"on a board with a sensor up to {duration(energy_s)} more for a cell"]
+    yield from energy(plan, cast)
     waits = ", and what boards wait for builds" if stock.missing else ""
     order = "the longest cells first" if len(plan.runnable) > 1 else ""
     rest = ", ".join(
         filter(None, (order, f"{counted(len(used(cast)), 'board')} at once" if len(used(cast)) > 1 else ""))
     )
     yield [("in all   ", "bold"), f"about {duration(cast.seconds)}{waits}" + (f" ({rest})" if rest else "")]
+
+
+def energy(plan: Plan, cast: Forecast) -> Iterator[list[Part]]:
+    """What energy takes a cell and a board; nothing where a history tells how long the cells take, or none is asked."""
+    passes = {adds_energy(entry): entry.cell.settings.scenario for entry in plan.runnable if adds_energy(entry)}
+    if not passes:
+        return
+    longest = passes[max(passes)]
+    windows = f"{longest.energy_windows} x {longest.energy_s:g} s, idle 2 x {longest.idle_s:g} s"
+    most = "up to " if len(passes) > 1 else ""
+    yield [("energy   ", "bold"), f"{most}{duration(max(passes))} a cell (windows {windows})"]
+    found = [share for share in cast.shares if share.energy_s]
+    for metered in (True, False):
+        some = [share for share in found if (share.board.meter is not None) is metered]
+        how = "in the times above" if metered else "more where a sensor answers"
+        if len(some) > MANY_BOARDS:
+            most_s = max(share.energy_s for share in some)
+            yield [f"         {counted(len(some), 'board')}: up to {duration(most_s)} each, {how}"]
+            continue
+        for share in some:
+            by = f", by its meter ({share.board.meter.kind})" if share.board.meter else ""
+            yield [f"         {share.board.name}: {duration(share.energy_s)} {how}{by}"]
 
 
 def runtimes(plan: Plan, cache: Path) -> str:

@@ -107,7 +107,8 @@ class Sweep:
 
     ``tracking`` says where it belongs (see ``tracking.remembered``), ``controller`` which process runs it (see
     ``alive``), ``excluded`` how many cells each exclude rule dropped, ``given_up`` which boards were of no use,
-    and why; ``reproduces`` the stored cell or run that it measures again. All are empty in what older versions wrote.
+    and why; ``reproduces`` the stored cell or run that it measures again, ``battery`` the one whose hours a report
+    shows (see energy.battery). All are empty in what older versions wrote.
     """
 
     id: str
@@ -123,13 +124,15 @@ class Sweep:
     excluded: dict[str, int] = field(default_factory=dict)
     given_up: dict[str, str] = field(default_factory=dict)
     reproduces: str = ""
+    battery: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
-        later = {"tracking": {}, "controller": {}, "excluded": {}, "given_up": {}, "reproduces": "", **data}
+        none = {"tracking": {}, "controller": {}, "excluded": {}, "given_up": {}, "reproduces": "", "battery": ""}
+        later = {**none, **data}
         return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:

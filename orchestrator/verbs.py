@@ -56,7 +56,8 @@ def compare(arguments: list[str]) -> int:
     )
     add("--baseline", default=None, help="an optimization, or axis:value such as device:pi4 (default: the sweep's own)")
     add("--pivot", nargs=2, default=None, metavar=("ROWS", "COLUMNS"), help="a table over two axes instead of a list")
-    add("--value", default=None, help="what it shows: latency, speedup, energy, size, p90, ... (default: latency)")
+    add("--value", default=None, help="what it shows: latency, speedup, energy, energy_change, ... (default: latency)")
+    add("--battery", default=None, metavar="WH[@PER_SECOND]", help="hours on it: 37 at full load, 37@0.5 at one in 2 s")
     add("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     add("--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV, Parquet")
     chosen = parser.parse_intermixed_args(arguments)
@@ -68,7 +69,7 @@ def compare(arguments: list[str]) -> int:
     view = View(
         chosen.pivot and two_axes((chosen.pivot[0], chosen.pivot[1])), chosen.value and value_called(chosen.value)
     )
-    comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters)
+    comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters, chosen.battery)
     console = terminal()
     table(console, comparison, view)
     if chosen.output is not None:
@@ -92,7 +93,7 @@ def enrol(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME, and changes to that device")
     parser.add_argument("--yes", action="store_true", help="pin without asking")
     chosen = parser.parse_args(arguments)
-    device = composed_device(chosen.overrides)
+    device = composed_device(chosen.overrides, "enrol")
     from orchestrator.connection.enrol import enrol as pin
 
     console = terminal(soft_wrap=True)
@@ -165,10 +166,20 @@ def catalogue(arguments: list[str]) -> int:
     return 0
 
 
-def composed_device(overrides: list[str]) -> Device:
+def meter(arguments: list[str]) -> int:
+    """``meter device=NAME [KEY=VALUE...]``: what reads the power of each board, and whether it answers."""
+    parser = Parser("meter", "Try what reads the power of each board: its own sensors, and the meter beside it.")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME, and changes to that device")
+    device = composed_device(parser.parse_args(arguments).overrides, "meter")
+    from orchestrator.instruments import show
+
+    return show(terminal(soft_wrap=True), device)
+
+
+def composed_device(overrides: list[str], verb: str) -> Device:
     """The device that ``device=NAME`` and other overrides name."""
     if not any(word.startswith("device=") for word in overrides):
-        raise ConfigError("which board?", hint="python -m orchestrator enrol device=NAME")
+        raise ConfigError("which board?", hint=f"python -m orchestrator {verb} device=NAME")
     config.register()
     with config.explained(), initialize_config_dir(str(config.conf_directory()), version_base="1.3"):
         composed = compose("config", overrides=overrides)
@@ -183,6 +194,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "compare": compare,
     "enrol": enrol,
     "list": catalogue,
+    "meter": meter,
     "reproduce": reproduce,
     "sync": sync,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from remote.contract import MODES
@@ -156,7 +156,10 @@ RULES: tuple[Rule, ...] = (
 
 
 def judge(
-    evidence: Mapping[str, float | None], mode: str = "single_stream", details: Mapping[str, str] | None = None
+    evidence: Mapping[str, float | None],
+    mode: str = "single_stream",
+    details: Mapping[str, str] | None = None,
+    rules: Sequence[Rule] = RULES,
 ) -> Verdict:
     """Apply all rules of a mode; the worst one decides. Evidence that is None or absent is listed as unchecked.
 
@@ -164,7 +167,7 @@ def judge(
     """
     reasons: dict[str, list[str]] = {INVALID: [], SUSPECT: []}
     unchecked = []
-    for rule in (rule for rule in RULES if mode in rule.modes):
+    for rule in (rule for rule in rules if mode in rule.modes):
         value = evidence.get(rule.quantity)
         if value is None:
             unchecked.append(rule.quantity)

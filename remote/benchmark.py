@@ -117,6 +117,12 @@ class _Job:
     def _cooling(self, **how: Any) -> None:
         self.events.emit(contract.COOLING, of=self.job["of"], **how)
 
+    def _energy(self) -> dict[str, Any]:
+        """In a pass of its own, so that the sensors' reads disturb no latency."""
+        from remote.energy import measure_energy
+
+        return measure_energy(self.job, self.order, self.state, self.sys_root, self.events.emit)
+
     def _profile(self) -> None:
         """Time by operator, after everything that is timed. That there is none, or that the profiler crashed or hangs,
         is a reason and no failure; what it wrote into the job's folder goes."""
@@ -139,28 +145,6 @@ class _Job:
             if name.startswith("profile"):
                 with suppress(OSError):
                     os.remove(os.path.join(self.folder, name))
-
-    # -- energy: a pass of its own, so that the sensors' reads disturb no latency
-
-    def _energy(self) -> dict[str, Any]:
-        if self.scenario["energy_s"] <= 0:
-            return {"sensors": [], "pass": None, "reason": "not asked for: energy_s is 0"}
-        from remote.energy import energy_pass
-        from remote.power import discover
-
-        found = discover(self.sys_root)
-        outcome: dict[str, Any] = {"sensors": found.sensors, "pass": None, "reason": found.reason}
-        if found.meter is None and not self.job["meter"]:
-            return outcome
-        meters = [found.meter] if found.meter else []
-        try:
-            outcome.update({"pass": energy_pass(self.order, self.state, meters, self.events.emit)}, reason=None)
-            contract.check_energy(outcome)
-        except WorkerFailed as failed:
-            outcome["reason"] = clean("the energy pass failed: %s" % failed, 2000)
-        except contract.ContractError as error:  # such as less than nothing; the latencies beside it are good
-            outcome["pass"], outcome["reason"] = None, clean("the readings cannot be: %s" % error, 2000)
-        return outcome
 
 
 def _fitting(record: dict[str, Any]) -> dict[str, Any]:

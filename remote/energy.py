@@ -1,94 +1,86 @@
-"""The energy pass: a measuring process of its own, idle, in a few windows, and idle again, while its sensors are read.
+"""The energy pass: a measuring process of its own, idle, in a few windows, and idle again, while the sampler reads.
 
 Raw readings with their time stamps and the exact edges of the windows; what they come to, the controller computes.
 """
 
 from __future__ import annotations
 
-import random
+import os
 import time
 
 from remote import contract
-from remote.child import Worker
+from remote.child import Worker, WorkerFailed
+from remote.readings import Readings
+from remote.schema import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
     from remote.board import State
-    from remote.power import Meter
-
-RATE_HZ = 10.0
 
 
-class Readings:
-    """Reads a meter when due, at intervals drawn from 0.5 to 1.5 of the nominal: a fixed rate that beats with the
-    inferences can be off by half, however long the window. Time stamps are the true ones."""
-
-    def __init__(self, meter: Meter) -> None:
-        self.meter = meter
-        self._random = random.Random(0)
-        self.points: list[list[float]] = []  # CLOCK_MONOTONIC s, W or J
-        self.missed = 0
-        self.problem: str | None = None
-        self.next_s = 0.0
-
-    def fire(self) -> None:
-        """One reading; a sensor that does not answer leaves a gap, which lowers the coverage."""
-        before = time.monotonic()
-        try:
-            value = self.meter.read()
-        except (OSError, ValueError) as error:
-            self.missed += 1
-            self.problem = str(error)[:1000]
-        else:
-            self.points.append([(before + time.monotonic()) / 2, value])
-        self.next_s = before + self._random.uniform(0.5, 1.5) / RATE_HZ
-
-    def trace(self) -> dict[str, Any]:
-        """For the record."""
-        return {
-            "source": self.meter.source,
-            "reader": self.meter.reader,
-            "scope": self.meter.scope,
-            "kind": self.meter.kind,
-            "rate_hz": RATE_HZ,
-            "points": self.points[: contract.MAX_SAMPLES],
-            "missed": self.missed,
-            "problem": self.problem,
-        }
+def measure_energy(
+    job: dict[str, Any], order: dict[str, Any], state: State, sys_root: str, emit: Callable[..., None]
+) -> dict[str, Any]:
+    """The record's ``energy``, as the controller takes it. What goes wrong is its reason, and costs nothing else.
+    ``order`` is that of the measuring process. Without a sensor there is a pass only for an instrument beside the
+    board."""
+    if job["scenario"]["energy_s"] <= 0:
+        return {"sensors": [], "pass": None, "reason": "not asked for: energy_s is 0"}
+    sampler = Readings(sys_root, job["sensor_scopes"], os.getpid())
+    outcome: dict[str, Any] = {"sensors": sampler.sensors, "pass": None, "reason": sampler.reason}
+    try:
+        if sampler.traces or job["meter"]:
+            outcome["pass"] = energy_pass(order, state, sampler, emit)
+            outcome["reason"] = None if sampler.traces else sampler.reason  # beside an instrument there may be none
+        contract.check_energy(outcome)
+    except WorkerFailed as failed:
+        outcome["reason"] = clean("the energy pass failed: %s" % failed, 2000)
+    except contract.ContractError as error:  # such as less than nothing; the latencies beside it are good
+        outcome["pass"], outcome["reason"] = None, clean("the readings cannot be: %s" % error, 2000)
+    finally:
+        sampler.close()
+    return outcome
 
 
-def energy_pass(order: dict[str, Any], state: State, meters: list[Meter], emit: Callable[..., None]) -> dict[str, Any]:
+def energy_pass(order: dict[str, Any], state: State, sampler: Readings, emit: Callable[..., None]) -> dict[str, Any]:
     """The record's ``energy.pass``. Raises :class:`WorkerFailed`."""
     scenario = order["scenario"]
     windows = scenario["energy_windows"]
     expected_s = scenario["warmup_s"] + 2 * scenario["idle_s"] + windows * scenario["energy_s"]
     emit(contract.ENERGY, expected_s=expected_s)
-    worker = Worker(dict(order, mode="energy"), state)
+    worker = Worker(dict(order, mode="energy"), state, beside=[sampler])
     worker.expect("ready", state)
-    readings = [Readings(meter) for meter in meters]
-    for one in readings:
-        one.fire()
-    idle = _idle(worker, state, readings, scenario["idle_s"])
+    sampler.go()
+    _cover(worker, state, sampler)
+    idle = _idle(worker, state, scenario["idle_s"])
     measured = []
     for _ in range(windows):
         worker.send("go")
-        measured.append(_window(worker.expect("energy", state, *readings)["energy"]))
-    idle += _idle(worker, state, readings, scenario["idle_s"])
-    for one in readings:
-        one.fire()
+        measured.append(_window(worker.expect("energy", state)["energy"]))
+    idle += _idle(worker, state, scenario["idle_s"])
+    _cover(worker, state, sampler)
     worker.send("end")
     worker.close()
-    return {"idle": idle, "windows": measured, "traces": [one.trace() for one in readings]}
+    sampler.close()
+    return {"idle": idle, "windows": measured, "traces": sampler.traces}
 
 
-def _idle(worker: Worker, state: State, readings: list[Readings], seconds: float) -> list[dict[str, float]]:
+def _cover(worker: Worker, state: State, sampler: Readings) -> None:
+    """Go on until every trace has a reading from now on, or it is clear that there will be none: before everything,
+    and after."""
+    now = time.monotonic()
+    for _ in worker.messages(state, until_s=now + sampler.patience_s(), enough=lambda: sampler.heard_since(now)):
+        pass
+
+
+def _idle(worker: Worker, state: State, seconds: float) -> list[dict[str, float]]:
     """Let it be, loaded and ready."""
     if seconds <= 0:
         return []
     begin_s = time.monotonic()
-    for _ in worker.messages(state, *readings, until_s=begin_s + seconds):
+    for _ in worker.messages(state, until_s=begin_s + seconds):
         pass  # it has nothing to say while it idles
     return [{"begin_s": begin_s, "end_s": time.monotonic()}]
 

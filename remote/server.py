@@ -256,6 +256,7 @@ class Server:
     def _operations(self) -> dict[str, Callable[[Client, dict[str, Any]], dict[str, Any] | None]]:
         return {
             "hello": self._hello,
+            "clock": self._clock,
             "adopt": self._adopt,
             "unpack": self._unpack,
             "tune": self._tune,
@@ -268,6 +269,10 @@ class Server:
     def _hello(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
         known = {"contract": contract.CONTRACT, "pid": os.getpid(), "boot_id": boot_id(), "workdir": self.workdir}
         return dict(known, left=self.tuning.left)
+
+    def _clock(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
+        """At once, also while a job runs: the controller finds by round trips how far our clock is from its own."""
+        return {"t": time.monotonic()}
 
     def _adopt(self, client: Client, data: dict[str, Any]) -> None:
         part, sha256, size = data.get("part"), data.get("sha256"), data.get("size")

@@ -14,11 +14,11 @@ LAYERS = (
     {"whoami", "errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
     | {"redact", "plain", "alive", "energy", "sheet", "declared", "guess", "history", "lab", "metrics", "words"}
     | {"agreement", "conditions", "samples", "sanity"},
-    {"config", "connection", "builder", "provisioning", "tracking", "compare", "report"},
+    {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},
     {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue"}
-    | {"matrix", "adaptive", "preview", "stock", "reproduce", "stored_cell", "calibrate"},
+    | {"instruments", "matrix", "adaptive", "preview", "stock", "reproduce", "stored_cell", "calibrate"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 ALLOWED_SIDEWAYS = {("report", "compare")}  # a report is a comparison on paper

@@ -1,8 +1,9 @@
-"""What a graph costs: multiply-accumulates per call (all of a batch), parameters, zeros."""
+"""What a graph costs: multiply-accumulates per call (all of a batch), bytes moved, parameters, zeros."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -93,6 +94,11 @@ _MACS: dict[str, Callable[[Graph, Op], int]] = {
     "CONV_3D": _conv_3d,
 }
 
+_BYTE_WIDE = ("int8", "uint8", "int4")
+_BITS = {"bool": 8, "int4": 4, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "float16": 16, "bfloat16": 16,
+         "int32": 32, "uint32": 32, "float32": 32, "int64": 64, "uint64": 64, "float64": 64}  # fmt: skip
+_VIEWS = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")  # move nothing
+
 _UNCOUNTED_HEAVY = (
     "LSTM",
     "RNN",
@@ -110,6 +116,51 @@ _UNCOUNTED_HEAVY = (
 def macs(graph: Graph) -> int:
     """Multiply-accumulates of one call, in the operators that :func:`uncounted` does not name."""
     return sum(_MACS[op.name](graph, op) for op in graph.ops if op.name in _MACS)
+
+
+def macs_by_arithmetic(graph: Graph) -> dict[str, int]:
+    """Multiply-accumulates by the types that are multiplied: float32, float16, int8, int16x8, or both types' names."""
+    found: Counter[str] = Counter()
+    for op in graph.ops:
+        if op.name in _MACS:
+            found[_arithmetic(graph, op)] += _MACS[op.name](graph, op)
+    return dict(sorted(found.items()))
+
+
+def _arithmetic(graph: Graph, op: Op) -> str:
+    """As the operator computes: dynamic range quantizes its input on the way; weights that are stored in float16 come
+    to it as float32."""
+    kernel = graph.operand(op, KERNELS[op.name])
+    given = graph.operand(op, 2 if op.name == "TRANSPOSE_CONV" else 0)
+    types = (given.dtype if given else "?", kernel.dtype if kernel else "?")
+    if types[1] in _BYTE_WIDE:
+        return {"int16": "int16x8"}.get(types[0], "int8" if types[0] in (*_BYTE_WIDE, "float32") else " x ".join(types))
+    return types[0] if types[0] == types[1] else " x ".join(types)
+
+
+def traffic(graph: Graph) -> tuple[int, int] | None:
+    """Bytes of weights, each read once a call, and of activations, written once and read by every operator that takes
+    them. None where a tensor has no size of its own, such as strings.
+
+    What follows from constants alone is computed at load and counts as a weight, in the type that it is read in.
+    """
+    settled = {number for number, tensor in enumerate(graph.tensors) if tensor.is_constant}
+    constants: set[int] = set()
+    moved: list[int] = []
+    for op in graph.ops:
+        taken = {number for number in op.inputs if number >= 0}
+        if taken and taken <= settled:
+            settled |= set(op.outputs)
+        elif op.name not in _VIEWS:
+            constants |= taken & settled
+            moved += [*(taken - settled), *op.outputs]
+    if any(graph.tensors[number].dtype not in _BITS for number in (*constants, *moved)):
+        return None
+    return _bytes(graph, constants), _bytes(graph, moved)
+
+
+def _bytes(graph: Graph, numbers: Iterable[int]) -> int:
+    return sum(graph.tensors[n].elements * _BITS[graph.tensors[n].dtype] + 7 >> 3 for n in numbers)
 
 
 def uncounted(graph: Graph) -> list[str]:

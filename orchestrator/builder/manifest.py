@@ -20,12 +20,16 @@ _GZIP_LEVEL = 6  # gzip's own default: what a web server or a package would do
 def describe(recipe: Recipe, content: bytes, reference: bytes | None) -> dict[str, Any]:
     """The manifest of a TFLite file, as far as it follows from the bytes. ``reference``: what it was quantized from."""
     graph = read_graph(content)
+    moved = cost.traffic(graph)
     scheme = recipe.quantization if recipe.form != "tflite" else "as in the file"
     return head(recipe, content) | {
         "parameters": cost.parameters(graph),
         "parameters_source": "kernels and biases of the graph",
         "macs": cost.macs(graph),
         "macs_uncounted": cost.uncounted(graph),
+        "macs_by_arithmetic": cost.macs_by_arithmetic(graph),
+        "weight_bytes": moved[0] if moved else None,
+        "activation_bytes": moved[1] if moved else None,
         "inputs": [_port(graph.tensors[number]) for number in graph.inputs],
         "outputs": [_port(graph.tensors[number]) for number in graph.outputs],
         "ops": dict(sorted(Counter(op.name for op in graph.ops).items())),

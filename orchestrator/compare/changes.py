@@ -21,7 +21,7 @@ def changes(rows: Sequence[Beside]) -> list[dict[str, Any]]:
 
     All cells that can be believed tell about the spread of their device, also those that are compared with nothing.
     """
-    notes = [_no_ground(*row) for row in rows]
+    notes = [no_ground(*row) for row in rows]
     steady = {id(result): result for result, _, _ in rows if _sound(result)}
     steady |= {id(base): base for _, base, _ in rows if base is not None and _sound(base)}
     place = {key: at for at, key in enumerate(steady)}
@@ -39,7 +39,7 @@ def changes(rows: Sequence[Beside]) -> list[dict[str, Any]]:
     ]
 
 
-def _no_ground(result: Result, base: Result | None, baseline: Baseline) -> str | None:
+def no_ground(result: Result, base: Result | None, baseline: Baseline) -> str | None:
     """Why there is nothing to compare; None where there is."""
     if result is base:
         return "baseline" if _sound(result) else "no baseline: it is invalid"

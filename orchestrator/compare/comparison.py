@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cell import AXES
 from orchestrator.compare.baseline import Baseline, asked
 from orchestrator.compare.changes import changes
+from orchestrator.compare.energy import battery_columns, energy_change
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
+from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
 
@@ -86,14 +88,20 @@ def compare(sweep: Sweep, results: Sequence[Result], baseline: str | None = None
 
 
 def compare_sweeps(
-    root: Path, names: Sequence[str], baseline: str | None = None, filters: Sequence[Filter] = ()
+    root: Path,
+    names: Sequence[str],
+    baseline: str | None = None,
+    filters: Sequence[Filter] = (),
+    battery: str | None = None,
 ) -> Comparison:
     """Stored sweeps, called by id, path or ``last`` (also where none is named); ``baseline`` as in ``compare``.
 
-    The baseline ``sweep:ID`` adds that sweep. Raises ConfigError for a sweep that is not there and for a baseline
-    or a filter that no cell has, MeasurementError for a sweep that cannot be read.
+    The baseline ``sweep:ID`` adds that sweep. ``battery`` is as in Battery.parse, None each sweep's own, if any.
+    Raises ConfigError for a sweep that is not there, for what is no battery, and for a baseline or a filter that no
+    cell has, MeasurementError for a sweep that cannot be read.
     """
     chosen = None if baseline is None else Baseline.parse(baseline)
+    power = None if battery is None else Battery.parse(battery)
     directories = [find_sweep(root, name) for name in names or ("last",)]
     if chosen is not None and chosen.axis == "sweep":
         directories.insert(0, find_sweep(root, chosen.value))
@@ -107,7 +115,7 @@ def compare_sweeps(
         )
     if chosen is not None:
         _require(chosen, results)
-    return _comparison(tuple(sweep for sweep, _ in loaded), results, chosen).only(filters)
+    return _comparison(tuple(sweep for sweep, _ in loaded), results, chosen, power).only(filters)
 
 
 def _require(baseline: Baseline, results: Sequence[Result]) -> None:
@@ -116,7 +124,9 @@ def _require(baseline: Baseline, results: Sequence[Result]) -> None:
         raise ConfigError(f"no cell has the baseline {baseline}", hint=f"{baseline.axis} is {', '.join(there)}")
 
 
-def _comparison(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: Baseline | None) -> Comparison:
+def _comparison(
+    sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: Baseline | None, battery: Battery | None = None
+) -> Comparison:
     import pandas as pd  # half a second, which planning and measuring need not wait for
 
     chosen = {sweep.id: baseline or Baseline.parse(sweep.baseline) for sweep in sweeps}
@@ -131,8 +141,11 @@ def _comparison(sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: 
             bases[key] = result
     count = Counter(beside)
     changed = changes([(r, bases.get(key), chosen[r.sweep_id]) for key, r in zip(beside, ranked, strict=True)])
+    cells = {sweep.id: battery or (Battery.parse(sweep.battery) if sweep.battery else None) for sweep in sweeps}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
+        | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
+        | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})
         for key, result, change in zip(beside, ranked, changed, strict=True)
     ]
     frame = _with_fronts(_typed(pd.DataFrame(rows, columns=list(COLUMNS))))

@@ -20,7 +20,8 @@ class Candidates:
 
     A latency with several streams, or of a hot board, is about something else than one of a single stream.
 
-    ``energy``: every one of them has energy measured in the same scope; else ``without`` says why it does not count.
+    ``energy``: every one of them has energy measured in the same scope and kind; else ``without`` says why it does
+    not count.
     """
 
     sweep: str
@@ -67,14 +68,15 @@ def _dominates(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, 
 def _spans(row: Row, energy: bool) -> list[tuple[float, float]]:
     """Latency, size (and energy) as ranges of what they may truly be; less is better.
 
-    Latency's is its 95 % interval, and at least what a change must have to be called one; energy's is 2 u.
+    Latency's is its 95 % interval, and at least what a change must have to be called one; energy's is its expanded
+    uncertainty.
     """
     value, half = row["latency_ms"], math.sqrt(1 + stats.MINIMUM_EFFECT)
     low, high = (row[k] if _known(row, k) else value for k in ("latency_low_ms", "latency_high_ms"))
     spans = [(min(low, value / half), max(high, value * half)), (row["size_bytes"], row["size_bytes"])]
     if energy:
         joule, u = row["energy_mj"], row["energy_uncertainty_mj"]
-        spans.append((joule - 2 * u, joule + 2 * u))
+        spans.append((joule - u, joule + u))
     return spans
 
 
@@ -90,8 +92,11 @@ def _no_energy(rows: Sequence[Row]) -> str:
         return (
             "energy was not measured" if lacking == len(rows) else f"{lacking} of {len(rows)} have no measured energy"
         )
-    scopes = sorted({str(row["energy_scope"]) for row in rows})
-    return "" if len(scopes) == 1 else f"energy was measured in different scopes ({', '.join(scopes)})"
+    for key, word in (("energy_scope", "scopes"), ("energy_kind", "kinds")):
+        found = sorted({str(row[key]) for row in rows})
+        if len(found) > 1:
+            return f"energy was measured in different {word} ({', '.join(found)})"
+    return ""
 
 
 def _known(row: Row, key: str) -> bool:

@@ -15,6 +15,12 @@ from orchestrator.guess import did_you_mean
 Row = Mapping[str, Any]
 
 
+ENERGY_COLUMNS = (
+    *("energy_mj", "energy_net_mj", "energy_change_ratio", "power_w", "idle_power_w", "battery_h"),
+    *("inferences_per_wh", "joules_per_1000", "edp_mj_ms"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """What a pivot shows: a column, divided by ``scale``."""
@@ -24,6 +30,11 @@ class Value:
     head: str
     scale: float = 1.0
     more_is_better: bool = False
+
+    @property
+    def of_energy(self) -> bool:
+        """Whether it was made of measured energy, which may be doubted where the latency is not."""
+        return self.column in ENERGY_COLUMNS
 
     def of(self, row: Row) -> float | None:
         """None where there is no number."""
@@ -49,6 +60,12 @@ VALUES = {
         Value("memory", "peak_rss_mb", "RSS MB"),
         Value("size", "size_bytes", "Size MB", 1e6),
         Value("energy", "energy_mj", "Energy measured mJ"),
+        Value("energy_change", "energy_change_ratio", "Energy against the baseline"),
+        Value("net", "energy_net_mj", "Energy above idle mJ"),
+        Value("wh", "inferences_per_wh", "Inferences per Wh", more_is_better=True),
+        Value("edp", "edp_mj_ms", "Energy x latency mJ ms"),
+        Value("battery", "battery_h", "Hours on the battery", more_is_better=True),
+        Value("ops", "ops_ratio", "Ops index against the baseline (no energy)"),
         Value("estimate", "energy_estimate_mj", "Energy ESTIMATED mJ"),
         Value("power", "power_w", "Power W"),
         Value("temperature", "temperature_max_c", "Highest temperature °C"),

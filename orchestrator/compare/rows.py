@@ -30,8 +30,14 @@ METRIC_COLUMNS: Mapping[str, str] = {
     "size_bytes": "model/size_bytes",
     "energy_mj": "energy/per_inference_mj",
     "energy_uncertainty_mj": "energy/uncertainty_mj",
+    "energy_repeatability_mj": "energy/repeatability_mj",
     "energy_net_mj": "energy/net_per_inference_mj",
+    "energy_net_uncertainty_mj": "energy/net_uncertainty_mj",
+    "inferences_per_wh": "energy/inferences_per_wh",
+    "joules_per_1000": "energy/joules_per_1000",
+    "edp_mj_ms": "energy/edp_mj_ms",
     "power_w": "energy/mean_power_w",
+    "idle_power_w": "energy/idle_power_w",
     "energy_estimate_mj": "energy_estimate/per_inference_mj",
     "energy_estimate_low_mj": "energy_estimate/per_inference_mj_low",
     "energy_estimate_high_mj": "energy_estimate/per_inference_mj_high",
@@ -41,6 +47,8 @@ TAG_COLUMNS: Mapping[str, str] = {
     "energy_scope": "energy.scope",
     "energy_kind": "energy.kind",
     "energy_source": "energy.source",
+    "energy_verdict": "energy.verdict",
+    "energy_verdict_reasons": "energy.verdict.reasons",
     "energy_estimate_scope": "energy_estimate.scope",
     "energy_estimate_source": "energy_estimate.source",
     "mode": "scenario.mode",
@@ -55,6 +63,14 @@ TAG_COLUMNS: Mapping[str, str] = {
     "board_kernel": "board.kernel",
     "governor": "state.governor",
 }
+ENERGY_CHANGE = (
+    *("energy_change_ratio", "energy_change_low", "energy_change_high", "energy_change_outcome", "energy_change_note"),
+    "ops_ratio",
+)
+BATTERY = (
+    *("battery", "battery_h", "battery_low_h", "battery_high_h", "battery_note"),
+    *("battery_estimate_low_h", "battery_estimate_high_h", "battery_estimate_note"),
+)
 COLUMNS: tuple[str, ...] = (
     *("sweep", "number", "status", "device", "board", "model", "optimization"),
     *(
@@ -74,12 +90,16 @@ COLUMNS: tuple[str, ...] = (
     *("verdict", "verdict_reasons", "warnings", "processes", "front", "front_of_model", "is_baseline"),
     *("change_ratio", "change_low", "change_high", "change_p", "change_p_adjusted", "change_significant"),
     *("change_outcome", "change_detectable", "change_processes", "change_note", "change_differs"),
+    *ENERGY_CHANGE,
+    *BATTERY,
     *("energy_reason", "reason", "hint", "log", "cell_id"),
 )
 
 NUMBERS = (
     *(*METRIC_COLUMNS, "processes", "change_ratio", "change_low", "change_high", "change_p", "change_p_adjusted"),
     *("change_detectable", "change_processes"),
+    *("energy_change_ratio", "energy_change_low", "energy_change_high", "ops_ratio"),
+    *("battery_h", "battery_low_h", "battery_high_h", "battery_estimate_low_h", "battery_estimate_high_h"),
 )
 TRUTHS = ("front", "front_of_model", "is_baseline", "change_significant")
 WHOLE = ("number",)

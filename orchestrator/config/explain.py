@@ -22,6 +22,7 @@ from orchestrator.config.sources import conf_directory
 from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean
 from orchestrator.lab import LAB_VARIABLE
+from orchestrator.redact import BLOT
 
 ADVICE = {
     "Cannot merge DictConfig with ListConfig": "a list is expected here: rules are exclude=[{device: pi4, threads: 4}]",
@@ -125,6 +126,8 @@ def file_of(config: str) -> str:
 def refusal(problem: Problem, config: DictConfig, overrides: list[str]) -> str:
     """One wrong value as a line: key, value, where it was written, what is allowed."""
     written = [o for o in overrides if o.lstrip("+").split("=")[0] == problem.key]
+    if problem.value == BLOT:  # a value that may be a secret is not quoted as it was written either
+        written = [problem.key for _ in written]
     group = problem.key.split(".")[0]
     choice = config.hydra.runtime.choices.get(group)
     source = f"the command line ({written[-1]})" if written else file_of(f"{group}/{choice}" if choice else "config")

@@ -14,6 +14,7 @@ NOT_MEASURED = (
     "tracking",
     "experiment",
     "baseline",
+    "battery",
     "objective",
     "interleave",
 )

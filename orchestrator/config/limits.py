@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, Settings
+from orchestrator.config import meters
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 from remote.contract import MAX_PROCESSES, SCOPES
@@ -80,6 +81,7 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     yield from tuned(device)
     yield from power("device.power", device.power)
     yield from calibrated(device)
+    yield from (Problem(one.key, one.value, one.allowed) for one in meters.wrong(device))
 
 
 def inventory(device: Device) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ class Stream:
         self._sending = threading.Lock()
         self._incoming = Incoming(channel, self._take, self._take_stderr)
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any] | str) -> None:
         """Write one line. Raises ConnectionFailed when the link is gone, ProgramEnded when the program is."""
         line = json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         if self._channel.closed or self._channel.eof_received:

@@ -10,10 +10,12 @@ from orchestrator.sheet import Sheet
 
 Json = Mapping[str, Any]
 
+NAMES, ENDS = ("per_inference_mj", "mean_power_w", "idle_power_w"), ("", "_low", "_high")
+
 
 def estimated(sheet: Sheet, processes: Sequence[Json], power: PowerProfile, cores: int | None) -> None:
     """Profile x time: P = idle + u (load - idle), u = CPU time / (cores x wall), with the profile's range."""
-    names = [f"energy_estimate/per_inference_mj{end}" for end in ("", "_low", "_high")]
+    names = [f"energy_estimate/{name}{end}" for name in NAMES for end in ENDS]
     window_s = sum(p["window_ns"] for p in processes) / 1e9
     calls = sum(len(p["invoke_ns"]) * p["group"] for p in processes)
     if "energy/per_inference_mj" in sheet.metrics:
@@ -27,8 +29,10 @@ def estimated(sheet: Sheet, processes: Sequence[Json], power: PowerProfile, core
         (_middle(power.idle), power.idle.low_w, power.idle.high_w),
         (_middle(power.load), power.load.low_w, power.load.high_w),
     )
-    for name, idle_w, load_w in zip(names, *ends, strict=True):
-        sheet.put(name, (idle_w + use * (load_w - idle_w)) * window_s / calls * 1e3)
+    powers = [idle_w + use * (load_w - idle_w) for idle_w, load_w in zip(*ends, strict=True)]
+    energies = [power_w * window_s / calls * 1e3 for power_w in powers]
+    for name, value in zip(names, (*energies, *powers, *ends[0]), strict=True):
+        sheet.put(name, value)
     sheet.tags.update({"energy_estimate.kind": "estimated_profile", "energy_estimate.scope": power.scope})
     sheet.tags["energy_estimate.source"] = power.source or "the device's power profile"
     return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator import stats
 from orchestrator.energy.meter import MeterReadings
 from orchestrator.energy.reading import reading
 from orchestrator.energy.trace import Trace, of_board, of_meter
@@ -20,7 +22,7 @@ IDLE = "idle"
 @dataclass(frozen=True, slots=True)
 class Point:
     """Mean powers of one idle span or one window, in W. ``use``: CPU time of the model over that of all cores;
-    ``sensors`` by reader, each with its standard error for what lies between the readings."""
+    ``sensors`` by reader, each with its standard error, by the scatter of batches."""
 
     level: str
     use: float
@@ -49,10 +51,10 @@ def level(name: str, energy: Json, meter: MeterReadings | None, cores: int) -> L
     if judged.idle is None:
         return f"{meter.source} did not read the idle board" if run["idle"] else "no idle span (scenario.idle_s)"
     own, unusable = _sensors(run)
-    traces = {"": of_meter(meter), **own}
+    traces = {"": judged.trace, **own}  # that of the meter, with the lag that was seen
     spans = [(IDLE, 0.0, span) for span in run["idle"]]
     spans += [(name, w["cpu_ns"] / 1e9 / (cores * (w["end_s"] - w["begin_s"])), w) for w in run["windows"]]
-    return Level(tuple(_point(*span, traces, meter.limits.lag_s) for span in spans), unusable)
+    return Level(tuple(_point(*span, traces) for span in spans), unusable)
 
 
 def _sensors(run: Json) -> tuple[dict[str, Trace], dict[str, str]]:
@@ -73,10 +75,15 @@ def _sensors(run: Json) -> tuple[dict[str, Trace], dict[str, str]]:
     return good, bad
 
 
-def _point(name: str, use: float, span: Json, traces: Mapping[str, Trace], lag_s: float) -> Point:
+def _point(name: str, use: float, span: Json, traces: Mapping[str, Trace]) -> Point:
     """All over the same time: what is cut off for a meter that trails is cut off for the sensors, too."""
-    begins_s = {reader: span["begin_s"] + (lag_s if reader else 0.0) for reader in traces}
+    begins_s = {reader: span["begin_s"] + (traces[""].limits.lag_s if reader else 0.0) for reader in traces}
     found = {reader: window_power(trace, begins_s[reader], span["end_s"]) for reader, trace in traces.items()}
-    means = {reader: (one.power_w, one.sampling_w or 0.0) for reader, one in found.items() if one is not None}
+    means = {reader: (one.power_w, _error_w(one.batches_w)) for reader, one in found.items() if one is not None}
     meter_w, _ = means.pop("")
     return Point(name, min(1.0, use), meter_w, means)
+
+
+def _error_w(batches_w: Sequence[float]) -> float:
+    """Standard error of their mean."""
+    return (stats.stdev(batches_w) or 0.0) / math.sqrt(len(batches_w)) if len(batches_w) > 1 else 0.0

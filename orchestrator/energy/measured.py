@@ -11,6 +11,7 @@ from orchestrator import stats
 from orchestrator.device import Calibration
 from orchestrator.energy.meter import MeterReadings
 from orchestrator.energy.reading import COVERAGE_FACTOR, Reading, reading
+from orchestrator.energy.rules import judged
 from orchestrator.energy.trace import Trace, calibrated, of_board, of_meter
 from orchestrator.sheet import Sheet
 from orchestrator.stats import Interval
@@ -22,8 +23,6 @@ NAMES = (
     *("per_inference_mj", "uncertainty_mj", "repeatability_mj", "mean_power_w", "idle_power_w", "idle_drift"),
     *("net_per_inference_mj", "net_uncertainty_mj", "coverage", "windows", "window_spread", "latency_shift"),
 )
-ENERGY_SHIFT_LIMIT = 0.03
-"""Beyond this difference of latency between the energy pass and the latency pass, metering disturbed the model."""
 
 
 def traces(energy: Json, meter: MeterReadings | None, calibrations: Mapping[str, Calibration]) -> list[Trace]:
@@ -52,11 +51,13 @@ def measured(
     good = [one for one in found if isinstance(one, Reading)]
     bad = [one for one in found if isinstance(one, str)]
     if not good:
-        return sheet.lacks("; ".join(bad) or "no sensor was read", *(f"energy/{name}" for name in NAMES))
+        why = "; ".join(filter(None, [*bad, energy["reason"]]))
+        return sheet.lacks(why or "no sensor was read", *(f"energy/{name}" for name in NAMES))
     if isinstance(found[0], str):
         sheet.warnings.append(f"energy is that of {good[0].trace.source}, since {found[0]}")
     _publish(sheet, good[0], run)
-    sheet.tags["energy.also"] = "; ".join(_words(one) for one in good[1:])
+    if others := "; ".join(_words(one) for one in good[1:]):
+        sheet.tags["energy.also"] = others
     return None
 
 
@@ -78,12 +79,36 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
     trace = got.trace
     sheet.tags.update({"energy.source": trace.source, "energy.scope": trace.scope, "energy.kind": trace.kind})
     sheet.tags.update({"energy.uncertainty": method, "energy.rate_hz": f"{trace.rate_hz:g}"})
+    if trace.external:
+        late = "not told by the readings" if got.lag_s is None else f"{got.lag_s:.2f} s"
+        sheet.tags["energy.clock"] = f"within {trace.clock_bound_s * 1e3:.1f} ms of the board's; readings trail: {late}"
+    _shift(sheet, run)
+    m = sheet.metrics
+    evidence = {
+        "windows": len(got.windows),
+        "inferences": min(window["inferences"] for window in run["windows"]),
+        "relative_uncertainty": expanded_mj / gross_mj,
+        "window_spread": m["energy/window_spread"],
+        "idle_drift": _size(m.get("energy/idle_drift")),
+        "latency_shift": _size(m.get("energy/latency_shift")),
+    }
+    verdict = judged(evidence)
+    sheet.tags["energy.verdict"] = verdict.level
+    if verdict.reasons:
+        sheet.tags["energy.verdict.reasons"] = "; ".join(verdict.reasons)
+
+
+def _size(value: float | None) -> float | None:
+    return None if value is None else abs(value)
+
+
+def _shift(sheet: Sheet, run: Json) -> None:
+    """By how much the model took longer than in the latency pass, which nothing but the clock looked at."""
     calls = [ns / window["group"] for window in run["windows"] for ns in window["invoke_ns"]]
     if calls:
-        shift = stats.median(calls) / 1e6 / sheet.metrics["latency/median_ms"] - 1
-        sheet.put("energy/latency_shift", shift)
-        if abs(shift) > ENERGY_SHIFT_LIMIT:
-            sheet.warnings.append(f"the model ran {shift:+.1%} in time while its energy was measured")
+        sheet.put("energy/latency_shift", stats.median(calls) / 1e6 / sheet.metrics["latency/median_ms"] - 1)
+    else:
+        sheet.lacks("the pass holds no duration", "energy/latency_shift")
 
 
 def _net(sheet: Sheet, got: Reading) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator import stats
+from orchestrator.energy.lag import lag_s
 from orchestrator.energy.trace import COUNTER, Trace
-from orchestrator.energy.window import WindowPower, window_power
+from orchestrator.energy.window import WindowPower, ends_of, window_power
+from orchestrator.stats import student
 
 Json = Mapping[str, Any]
 
@@ -17,8 +19,12 @@ COVERAGE_MINIMUM = 0.95
 FEWEST_READINGS = 5
 COVERAGE_FACTOR = 2.0
 """k of the expanded uncertainty, for about 95 % (GUM, JCGM 100:2008, 6.3.3)."""
+ONE_SIDED = 0.97725
+"""Of a normal value within two standard deviations, its upper end."""
 LONGEST_LAG, LONGEST_CLOCK_S, LONGEST_CLOCK = 0.1, 0.050, 0.002
 """Of a window: how far its readings may trail, and its clocks be apart (or that many seconds)."""
+
+SCATTER, COUNTER_STEPS, PROCESSES = "scatter of batches", "steps of the counter", "from process to process"
 
 MEDIAN_ERROR = (1.0, 0.7071, 0.6698, 0.5461, 0.5355, 0.4634, 0.4587, 0.4101, 0.4076, 0.3719)
 """Standard error of the median of 1 to 10 normal values, in their standard deviations."""
@@ -50,6 +56,7 @@ class Reading:
     windows: tuple[float, ...]  # J per inference of each
     idle: Idle | None
     above_idle_error_w: float | None
+    lag_s: float | None = None  # by how much the readings trail, as far as they tell
 
     @property
     def uncertainty(self) -> float:
@@ -62,10 +69,16 @@ def reading(trace: Trace, run: Json, processes_spread: float) -> Reading | str:
     medians as a share, since the pass is one process of many."""
     if trace.invalid:
         return f"{trace.source}: {trace.invalid}"
-    shortest_s = min(window["end_s"] - window["begin_s"] for window in run["windows"])
+    shortest_s = _shortest_s(run)
+    trails_s = lag_s(trace, run) if trace.external else None
+    if trails_s is not None and -trails_s > 1 / trace.rate_hz + trace.clock_bound_s:
+        return f"readings of {trace.source} come {-trails_s:.2f} s before the load does: their time stamps are wrong"
+    if trails_s is not None:  # the edges of the load are seen no better than to half an interval
+        seen_s = max(0.0, abs(trails_s) - 0.5 / trace.rate_hz)
+        trace = replace(trace, limits=replace(trace.limits, lag_s=max(trace.limits.lag_s, seen_s)))
     if late := _late(trace, shortest_s):
         return late
-    found = [window_power(trace, window["begin_s"], window["end_s"]) for window in run["windows"]]
+    found = [window_power(trace, w["begin_s"], w["end_s"], ends_of(w)) for w in run["windows"]]
     powers = [one for one in found if one is not None]
     why = f" ({trace.missed} readings failed: {trace.problem})" if trace.problem else ""
     if len(powers) < len(found) or min(one.readings for one in powers) < FEWEST_READINGS:
@@ -75,13 +88,13 @@ def reading(trace: Trace, run: Json, processes_spread: float) -> Reading | str:
         return f"{trace.source} covered {coverage:.0%} of its window, {COVERAGE_MINIMUM:.0%} needed{why}"
     if min(one.power_w for one in powers) <= 0:
         return f"{trace.source} measured no energy"
-    return _reading(trace, run, powers, coverage, processes_spread)
+    return replace(_reading(trace, run, powers, coverage, processes_spread), lag_s=trails_s)
 
 
 def _late(trace: Trace, shortest_s: float) -> str | None:
     if trace.limits.lag_s > LONGEST_LAG * shortest_s:
         return (
-            f"readings of {trace.source} may trail by {trace.limits.lag_s:.3g} s, which is too long for a window of "
+            f"readings of {trace.source} trail by up to {trace.limits.lag_s:.3g} s, which is too long for a window of "
             f"{shortest_s:.3g} s (scenario.energy_s={trace.limits.lag_s / LONGEST_LAG:.3g} or more)"
         )
     if trace.clock_bound_s > max(LONGEST_CLOCK_S, LONGEST_CLOCK * shortest_s):
@@ -99,49 +112,50 @@ def _reading(
     energies = [one.power_w * call_s for one, call_s in zip(powers, calls_s, strict=True)]
     joules, power_w = stats.median(energies), stats.median([one.power_w for one in powers])
     limits = trace.limits
-    known = [one.sampling_w / one.power_w for one in powers if one.sampling_w is not None]
-    each = math.sqrt(sum(s * s for s in known) / len(known)) if known else 0.0
-    sampling = each * _median_error(len(energies))
-    dithered = stats.median([one.noise_w for one in powers]) > limits.resolution_w / 2
+    resolution_w = 0.0 if stats.median([one.step_w for one in powers]) > limits.resolution_w else limits.resolution_w
+    by_chance = {
+        SCATTER: _scatter([w for one in powers for w in one.batches_w]) * _of_median(len(powers)) / power_w,
+        COUNTER_STEPS: limits.update_s / math.sqrt(6) / _shortest_s(run) if trace.kind == COUNTER else 0.0,
+        PROCESSES: processes_spread,
+    }
     parts = {
-        f"sensor gain within {limits.gain:.2g}" + (" (assumed)" if limits.assumed else ""): limits.gain / math.sqrt(3),
+        f"sensor gain within {limits.gain:.1%}" + (" (assumed)" if limits.assumed else ""): limits.gain / math.sqrt(3),
         f"sensor offset within {limits.offset_w:.2g} W": limits.offset_w / math.sqrt(3) / power_w,
-        f"resolution {limits.resolution_w * 1e3:.3g} mW": (
-            0.0 if dithered else limits.resolution_w / math.sqrt(12) / power_w
-        ),
-        "edges of the counter" if trace.kind == COUNTER else "sampling": sampling,
-        "windows beyond that": _beyond(energies, each),
-        "from process to process": processes_spread,
+        f"resolution {resolution_w * 1e3:.3g} mW": resolution_w / math.sqrt(12) / power_w,
+        **by_chance,
     }
     parts = {name: part for name, part in parts.items() if part > 0}
-    random = math.sqrt(sum(parts.get(n, 0.0) ** 2 for n in ("sampling", "edges of the counter", "windows beyond that",
-                                                            "from process to process")))  # fmt: skip
+    random = math.hypot(*by_chance.values())
     idle = _idle(trace, run)
     above = None
-    if idle is not None:
-        above = math.hypot(
-            limits.gain / math.sqrt(3) * (power_w - idle.power_w), random * power_w, idle.error_w,
-            0.0 if dithered else limits.resolution_w / math.sqrt(6),
-        )  # fmt: skip
+    if idle is not None:  # gain and resolution are the same sensor's, offsets cancel
+        gain_w = limits.gain / math.sqrt(3) * (power_w - idle.power_w)
+        above = math.hypot(gain_w, random * power_w, idle.error_w, resolution_w / math.sqrt(6))
     return Reading(trace, joules, power_w, parts, random, coverage, tuple(energies), idle, above)
 
 
-def _beyond(energies: Sequence[float], each: float) -> float:
-    """Standard error of their median for a scatter beyond what sampling explains (chi square beyond its 95 %)."""
-    if len(energies) < 2:
+def _scatter(batches_w: Sequence[float]) -> float:
+    """Standard error of the mean of batches in W, widened for their small number (GUM G.4) to be used with k=2.
+
+    Batch means hold whatever differs from one stretch to the next: what falls between the readings, noise of the
+    sensor, unsteady work. Neighbouring readings are not independent, whole batches nearly are.
+    """
+    if len(batches_w) < 2:
         return 0.0
-    scatter = stats.stdev(energies) or 0.0
-    share = scatter / stats.median(energies)
-    from scipy.stats import chi2
-
-    limit = float(chi2.ppf(0.95, len(energies) - 1)) / (len(energies) - 1)
-    if share**2 <= limit * each**2:
-        return 0.0
-    return math.sqrt(share**2 - each**2) * _median_error(len(energies))
+    deviation = stats.stdev(batches_w) or 0.0
+    return (
+        deviation / math.sqrt(len(batches_w)) * float(student.quantile(ONE_SIDED, len(batches_w) - 1)) / COVERAGE_FACTOR
+    )
 
 
-def _median_error(count: int) -> float:
-    return MEDIAN_ERROR[count - 1] if count <= len(MEDIAN_ERROR) else 1.2533 / math.sqrt(count)
+def _of_median(windows: int) -> float:
+    """Standard error of the median of as many normal values, over that of their mean."""
+    known = MEDIAN_ERROR[windows - 1] if windows <= len(MEDIAN_ERROR) else 1.2533 / math.sqrt(windows)
+    return known * math.sqrt(windows)
+
+
+def _shortest_s(run: Json) -> float:
+    return min(float(window["end_s"] - window["begin_s"]) for window in run["windows"])
 
 
 def _idle(trace: Trace, run: Json) -> Idle | None:
@@ -151,7 +165,7 @@ def _idle(trace: Trace, run: Json) -> Idle | None:
     if not known or len(known) < len(spans):
         return None
     power_w = sum(one.power_w for one in known) / len(known)
-    errors = [one.sampling_w or 0.0 for one in known]
     drift_w = known[-1].power_w - known[0].power_w if len(known) > 1 else None
-    error_w = math.hypot(*errors) / len(errors)
+    # What is the same before and after scatters within each; the step between them is a rectangle around the mean.
+    error_w = math.hypot(*(_scatter(one.batches_w) for one in known)) / len(known)
     return Idle(power_w, math.hypot(error_w, (drift_w or 0.0) / math.sqrt(12)), drift_w)

@@ -85,13 +85,15 @@ def of_meter(meter: MeterReadings) -> Trace:
 
 def calibrated(trace: Trace, line: Calibration) -> Trace:
     """What a better meter would have read, by a line fitted to one."""
+    t_s, watts = trace.power()
     return replace(
         trace,
+        t_s=t_s,
         source=f"{trace.source}, by {line.slope:g} x + {line.intercept_w:g} W ({line.source or 'no source given'})",
         scope=line.scope,
         kind=CALIBRATED,
         limits=replace(trace.limits, gain=line.error, offset_w=0.0, assumed=False),
-        values=line.slope * trace.values + line.intercept_w,
+        values=line.slope * watts + line.intercept_w,
     )
 
 

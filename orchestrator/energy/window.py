@@ -1,32 +1,38 @@
-"""The mean power of one window from the readings in it, how well they cover it, and how far off that may be."""
+"""The mean power of one window from the readings in it, how well they cover it, and its batches."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
 from orchestrator.energy.trace import COUNTER, Trace, Values
 
+Json = Mapping[str, Any]
+
 LONGEST_GAP = 2.0
 """Of nominal intervals: what lies between readings further apart is not covered."""
+MOST_BATCHES = 5
+READINGS_IN_BATCH = 5
 
 
 @dataclass(frozen=True, slots=True)
 class WindowPower:
-    """``sampling_w``: standard error of ``power_w`` for what lies between the readings; None: too few of them."""
+    """``batches_w``: the mean powers of its parts, each of several readings and, where that is known, of whole
+    inferences; ``step_w``: standard deviation of the readings."""
 
     power_w: float
-    sampling_w: float | None
+    batches_w: tuple[float, ...]
     coverage: float
     readings: int
-    noise_w: float  # standard deviation of a reading, what follows the signal taken out
-    duration_s: float
+    step_w: float
 
 
-def window_power(trace: Trace, begin_s: float, end_s: float) -> WindowPower | None:
-    """The window's mean power in W; None where no reading lies in it.
+def window_power(trace: Trace, begin_s: float, end_s: float, ends_s: Values | None = None) -> WindowPower | None:
+    """The window's mean power in W; None where no reading lies in it. ``ends_s``: when its inferences ended.
 
     Readings that trail, and the doubt about the clock, are kept out at the edges: what was before belongs to another
     phase. At the edges the nearest reading inside holds; a line to the first one outside would mix in the idle board.
@@ -34,65 +40,66 @@ def window_power(trace: Trace, begin_s: float, end_s: float) -> WindowPower | No
     begin_s, end_s = begin_s + trace.limits.lag_s + trace.clock_bound_s, end_s - trace.clock_bound_s
     inside = (trace.t_s >= begin_s) & (trace.t_s <= end_s)
     t_s, values = trace.t_s[inside], trace.values[inside]
-    if t_s.size < (2 if trace.kind == COUNTER else 1) or end_s <= begin_s:
+    if t_s.size < 2 or end_s <= begin_s:
         return None
-    coverage = _coverage(trace, t_s, begin_s, end_s)
-    if trace.kind == COUNTER:
-        return _counted(trace, t_s, values, coverage, end_s - begin_s)
-    weights_s = _weights(t_s, begin_s, end_s)
-    power_w = float(weights_s @ values) / (end_s - begin_s)
-    local = _residuals(t_s, values)
-    if local is None:
-        return WindowPower(power_w, None, coverage, t_s.size, 0.0, end_s - begin_s)
-    noise_w = math.sqrt(float(np.mean(local**2)))
-    sampling_w = noise_w * math.sqrt(float(weights_s @ weights_s)) / (end_s - begin_s)
-    return WindowPower(power_w, sampling_w, coverage, t_s.size, noise_w, end_s - begin_s)
-
-
-def _counted(trace: Trace, t_s: Values, values: Values, coverage: float, duration_s: float) -> WindowPower:
-    """A counter misses nothing between its readings; before the first and after the last its rate there goes on."""
-    rates_w = np.diff(values) / np.maximum(np.diff(t_s), 1e-9)
-    span_s = float(t_s[-1] - t_s[0])
-    energy_j = float(values[-1] - values[0])
-    if duration_s > span_s > 0:  # the edges
-        energy_j += (duration_s - span_s) * float(rates_w[0] + rates_w[-1]) / 2
-    noise_w = float(np.std(rates_w, ddof=1)) if rates_w.size > 1 else 0.0
-    edge_j = math.hypot(
-        noise_w * (duration_s - span_s) / math.sqrt(2), energy_j / duration_s * trace.limits.update_s / math.sqrt(6)
+    count = max(1, min(MOST_BATCHES, t_s.size // READINGS_IN_BATCH))
+    marks_s = _marks(begin_s, end_s, count, ends_s)
+    energies_j = np.diff(_energy(trace.kind, t_s, values, marks_s))
+    watts = np.diff(values) / np.maximum(np.diff(t_s), 1e-9) if trace.kind == COUNTER else values
+    return WindowPower(
+        power_w=float(energies_j.sum()) / (end_s - begin_s),
+        batches_w=tuple(float(w) for w in energies_j / np.diff(marks_s)),
+        coverage=_coverage(trace, t_s, begin_s, end_s),
+        readings=t_s.size,
+        step_w=float(np.std(watts)),
     )
-    return WindowPower(energy_j / duration_s, edge_j / duration_s, coverage, t_s.size, noise_w, duration_s)
+
+
+def ends_of(window: Json) -> Values | None:
+    """When the inferences of a window ended; None where streams ran beside each other."""
+    calls_s = np.fromiter(accumulate(window["invoke_ns"]), dtype=np.float64) / 1e9
+    length_s = window["end_s"] - window["begin_s"]
+    if calls_s.size == 0 or calls_s[-1] > 1.02 * length_s:
+        return None
+    ends: Values = window["begin_s"] + calls_s * (length_s / calls_s[-1])
+    return ends
+
+
+def _marks(begin_s: float, end_s: float, count: int, ends_s: Values | None) -> Values:
+    """The edges of ``count`` batches, moved to the ends of inferences: a part of a wave has another mean than it."""
+    marks_s = np.linspace(begin_s, end_s, count + 1)
+    if ends_s is None or count < 2:
+        return marks_s
+    near = ends_s[np.searchsorted(ends_s, marks_s[1:-1]).clip(0, ends_s.size - 1)]
+    inner = np.unique(near[(near > begin_s) & (near < end_s)])
+    # The first and the last one are whole but for the readings that are kept out at the edges.
+    return np.concatenate([[begin_s], inner, [end_s]]) if inner.size else marks_s
+
+
+def _energy(kind: str, t_s: Values, values: Values, marks_s: Values) -> Values:
+    """Joules from the first reading to each mark: trapezoids of a power, what a counter counted; straight beyond."""
+    if kind == COUNTER:
+        total_j = values - values[0]
+        first_w, last_w = (
+            (values[j] - values[i]) / max(t_s[j] - t_s[i], 1e-9) for i, j in ((0, 1), (t_s.size - 2, t_s.size - 1))
+        )
+    else:
+        total_j = np.concatenate([[0.0], np.cumsum(np.diff(t_s) * (values[1:] + values[:-1]) / 2)])
+        first_w, last_w = values[0], values[-1]
+    found: Values = np.interp(marks_s, t_s, total_j)
+    found += np.minimum(0.0, marks_s - t_s[0]) * first_w + np.maximum(0.0, marks_s - t_s[-1]) * last_w
+    return found
 
 
 def _coverage(trace: Trace, t_s: Values, begin_s: float, end_s: float) -> float:
     """The share of the window that lies between readings no further apart than LONGEST_GAP nominal intervals.
 
-    A counter misses nothing between two readings, unless it may have wrapped unseen, which its reader knows.
+    A counter misses nothing between two readings; its reader ends a trace that may have wrapped unseen.
     """
     longest_s = LONGEST_GAP / trace.rate_hz
-    corners = np.concatenate([[begin_s], t_s, [end_s]])
-    gaps_s = np.diff(corners)
+    gaps_s = np.diff(np.concatenate([[begin_s], t_s, [end_s]]))
     if trace.kind == COUNTER:
-        gaps_s[1:-1] = np.minimum(gaps_s[1:-1], longest_s)
-        return float(1.0 - sum(max(0.0, gap - longest_s) for gap in (gaps_s[0], gaps_s[-1])) / (end_s - begin_s))
-    return float(gaps_s[gaps_s <= longest_s].sum() / (end_s - begin_s))
-
-
-def _weights(t_s: Values, begin_s: float, end_s: float) -> Values:
-    """Seconds that each reading stands for: trapezoids between them, the nearest one held at the edges."""
-    middles = np.concatenate([[begin_s], (t_s[:-1] + t_s[1:]) / 2, [end_s]])
-    return np.diff(middles)
-
-
-def _residuals(t_s: Values, values: Values) -> Values | None:
-    """How far each reading is from the line between its neighbours, scaled to what it is off by itself.
-
-    A wave that the readings follow leaves nothing; one that they do not follow, and noise, leave all of it.
-    """
-    if t_s.size < 5:
-        return None
-    before, after = t_s[1:-1] - t_s[:-2], t_s[2:] - t_s[1:-1]
-    whole = np.maximum(before + after, 1e-12)
-    share = before / whole
-    line = values[:-2] * (1 - share) + values[2:] * share
-    scaled: Values = (values[1:-1] - line) / np.sqrt(1 + share**2 + (1 - share) ** 2)
-    return scaled
+        lost_s = sum(max(0.0, float(gap) - longest_s) for gap in (gaps_s[0], gaps_s[-1]))
+    else:
+        lost_s = float(gaps_s[gaps_s > longest_s].sum())
+    return 1.0 - lost_s / (end_s - begin_s)

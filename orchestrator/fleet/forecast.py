@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.device import Board
-from orchestrator.fleet.plan import Plan
+from orchestrator.fleet.plan import Plan, adds_energy
 from orchestrator.fleet.pool import AWAY, HERE, Berth, berths_of, by_preference
 
 
@@ -18,6 +19,7 @@ class Share:
     cells: int
     known: int
     seconds: float
+    energy_s: float = 0.0  # of energy passes that no history holds: part of ``seconds`` where there is a meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ def forecast(plan: Plan) -> Forecast:
         for berths in machines.values():
             for berth in berths:
                 berth.pool.built(entry.key)
-    parts: dict[Berth, list[tuple[bool, float]]] = {berth: [] for berths in machines.values() for berth in berths}
+    parts: dict[Berth, list[tuple[bool, float, float]]] = {
+        berth: [] for berths in machines.values() for berth in berths
+    }
     free = [(0.0, number, berths) for number, berths in enumerate(machines.values())]
     ends_s = 0.0
     while free:
@@ -48,10 +52,11 @@ def forecast(plan: Plan) -> Forecast:
             berth.state = HERE if berth is able[0] else AWAY
         entry = able[0].pool.take()
         seconds = plan.seconds(entry, able[0].board.name)
-        parts[able[0]].append((entry.estimate.runs > 0, seconds))
+        parts[able[0]].append((entry.estimate.runs > 0, seconds, adds_energy(entry)))
         heapq.heappush(free, (now_s + seconds, number, berths))
-    shares = [
-        Share(berth.board, len(part), sum(known for known, _ in part), sum(s for _, s in part))
-        for berth, part in parts.items()
-    ]
-    return Forecast(tuple(shares), ends_s)
+    return Forecast(tuple(_share(berth.board, part) for berth, part in parts.items()), ends_s)
+
+
+def _share(board: Board, part: Sequence[tuple[bool, float, float]]) -> Share:
+    known, seconds, energy_s = (sum(one[at] for one in part) for at in range(3))
+    return Share(board, len(part), int(known), seconds, energy_s)

@@ -93,8 +93,14 @@ def entry_of(cell: Cell, recipe: Recipe | UnsupportedOptimization | BuildError, 
     reason = impossible(cell, recipe)
     if reason is not None:
         return Entry(cell, skipped=reason)
-    estimate = history.estimate(cell.id) or Estimate(seconds(cell.settings.scenario))
+    estimate = history.estimate(cell.id) or Estimate(_by_scenario(cell))
     return Entry(cell, recipe, recipe.key, estimate=estimate)
+
+
+def _by_scenario(cell: Cell) -> float:
+    """With the energy pass where a meter makes it certain; whether a board has a sensor, it tells when it is there."""
+    scenario, metered = cell.settings.scenario, cell.settings.device.meter.kind != "none"
+    return seconds(scenario) + (energy_seconds(scenario) if metered else 0.0)
 
 
 def seconds(scenario: Scenario) -> float:
@@ -103,6 +109,11 @@ def seconds(scenario: Scenario) -> float:
     windows_s = scenario.warmup_s + scenario.window_s + scenario.end_to_end_s + scenario.pipeline_s
     profile_s = LONGEST_PROFILE_S + PROCESS_START_S if scenario.profile_runs else 0.0
     return scenario.processes * (windows_s + PROCESS_START_S) + profile_s
+
+
+def adds_energy(entry: Entry) -> float:
+    """Seconds of an entry's energy pass, where no history tells: that has it already, if there was one."""
+    return 0.0 if entry.estimate.runs else energy_seconds(entry.cell.settings.scenario)
 
 
 def energy_seconds(scenario: Scenario) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from orchestrator.measurement import Measurement
 from orchestrator.report import columns as c
 from orchestrator.report import operators
+from orchestrator.report.power import power
 from orchestrator.report.seen import Comparison
 from orchestrator.report.strips import pipeline, processes
 from orchestrator.report.words import escaped as _e
@@ -26,6 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """Headings, and the first words of the metrics below them. Measured and estimated energy never share one."""
 
+ENERGY_TAGS = ("energy.source", "energy.scope", "energy.kind", "energy.uncertainty", "energy.rate_hz", "energy.also")
 BOARD_TAGS = ("state.", "tune.")
 OWN_HEAD = ("latency", "state", "stability", "model", "energy", "energy_estimate", "sustained", "offline")
 """Groups whose heading names them already."""
@@ -39,13 +41,16 @@ UNITS = {
     "_c": " °C",
     "_s": " s",
     "_w": " W",
+    "_mj_ms": " mJ·ms",
     "_mj": " mJ",
+    "_per_1000": " J",
+    "_per_wh": "/Wh",
     "_bytes": " bytes",
 }
 """By the end of a metric's name; a longer end comes first."""
 SHARES = (
-    *("stability/", "delegate/share", "latency/cv", "energy/latency_shift"),
-    *("sustained/degradation", "state/clock_low_share"),
+    *("stability/", "delegate/share", "latency/cv", "energy/latency_shift", "energy/coverage"),
+    *("energy/idle_drift", "energy/window_spread", "sustained/degradation", "state/clock_low_share"),
 )
 
 
@@ -73,11 +78,18 @@ def _section(name: str, row: c.Row, result: Result, m: Measurement) -> str:
 
 def verdict(result: Result, m: Measurement) -> str:
     """All reasons and warnings, and what nobody could look at."""
-    said = [*m.verdict.reasons, *m.warnings, *result.warnings]
+    said = [*m.verdict.reasons, *_about_energy(m), *m.warnings, *result.warnings]
     items = "".join(f"<li>{_e(text)}</li>" for text in said) or "<li>nothing spoke against it</li>"
     if m.verdict.unchecked:
         items += f'<li class="soft">not checked, since not known: {_e(", ".join(m.verdict.unchecked))}</li>'
     return f"<ul>{items}</ul>"
+
+
+def _about_energy(m: Measurement) -> list[str]:
+    """Why the energy is doubted, where the latency may be believed."""
+    level = m.tags.get("energy.verdict", "valid")
+    reasons = m.tags.get("energy.verdict.reasons", "").split("; ")
+    return [] if level == "valid" else [f"energy is {level}: {reason}" for reason in reasons]
 
 
 def metrics(result: Result, m: Measurement) -> str:
@@ -89,6 +101,8 @@ def metrics(result: Result, m: Measurement) -> str:
         if head == "Board":
             tags = [tag for tag in m.tags if tag.startswith(BOARD_TAGS)]
             rows += [_row(tag.partition(".")[2].replace("_", " "), m.tags[tag]) for tag in tags]
+        if head == "Energy, measured" and rows:
+            rows += [_row(tag.partition(".")[2].replace("_", " "), m.tags[tag]) for tag in ENERGY_TAGS if tag in m.tags]
         if rows:
             parts.append(f"<div><h3>{head}</h3><table>{''.join(rows)}</table></div>")
     return f'<div class="facts">{"".join(parts)}</div>{_missing(m)}'
@@ -105,7 +119,7 @@ def profile(result: Result, m: Measurement) -> str:
         return '<p class="note">The profile is in record.json, which cannot be read from here.</p>'
 
 
-PARTS: Sequence[Callable[[Result, Measurement], str]] = (verdict, processes, pipeline, metrics, profile)
+PARTS: Sequence[Callable[[Result, Measurement], str]] = (verdict, processes, pipeline, power, metrics, profile)
 """What is shown of a cell, from top to bottom."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.compare.energy import LESS, MORE
 from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
 from orchestrator.report import overrides
@@ -144,7 +145,62 @@ def factor(ratio: float) -> str:
 
 
 def energy(row: Row) -> str:
-    return f"{number(row['energy_mj'])} ±{number(row['energy_uncertainty_mj'], 2)}" if has(row, "energy_mj") else ""
+    """``254 ±11``, the expanded uncertainty; ``?``: suspect."""
+    if not has(row, "energy_mj"):
+        return ""
+    doubt = " ?" if suspect_energy(row) else ""
+    return f"{number(row['energy_mj'])} ±{number(row['energy_uncertainty_mj'], 2)}{doubt}"
+
+
+def suspect_energy(row: Row) -> bool:
+    return has(row, "energy_verdict") and row["energy_verdict"] != "valid"
+
+
+def energy_change(row: Row) -> str:
+    """``1.31× less``, ``~ within 3%``, or in a word why the two energies cannot be compared."""
+    if not has(row, "energy_mj"):
+        return ""
+    if row["is_baseline"]:
+        return "baseline"
+    if not has(row, "energy_change_ratio"):
+        note = plain(row.get("energy_change_note"))
+        return note.partition(",")[0] if note.startswith("other ") else "–"
+    ratio = row["energy_change_ratio"]
+    if row["energy_change_outcome"] == LESS:
+        return f"{1 / ratio:.2f}× less"
+    if row["energy_change_outcome"] == MORE:
+        return f"{ratio:.2f}× more"
+    percent = 100 * (max(row["energy_change_high"], 1 / row["energy_change_low"]) - 1)
+    return f"~ within {percent:.0f}%" if percent >= 9.95 else f"~ within {percent:.1f}%"
+
+
+def energy_direction(row: Row) -> str:
+    """The colour of the change: less is what faster is in time."""
+    return {LESS: "faster", MORE: "slower"}.get(row["energy_change_outcome"], "same")
+
+
+def battery(row: Row) -> str:
+    """``6.0 ±0.3 module alone``; a dash where there is no time, or that the rate is too fast."""
+    if not has(row, "battery"):
+        return ""
+    note = plain(row["battery_note"])
+    if not has(row, "battery_h"):
+        return note.partition(":")[0] if note.startswith("too fast") else "–"
+    high = f"{(row['battery_high_h'] - row['battery_low_h']) / 2:.2g}" if has(row, "battery_high_h") else "?"
+    return " ".join(filter(None, (f"{number(row['battery_h'])} ±{high}", note)))
+
+
+def battery_estimate(row: Row) -> str:
+    if not has(row, "battery_estimate_low_h"):
+        return ""
+    note = plain(row["battery_estimate_note"])
+    low, high = row["battery_estimate_low_h"], row["battery_estimate_high_h"]
+    return " ".join(filter(None, (_between(low, high, low), note)))
+
+
+def ops(row: Row) -> str:
+    """``×0.31``: the index by operations over the baseline's, which is no energy."""
+    return f"×{number(row['ops_ratio'])}" if has(row, "ops_ratio") and not row["is_baseline"] else ""
 
 
 def estimate(row: Row) -> str:
@@ -165,7 +221,8 @@ def _word(key: str) -> Callable[[Row], str]:
     return lambda row: plain(row.get(key))
 
 
-def columns(baseline: str) -> tuple[Column, ...]:
+def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
+    """``cell``: the battery, in words."""
     axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario")
     heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario")
     shared = {key: Column(key, head, _word(key), axis=True) for key, head in zip(axes, heads, strict=True)}
@@ -182,15 +239,19 @@ def columns(baseline: str) -> tuple[Column, ...]:
         Column("pipeline_ms", "Pipeline", pipeline, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
+        Column("energy_mj", "Energy mJ", energy, 7, True),
+        Column("energy_change", f"Energy vs {baseline}", energy_change, 7, True),
+        Column("battery_h", f"h on {cell}", battery, 7, True),
         Column("verdict", "Verdict", _word("verdict")),
         Column("front", "Front", on_front, 4),
         Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),
         Column("load_ms", "Load ms", _of("load_ms"), 1, True),
         Column("peak_rss_mb", "RSS MB", _of("peak_rss_mb"), 2, True),
         Column("size_bytes", "Size MB", _of("size_bytes", 1e6), 5, True),
-        Column("energy_mj", "Energy mJ", energy, 7, True),
         Column("energy_scope", "Scope", _word("energy_scope"), 4, axis=True),
         Column("energy_estimate_mj", "Est. mJ", estimate, 6, True),
+        Column("battery_estimate_h", "Est. h", battery_estimate, 6, True),
+        Column("ops_ratio", "Ops index", ops, 0, True),
         Column("processor", "Accelerator", _word("processor"), axis=True),
         Column("delegate", "Delegate", _word("delegate"), axis=True),
     )
@@ -205,11 +266,12 @@ def sheet(comparison: Comparison) -> Sheet:
     others = tuple(row for row in records if row["status"] != DONE)
     implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
-    for column in columns(overrides.without(comparison.baseline, also)):
+    for column in columns(overrides.without(comparison.baseline, also), _battery(rows)):
         texts = [column.text(row) for row in rows]
         if not any(texts) or (column.key == "board" and _paired(rows)):
             continue
-        if (column.key == "change" and set(texts) == {"–"}) or (column.key == "front" and len(rows) < 3):
+        compared = column.key in ("change", "energy_change")
+        if (compared and set(texts) <= {"–", ""}) or (column.key == "front" and len(rows) < 3):
             continue  # nothing to compare with; nothing to choose from
         if column.axis and len(set(texts)) == 1:
             if column.key != "sweep":  # a single one is the title
@@ -220,6 +282,11 @@ def sheet(comparison: Comparison) -> Sheet:
         common["Also"] = plain(", ".join(also))
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
     return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied)
+
+
+def _battery(rows: Sequence[Row]) -> str:
+    found = dict.fromkeys(row["battery"] for row in rows if has(row, "battery"))
+    return plain(next(iter(found))) if len(found) == 1 else "its battery"
 
 
 def _remarks(comparison: Comparison) -> Iterator[str]:
@@ -288,6 +355,8 @@ def doubts(rows: tuple[Row, ...]) -> list[tuple[Row, str]]:
     found = []
     for row in rows:
         reasons = [plain(row["verdict_reasons"])] if row["verdict"] != "valid" else []
+        if suspect_energy(row):
+            reasons.append(f"energy is {plain(row['energy_verdict'])}: {plain(row['energy_verdict_reasons'])}")
         reasons += [plain(row["warnings"])] if has(row, "warnings") else []
         if text := "; ".join(filter(None, reasons)):
             found.append((row, text))

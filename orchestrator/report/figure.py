@@ -37,7 +37,7 @@ class Chart:
 
 CHARTS = (
     Chart("latency_ms", "latency_low_ms", "latency_high_ms", "Latency, ms (95 % interval)"),
-    Chart("energy_mj", None, None, "Energy measured, mJ per inference (± 2 u)"),
+    Chart("energy_mj", None, None, "Energy measured, mJ per inference (±, k=2)"),
     Chart(
         "energy_estimate_mj",
         "energy_estimate_low_mj",
@@ -61,9 +61,18 @@ def ends(chart: Chart, row: c.Row) -> tuple[float, float]:
     """Lower and upper end of the whisker; the value itself where none is known."""
     value = row[chart.key]
     if chart.key == "energy_mj":
-        return value - 2 * row["energy_uncertainty_mj"], value + 2 * row["energy_uncertainty_mj"]
+        return value - row["energy_uncertainty_mj"], value + row["energy_uncertainty_mj"]
     low, high = row.get(chart.low or ""), row.get(chart.high or "")
     return (low, high) if c.has(row, chart.low or "") and low is not None and high is not None else (value, value)
+
+
+def apart(chart: Chart, rows: Sequence[c.Row], row: c.Row) -> str:
+    """What energy a bar is of, where those beside it were measured of something else, or in another way."""
+    if chart.key != "energy_mj":
+        return ""
+    have = [one for one in rows if c.has(one, chart.key)]
+    differ = [key for key in ("energy_scope", "energy_kind") if len({one[key] for one in have}) > 1]
+    return plain(", ".join(str(row[key]) for key in differ))
 
 
 def label(shown: c.Sheet, row: c.Row) -> str:
@@ -129,7 +138,7 @@ def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: S
     tallest = max(row[chart.key] for _, row in have)
     limit = min(top, tallest * 1.6)
     for i, row in have:
-        _bar(axes, chart, i, row, limit)
+        _bar(axes, chart, i, row, limit, apart(chart, rows, row))
     for i in set(range(len(rows))) - {i for i, _ in have}:
         axes.text(limit * 0.01, i, "none", va="center", **_SMALL)
     axes.set_yticks(range(len(rows)))
@@ -143,16 +152,19 @@ def _panel(axes: Axes, chart: Chart, name: str, rows: Sequence[c.Row], labels: S
         side.set_visible(False)
 
 
-def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float) -> None:
+def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float, of: str) -> None:
     value, (low, high) = row[chart.key], ends(chart, row)
     style: dict[str, Any] = {"color": VERDICT_COLORS.get(row["verdict"], BLUE)}
     if chart.key == "energy_mj":
-        style = {"color": GREEN}
+        style = {"color": VERDICT_COLORS["suspect"] if c.suspect_energy(row) else GREEN}
     if chart.estimated:
         style = {"color": "white", "edgecolor": GREY, "hatch": "////", "linewidth": 0.8}
     axes.barh(position, value, height=0.62, **style)
     axes.plot([max(0.0, low), min(high, limit)], [position] * 2, color=INK, linewidth=1.4, solid_capstyle="butt")
     text = c.estimate(row) if chart.estimated else c.number(value)
+    text += f"  {of}" if of else ""
     if row["verdict"] != "valid" and not chart.estimated:
         text += f"  {row['verdict']}"
+    elif chart.key == "energy_mj" and c.suspect_energy(row):
+        text += "  energy suspect"
     axes.text(min(max(high, value), limit) + limit * 0.015, position, text, va="center", fontsize=8, color=INK)

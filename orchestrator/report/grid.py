@@ -67,13 +67,21 @@ def text(row: c.Row | None, value: Value, letters: Mapping[int, str]) -> str:
         return ""
     if row["status"] != "done":
         return plain(f"{row['status']} {letters.get(id(row), '')}").rstrip()
-    return f"{bare(row, value)} {DOUBT_MARKS.get(row['verdict'], '')}".rstrip()
+    return f"{bare(row, value)} {DOUBT_MARKS.get(_doubt(row, value), '')}".rstrip()
+
+
+def _doubt(row: c.Row, value: Value) -> str:
+    """The verdict on what is shown: energy may be suspect where the latency is not."""
+    own = row["verdict"] if row["status"] == "done" else ""
+    return "suspect" if own == "valid" and value.of_energy and c.suspect_energy(row) else own
 
 
 def bare(row: c.Row, value: Value) -> str:
     """Of a cell that is done, without its doubt."""
     if value.column == "change_ratio" and row["is_baseline"]:
         return "baseline"
+    if value.column == "energy_change_ratio":
+        return c.energy_change(row) or "–"
     number = value.of(row)
     if number is None:
         return "–"
@@ -89,7 +97,9 @@ def legend(found: list[Pivot], value: Value) -> str:
     """What the marks mean that occur."""
     rows = [row for pivot in found for row in pivot.cells.values()]
     said = []
-    if doubts := [f"{mark} {level}" for level, mark in DOUBT_MARKS.items() if any(r["verdict"] == level for r in rows)]:
+    if doubts := [
+        f"{mark} {level}" for level, mark in DOUBT_MARKS.items() if any(_doubt(r, value) == level for r in rows)
+    ]:
         said.append(", ".join(doubts))
     if value.name == "speedup":
         said.append("× as fast as the baseline, ~ no significant difference")

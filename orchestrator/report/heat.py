@@ -1,9 +1,11 @@
-"""Pivots as coloured HTML tables: blue is faster than the baseline, orange slower, the number always stands there."""
+"""Pivots as coloured HTML tables: blue is faster than the baseline, or takes less energy, orange slower or more; the
+number always stands there."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from orchestrator.compare import Pivot, Value
 from orchestrator.plain import plain
@@ -14,31 +16,49 @@ from orchestrator.report.words import escaped
 FULL = 4.0
 """The factor, either way, that has the strongest colour."""
 
-COLOURED_BY_CHANGE = ("latency", "speedup")
+
+@dataclass(frozen=True, slots=True)
+class Colouring:
+    """By which change a table is coloured, and what its ends are called."""
+
+    ratio: str
+    direction: Callable[[c.Row], str]
+    worse: str
+    better: str
+
+
+TIME = Colouring("change_ratio", c.direction, "slower", "faster")
+ENERGY = Colouring("energy_change_ratio", c.energy_direction, "more", "less")
+COLOURED_BY_CHANGE = {"latency": TIME, "speedup": TIME, "energy": ENERGY, "energy_change": ENERGY}
 
 
 def section(pivots: Sequence[Pivot], value: Value, letters: Mapping[int, str], baseline: str) -> str:
     if not pivots:
         return ""
     rows = [row for pivot in pivots for row in pivot.cells.values()]
-    by_change = value.name in COLOURED_BY_CHANGE and any(c.has(row, "change_ratio") for row in rows)
+    colouring = COLOURED_BY_CHANGE.get(value.name)
+    by_change = colouring if colouring and any(c.has(row, colouring.ratio) for row in rows) else None
     tables = "".join(_pivot(pivot, value, letters, by_change) for pivot in pivots)
     said = escaped(grid.legend(list(pivots), value))
-    key = _key(baseline) if by_change else '<span class="key"><i class="heat level" style="--s:.5"></i> more</span>'
+    key = (
+        _key(baseline, by_change)
+        if by_change
+        else '<span class="key"><i class="heat level" style="--s:.5"></i> more</span>'
+    )
     head = f'<h2>Overview</h2><p class="note">{key} {said}</p>'
     return f'<section class="overview">{head}<div class="grids">{tables}</div></section>'
 
 
-def _key(baseline: str) -> str:
-    steps = [("slower", 0.6, f"{FULL:.0f}× slower"), ("slower", 0.25, ""), ("same", 0.0, f"as {baseline}")]
-    steps += [("faster", 0.25, ""), ("faster", 0.6, f"{FULL:.0f}× faster")]
+def _key(baseline: str, by: Colouring) -> str:
+    steps = [("slower", 0.6, f"{FULL:.0f}× {by.worse}"), ("slower", 0.25, ""), ("same", 0.0, f"as {baseline}")]
+    steps += [("faster", 0.25, ""), ("faster", 0.6, f"{FULL:.0f}× {by.better}")]
     return "".join(
         f'<span class="key"><i class="heat {kind}" style="--s:{shade}"></i>{escaped(f" {text}" if text else "")}</span>'
         for kind, shade, text in steps
     )
 
 
-def _pivot(pivot: Pivot, value: Value, letters: Mapping[int, str], by_change: bool) -> str:
+def _pivot(pivot: Pivot, value: Value, letters: Mapping[int, str], by_change: Colouring | None) -> str:
     numbers = [x for row in pivot.cells.values() if (x := value.of(row)) is not None and x > 0]
     span = (min(numbers), max(numbers)) if numbers else (1.0, 1.0)
     heads = "".join(f'<th scope="col">{escaped(x)}</th>' for x in pivot.column_values)
@@ -55,7 +75,7 @@ def _pivot(pivot: Pivot, value: Value, letters: Mapping[int, str], by_change: bo
 
 
 def _place(
-    row: c.Row | None, value: Value, letters: Mapping[int, str], span: tuple[float, float], by_change: bool
+    row: c.Row | None, value: Value, letters: Mapping[int, str], span: tuple[float, float], by_change: Colouring | None
 ) -> str:
     if row is None:
         return '<td class="heat empty" title="not asked for"></td>'
@@ -63,19 +83,19 @@ def _place(
     if row["status"] != "done":
         why = " ".join(filter(None, (plain(row["reason"]), plain(row["hint"]))))
         return f'<td class="heat {escaped(row["status"])}" title="{escaped(why)}">{text}</td>'
-    kind, shade = _by_change(row) if by_change else _by_level(value.of(row), span)
+    kind, shade = _by_change(row, by_change) if by_change else _by_level(value.of(row), span)
     if row["verdict"] == "invalid":
         kind, shade = "invalid", 0.0
     small = _small(row, value) if by_change else ""
     return f'<td class="heat {kind}" style="--s:{shade:.2f}" title="{escaped(_details(row))}">{text}{small}</td>'
 
 
-def _by_change(row: c.Row) -> tuple[str, float]:
+def _by_change(row: c.Row, by: Colouring) -> tuple[str, float]:
     """On a logarithmic scale, so that twice as fast and half as fast are equally strong."""
-    kind = c.direction(row)
+    kind = by.direction(row)
     if kind == "same":
         return kind, 0.0
-    return kind, 0.08 + 0.52 * min(1.0, abs(math.log(row["change_ratio"])) / math.log(FULL))
+    return kind, 0.08 + 0.52 * min(1.0, abs(math.log(row[by.ratio])) / math.log(FULL))
 
 
 def _by_level(number: float | None, span: tuple[float, float]) -> tuple[str, float]:
@@ -85,7 +105,11 @@ def _by_level(number: float | None, span: tuple[float, float]) -> tuple[str, flo
 
 
 def _small(row: c.Row, value: Value) -> str:
-    text = f"{c.number(row['latency_ms'])} ms" if value.name == "speedup" else _factor(row)
+    text = {
+        "speedup": lambda: f"{c.number(row['latency_ms'])} ms",
+        "energy": lambda: c.energy_change(row),
+        "energy_change": lambda: f"{c.energy(row)} mJ" if c.has(row, "energy_mj") else "",
+    }.get(value.name, lambda: _factor(row))()
     return f"<small>{escaped(text)}</small>" if text else "<small>&nbsp;</small>"
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from importlib import resources
 
+from orchestrator.energy.drawing import RULES
 from orchestrator.plain import plain
 from orchestrator.report import cells, grid, heat, remarks, scatter
 from orchestrator.report import columns as c
-from orchestrator.report.figure import CHARTS, Chart, ends, groups, label
+from orchestrator.report.figure import CHARTS, Chart, apart, ends, groups, label
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
 from orchestrator.report.troubles import Trouble, marks, troubles
@@ -37,6 +38,8 @@ CONDITIONS = {
 }
 
 
+ESTIMATES = ("energy_estimate_mj", "battery_estimate_h", "ops_ratio")
+
 LONG = 60
 """Rows from which the long parts of the page are closed at first."""
 
@@ -48,7 +51,7 @@ def page(comparison: Comparison, shown: c.Sheet, view: View) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_e(comparison.title)}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>{_e(comparison.title)}</title>\n<style>\n{style}{RULES}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -116,6 +119,12 @@ def _cell(column: c.Column, row: c.Row) -> str:
         return f'<a href="#{_e(cells.anchor(row))}">{_badge(text, row["verdict_reasons"])}</a>'
     if column.key == "change" and c.has(row, "change_ratio"):
         return f'<span class="{c.direction(row)}" title="{_e(_interval(row))}">{_e(text)}</span>'
+    if column.key == "energy_change" and text:
+        return f'<span class="{c.energy_direction(row)}" title="{_e(_energy_interval(row))}">{_e(text)}</span>'
+    if column.key == "energy_mj" and text:
+        return f'<span title="{_e(_energy_words(row))}">{_e(text)}</span>'
+    if column.key == "battery_h" and text:
+        return f'<span title="{_e(plain(row["battery_note"]))}">{_e(text)}</span>'
     if column.key == "latency_ms" and c.has(row, "latency_low_ms"):
         exact = f"95 % interval {c.number(row['latency_low_ms'], 4)} to {c.number(row['latency_high_ms'], 4)} ms"
         return f'<span title="{_e(exact)}">{_e(text)}</span>'
@@ -124,7 +133,7 @@ def _cell(column: c.Column, row: c.Row) -> str:
     if not text:
         why = plain(row["energy_reason"]) if column.key == "energy_mj" else ""
         return f'<span class="none" title="{_e(why or "not measured")}">–</span>'
-    return f'<span class="estimate">{_e(text)}</span>' if column.key == "energy_estimate_mj" else _e(text)
+    return f'<span class="estimate">{_e(text)}</span>' if column.key in ESTIMATES else _e(text)
 
 
 def _interval(row: c.Row) -> str:
@@ -133,6 +142,19 @@ def _interval(row: c.Row) -> str:
     text = f"time ratio {row['change_ratio']:.3f}, 95 % interval {row['change_low']:.3f} to {row['change_high']:.3f}"
     text += f", p = {row['change_p']:.2g}, adjusted for all comparisons {row['change_p_adjusted']:.2g}"
     return f"{text}; {plain(row['change_note'])}" if row["change_note"] else text
+
+
+def _energy_interval(row: c.Row) -> str:
+    if not c.has(row, "energy_change_ratio"):
+        return plain(row["energy_change_note"])
+    low, high = row["energy_change_low"], row["energy_change_high"]
+    text = f"energy ratio {row['energy_change_ratio']:.3f}, about 95 % within {low:.3f} to {high:.3f}"
+    return f"{text}; {plain(row['energy_change_note'])}" if row["energy_change_note"] else text
+
+
+def _energy_words(row: c.Row) -> str:
+    doubt = [plain(row["energy_verdict_reasons"])] if c.suspect_energy(row) else []
+    return " · ".join([*(plain(row[k]) for k in ("energy_source", "energy_scope", "energy_kind")), *doubt])
 
 
 def _badge(level: str, why: object = "") -> str:
@@ -190,7 +212,9 @@ def _panel(chart: Chart, name: str, rows: Sequence[c.Row], shown: c.Sheet) -> st
             continue
         low, high = (100 * min(1.0, max(0.0, end) / limit) for end in ends(chart, row))
         text = c.estimate(row) if chart.estimated else c.number(row[chart.key])
+        text = " ".join(filter(None, (text, apart(chart, rows, row))))
         kind = _e(row["verdict"]) if chart.key == "latency_ms" else "energy"
+        kind = "suspect" if chart.key == "energy_mj" and c.suspect_energy(row) else kind
         bar = f'<i class="bar {kind}" style="width:{100 * row[chart.key] / limit:.2f}%"></i>'
         whisker = f'<i class="whisker" style="left:{low:.2f}%;width:{max(0.0, high - low):.2f}%"></i>'
         lines.append(f'{head}<span class="track">{bar}{whisker}</span><span class="value">{_e(text)}</span>')
@@ -236,6 +260,10 @@ def _title(column: c.Column) -> str:
     titles = {
         "energy_estimate_mj": remarks.ESTIMATE_NOTE,
         "energy_mj": remarks.ENERGY_NOTE,
+        "energy_change": remarks.ENERGY_CHANGE_NOTE,
+        "battery_h": remarks.BATTERY_NOTE,
+        "battery_estimate_h": f"{remarks.BATTERY_NOTE} {remarks.ESTIMATE_NOTE}",
+        "ops_ratio": remarks.OPS_NOTE,
         "latency_ms": remarks.LATENCY_NOTE,
     }
     return f' title="{_e(titles[column.key])}"' if column.key in titles else ""

@@ -12,7 +12,23 @@ ESTIMATE_NOTE = (
     "Est. mJ is no measurement: published idle and load power of the board × CPU use × time, as a range. "
     "Use it to rank variants on one board, not as an absolute."
 )
-ENERGY_NOTE = "Energy mJ is measured per inference, ± standard uncertainty; compare within one scope only."
+ENERGY_NOTE = (
+    "Energy mJ is measured per inference, gross; the value is within ± with about 95 % (k=2), what is wrong with the "
+    "sensor included. ? is suspect. Compare within one scope and kind only."
+)
+ENERGY_CHANGE_NOTE = (
+    "Against the baseline's energy only where scope, kind and reader are the same: less or more is beyond what both "
+    "measurements together may err from one to the next (k=2) and at least 2 %, ~ within is not. What one sensor of "
+    "one board has wrong throughout cancels there."
+)
+BATTERY_NOTE = (
+    "Hours on the battery: its nominal Wh over the measured power, at full load or at the given rate with the board "
+    "idle between; only where the whole board was metered. Losses of a converter are not taken off."
+)
+OPS_NOTE = (
+    "Ops index is no energy: operations and bytes of the model weighed by published figures of one chip, over the "
+    "baseline's. It ranks variants of a model where nothing was measured."
+)
 LATENCY_NOTE = "Latency: median of the medians of the processes, ± half its 95 % interval between processes."
 CHANGE_NOTE = (
     "~ is no significant difference: within that much it is the same; up to that much it is undecided (95 % interval). "
@@ -42,7 +58,26 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
     if "front" in keys:
         lines.append(front_note(shown))
     lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
-    return lines + ([ESTIMATE_NOTE] if "energy_estimate_mj" in keys else [])
+    if "energy_change" in keys:
+        lines.append(ENERGY_CHANGE_NOTE + _incomparable(shown))
+    if keys & {"battery_h", "battery_estimate_h"}:
+        lines.append(BATTERY_NOTE + _no_hours(shown))
+    lines += [ESTIMATE_NOTE] if "energy_estimate_mj" in keys else []
+    return lines + ([OPS_NOTE] if "ops_ratio" in keys else [])
+
+
+def _incomparable(shown: c.Sheet) -> str:
+    """Why some energies are compared with nothing."""
+    rows = [row for row in shown.rows if c.has(row, "energy_mj") and not c.has(row, "energy_change_ratio")]
+    reasons = dict.fromkeys(plain(row["energy_change_note"]) for row in rows if not row["is_baseline"])
+    found = [reason for reason in reasons if reason]
+    return f" – there: {'; '.join(found)}." if found else ""
+
+
+def _no_hours(shown: c.Sheet) -> str:
+    rows = [row for row in shown.rows if c.has(row, "battery") and not c.has(row, "battery_h")]
+    found = dict.fromkeys(plain(row["battery_note"]) for row in rows)
+    return f" – there: {'; '.join(found)}." if found else ""
 
 
 def _detectable(shown: c.Sheet) -> str:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ from orchestrator.errors import (
     MeasurementError,
     TransferFailed,
 )
+from orchestrator.plain import plain
 from orchestrator.provisioning import Environment, Facts, Program, choose, deploy, facts, prepare
-from orchestrator.session import tuning
+from orchestrator.session import metering, tuning
 from orchestrator.session.dialogue import Dialogue
 from orchestrator.session.job import Part, ended, job_of, phase
+from orchestrator.session.metering import Metering
 from orchestrator.whoami import user_name
 from remote import contract
 
@@ -86,6 +88,7 @@ class Session:
         self._running: str | None = None  # the job that was started and has not been heard of since
         self._said: list[str] = []  # what people have to be told, once
         self._told: set[str] = set()
+        self._probed = False  # whether the meter was asked for a reading
         self.facts: Facts | None = None
 
     # -- opening and closing -------------------------------------------------------------------------------------
@@ -109,6 +112,7 @@ class Session:
             progress("taking the hold")
             self._attach(connection, wait_s)
             self._set(progress)
+            self._probe(progress)
             if self._running is not None:
                 self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
                 self._running = None
@@ -145,6 +149,13 @@ class Session:
             progress("setting the board")
             answer = self._talk().request("tune", settings=settings, timeout_s=tuning.TUNE_S)
             self._say(tuning.troubles(answer))
+
+    def _probe(self, progress: Progress) -> None:
+        """Ask the meter for one reading, once; that it gives none is told, and no reason not to measure."""
+        if self.board.meter is not None and not self._probed:
+            progress("reading the meter")
+            self._say([plain(words) for words in metering.trouble(self.board, self._workshop.program, self._stop)])
+            self._probed = True
 
     def _connect(self) -> Connection:
         self._connection = connect(self.board, local=self._workshop.local, stop=self._stop)
@@ -251,14 +262,20 @@ class Session:
         cores = self._known_facts().cores
         job = contract.check_job(job_of(cell, self.board, artifact, part, runtime, environment, cores))
         self._running = part.run_id
-        self._patiently(lambda: self._talk().request("start", job=job), progress)
-        final = self._follow(part.run_id, part.deadline_s + GRACE_S, progress)
-        outcome = self._collect(part.run_id, final, runtime, environment, progress)
+        meter = Metering(self.board, self._workshop.program, self._stop, job["scenario"]["idle_s"])
+        try:
+            self._patiently(lambda: self._talk().request("start", job=job), progress)
+            final = self._follow(part.run_id, part.deadline_s + GRACE_S, meter, progress)
+            self._patiently(lambda: meter.sight(self._talk(), again=True), progress)
+            outcome = self._collect(part.run_id, final, runtime, environment, progress)
+            outcome = replace(outcome, meter=meter.finish())
+        finally:
+            meter.close()
         self._running = None
         return outcome
 
-    def _follow(self, run_id: str, limit_s: float, progress: Progress) -> dict[str, Any]:
-        """Wait for the job's last event and return it."""
+    def _follow(self, run_id: str, limit_s: float, meter: Metering, progress: Progress) -> dict[str, Any]:
+        """Wait for the job's last event and return it; the meter is recorded from the energy pass on."""
         deadline = time.monotonic() + limit_s
         offset, following = 0, False
         while True:
@@ -269,6 +286,7 @@ class Session:
                 if not following:
                     self._talk().request("follow", run_id=run_id, offset=offset)
                     following = True
+                meter.sight(self._talk())
                 message = self._talk().next_event(1.0)
             except LINK_LOST as error:
                 self._reconnect(error, progress)
@@ -280,6 +298,8 @@ class Session:
                 if event.get("event") == contract.FINISHED:
                     return event
                 progress(phase(event))
+                if event.get("event") == contract.ENERGY:
+                    meter.begin()
             if time.monotonic() > deadline:
                 raise ConnectionFailed(f"no final word on {run_id} {limit_s:.0f} s after its start")
 

@@ -13,7 +13,6 @@ from orchestrator.stats.interval import CONFIDENCE, Interval, between_processes
 from orchestrator.stats.sample import (
     MAD_TO_SIGMA,
     PERCENTILE_MINIMUM,
-    block_bootstrap_error,
     cv,
     drift,
     mad,
@@ -39,7 +38,6 @@ __all__ = [
     "Change",
     "Interval",
     "between_processes",
-    "block_bootstrap_error",
     "compare",
     "compare_all",
     "cv",

@@ -76,25 +76,6 @@ def outliers(values: Sequence[float]) -> int:
     return int(np.count_nonzero(np.abs(some - np.median(some)) > limit)) if limit > 0 else 0
 
 
-def block_bootstrap_error(times_s: Sequence[float], values: Sequence[float], *, block_s: float = 1.0) -> float | None:
-    """Standard error of the time-weighted mean of a sampled signal, by a bootstrap of ``block_s`` blocks.
-
-    Neighbouring power samples are correlated, so whole blocks are drawn (Kuensch 1989), seeded. None under 3 blocks.
-    """
-    t, v = np.asarray(times_s, dtype=float), np.asarray(values, dtype=float)
-    if t.size < 4 or (t[-1] - t[0]) < 3 * block_s:
-        return None
-    widths = np.diff(t)
-    energies = widths * (v[1:] + v[:-1]) / 2
-    block = ((t[:-1] - t[0]) // block_s).astype(int)
-    energy, width = np.bincount(block, energies), np.bincount(block, widths)
-    energy, width = energy[width > 0], width[width > 0]
-    if energy.size < 3:
-        return None
-    drawn = np.random.default_rng(0).integers(0, energy.size, size=(2000, energy.size))
-    return float((energy[drawn].sum(axis=1) / width[drawn].sum(axis=1)).std(ddof=1))
-
-
 def sample(values: Sequence[float]) -> Sample:
     """Raises ValueError where there is no value."""
     if len(values) == 0:

@@ -9,13 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.energy.trace import of_board
+from orchestrator.energy.drawing import power_drawing
+from orchestrator.energy.meter import METER_FILE, MeterReadings
+from orchestrator.energy.phases import power_rows
 from orchestrator.measurement.operators import operators
 from orchestrator.result import RESULT_FILE, Result
 from orchestrator.samples import SAMPLES_FILE, write_samples
 
 GZIP_FROM_BYTES = 256 * 1024
-COPIED = ("config.yaml", "log.txt", RESULT_FILE, SAMPLES_FILE)
+COPIED = ("config.yaml", "log.txt", RESULT_FILE, SAMPLES_FILE, METER_FILE)
 COMPARISON = ("comparison.html", "comparison.png", "comparison.md", "comparison.csv", "comparison.parquet")
 
 
@@ -25,7 +27,9 @@ def stage(result: Result, folder: Path) -> None:
     if source is not None:
         _copy(source, folder, COPIED)
         if (source / "record.json").is_file():
-            _record(source / "record.json", folder)
+            record = _record(source / "record.json", folder)
+            tags = result.measurement.tags if result.measurement else {}
+            _power(record["energy"], source, folder, tags.get("energy.source"))
     if result.error:
         text = f"{result.error}\n\n{result.error.traceback or ''}".rstrip()
         (folder / "error.txt").write_text(text + "\n", encoding="utf-8")
@@ -45,24 +49,28 @@ def _copy(source: Path, folder: Path, names: tuple[str, ...]) -> None:
             shutil.copyfile(source / name, folder / name)
 
 
-def _record(path: Path, folder: Path) -> None:
+def _record(path: Path, folder: Path) -> dict[str, Any]:
     raw = path.read_bytes()
     if len(raw) < GZIP_FROM_BYTES:
         (folder / path.name).write_bytes(raw)
     else:
         (folder / f"{path.name}.gz").write_bytes(gzip.compress(raw, 6, mtime=0))
-    record = json.loads(raw)
+    record: dict[str, Any] = json.loads(raw)
     if not (folder / SAMPLES_FILE).is_file():  # of an older version, or one that could not be written then
         write_samples(folder / SAMPLES_FILE, record)
     _parquet(folder / "operators.parquet", [asdict(operator) for operator in operators(record["profile"])])
-    run = record["energy"]["pass"]
-    if run:
-        rows = [
-            {"t_s": float(t), "power_w": float(w), "source": trace.source}
-            for trace in map(of_board, run["traces"])
-            for t, w in zip(*trace.power(), strict=True)
-        ]
-        _parquet(folder / "power_trace.parquet", rows)
+    return record
+
+
+def _power(energy: dict[str, Any], source: Path, folder: Path, chosen: str | None) -> None:
+    """Power over the energy pass, as a table and as a picture of its own."""
+    if not energy["pass"]:
+        return
+    read = source / METER_FILE
+    meter = MeterReadings.from_json(json.loads(read.read_bytes())) if read.is_file() else None
+    _parquet(folder / "power_trace.parquet", list(power_rows(energy, meter)))
+    if drawing := power_drawing(energy, meter, chosen, alone=True):
+        (folder / "power_trace.svg").write_text(drawing, encoding="utf-8")
 
 
 def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:

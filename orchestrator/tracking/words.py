@@ -86,6 +86,7 @@ def sweep_tags(sweep: Sweep) -> dict[str, str]:
         "sweep.role": "sweep",
         "sweep.command": sweep.command,
         "sweep.baseline": sweep.baseline,
+        "sweep.battery": sweep.battery,
         "sweep.directory": sweep.directory.name,
         "mlflow.runName": sweep.id,
     }
@@ -121,8 +122,11 @@ def sweep_note(sweep: Sweep, skipped: list[Result], comparison: str) -> str:
 
 def _energy(metrics: dict[str, float], tags: dict[str, str], missing: dict[str, str]) -> str:
     if (value := metrics.get("energy/per_inference_mj")) is not None:
-        error = metrics["energy/uncertainty_mj"]
-        return f"Energy, measured: **{value:.4g} ± {error:.2g} mJ** per inference ({tags['energy.scope']})"
+        told = [_plain(tags[tag]) for tag in ("energy.scope", "energy.kind", "energy.source") if tag in tags]
+        line = f"Energy, measured: **{value:.4g} ± {metrics['energy/uncertainty_mj']:.2g} mJ** per inference (k=2)"
+        verdict = f"; verdict **{_plain(tags['energy.verdict'])}**" if "energy.verdict" in tags else ""
+        reasons = tags.get("energy.verdict.reasons", "")
+        return line + f": {', '.join(told)}{verdict}" + (f": {_plain(reasons)}" if reasons else "")
     reason = _plain(missing.get("energy/per_inference_mj", "not measured"))
     ends = [metrics.get(f"energy_estimate/per_inference_mj{end}") for end in ("_low", "_high")]
     if None in ends:

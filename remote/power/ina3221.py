@@ -3,7 +3,8 @@
 Which rail is the total differs by module (rbonghi/jetson_stats, jtop/core/power.py and its docs): Nano POM_5V_IN,
 TX2, Xavier NX, Orin NX and Orin Nano VDD_IN, and all others are inside of it. AGX Xavier and AGX Orin have no total,
 and the sum of their rails leaves out the carrier board. VDDQ_VDD2_1V8AO of AGX Orin may be fed from VIN_SYS_5V0:
-adding it could count it twice.
+adding it could count it twice. The carrier of a TX2 has monitors of its own (VDD_MUX, VDD_5V0_IO_SYS, ...), which are
+outside of the module. AGX Thor's total is the INA238 called VIN, which :mod:`remote.power.hwmon` finds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 
-from remote.power.rail import Attribute, Group, Rail
+from remote.power.rail import Attribute, Group, Rail, milliseconds, settings
 from remote.process import read_text
 
 TYPE_CHECKING = False
@@ -23,7 +24,9 @@ _SUMS = (
     frozenset({"VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"}),  # AGX Orin
     frozenset({"GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"}),  # AGX Xavier
 )
+_INSIDE = ("VDD_SYS_", "VDD_CPU", "VDD_GPU", "VDD_SOC", "POM_5V_", "VDD_4V0_WIFI")  # of a module's total
 _UNUSED = ("", "NC")
+_SETTINGS = ("update_interval", "samples")
 
 
 def _product(millivolts: str, milliamps: str) -> Callable[[], float]:
@@ -43,8 +46,11 @@ def _hwmon_rails(folder: str) -> list[Rail]:
         label = read_text(os.path.join(folder, "in%d_label" % channel)) or ""
         if label.upper() in _UNUSED:
             continue
-        read = _product(os.path.join(folder, "in%d_input" % channel), os.path.join(folder, "curr%d_input" % channel))
-        rails.append(Rail("ina3221:%s/in%d" % (folder, channel), label, "sampled", read))
+        voltage = os.path.join(folder, "in%d_input" % channel)
+        rail = Rail("ina3221:" + voltage, label, _product(voltage, os.path.join(folder, "curr%d_input" % channel)))
+        rail.details = settings(folder, ("shunt%d_resistor" % channel, *_SETTINGS))
+        rail.update_s = milliseconds(rail.details.get("update_interval"))
+        rails.append(rail)
     return rails
 
 
@@ -62,7 +68,7 @@ def _iio_rails(folder: str) -> list[Rail]:
                 os.path.join(folder, "in_voltage%d_input" % channel),
                 os.path.join(folder, "in_current%d_input" % channel),
             )
-        rails.append(Rail("ina3221:%s" % power, label, "sampled", read))
+        rails.append(Rail("ina3221:" + power, label, read))
     return rails
 
 
@@ -75,7 +81,15 @@ def _rails(sys_root: str) -> list[Rail]:
             rails += _hwmon_rails(folder)
         for folder in sorted(glob.glob(os.path.join(chip, "iio:device*"))):
             rails += _iio_rails(folder)
+    for rail in rails:
+        rail.chip = "ina3221"
     return rails
+
+
+def _beside(name: str, total: str) -> str:
+    if name.upper().startswith(_INSIDE):
+        return "is inside of %s" % total
+    return "%s is the module's total, and no rule says what this rail includes" % total
 
 
 def find(sys_root: str) -> tuple[list[Rail], list[Group]]:
@@ -85,14 +99,17 @@ def find(sys_root: str) -> tuple[list[Rail], list[Group]]:
     for total in _TOTALS:
         if total in named:
             for rail in rails:
-                rail.reason = None if rail is named[total] else "is inside of %s" % named[total].name
+                rail.reason = _beside(rail.name, named[total].name)
+            named[total].reason = None
             return rails, [Group("module_in", [named[total]])]
     for names in _SUMS:
         if names <= set(named):
             for rail in rails:
                 rail.reason = "may be fed from a rail that is counted already"
             summed = [named[name] for name in sorted(names)]
+            for rail in summed:
+                rail.reason = None
             return rails, [Group("soc_rails", summed)]
     for rail in rails:
-        rail.reason = "no rule says which of these rails is the total"
+        rail.reason = "no rule says which of these rails is the total; device.sensor_scopes may say it"
     return rails, []

@@ -9,33 +9,35 @@ from __future__ import annotations
 import glob
 import os
 
-from remote.power.rail import Attribute, Group, Rail
+from remote.power.counter import Counter
+from remote.power.rail import Attribute, Group, Rail, denied, settings
 from remote.process import read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 MAX_PACKAGES_W = 1500.0  # servers with several sockets serve as test hosts
 
-DENIED = (
-    "%s is there, but only root may read it (Linux >= 5.10, CVE-2020-8694). To allow it until the next boot: "
-    "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
-)
+_DENIED = "%s is there, but only root may read it (Linux >= 5.10, CVE-2020-8694)"
+_PATTERN = "/sys/class/powercap/intel-rapl:*/energy_uj"
+_LASTING = "/sys/devices/virtual/powercap/intel-rapl/intel-rapl:*/energy_uj"  # tmpfiles.d follows no link of /sys/class
 
 
-class _Counter:
-    """Joules since the first read, over any number of wraps as long as it is read once per round."""
+def microjoules(path: str) -> Callable[[], float]:
+    """A file in uJ, read in J."""
+    energy = Attribute(path)
+    return lambda: energy.read() / 1e6
 
-    def __init__(self, folder: str) -> None:
-        self._energy = Attribute(os.path.join(folder, "energy_uj"))
-        self._range = Attribute(os.path.join(folder, "max_energy_range_uj"))
-        self._last_uj: float | None = None
-        self._total_uj = 0.0
 
-    def read(self) -> float:
-        now_uj = self._energy.read()
-        if self._last_uj is not None:
-            passed = now_uj - self._last_uj
-            self._total_uj += passed if passed >= 0 else passed + self._range.read()
-        self._last_uj = now_uj
-        return self._total_uj / 1e6
+def _rail(folder: str, name: str) -> Rail:
+    path = os.path.join(folder, "energy_uj")
+    span = microjoules(os.path.join(folder, "max_energy_range_uj"))
+    counter = Counter(microjoules(path), span, MAX_PACKAGES_W)
+    rail = Rail("rapl:" + path, name, counter.read, counter)
+    rail.denied = _DENIED % path + denied(_PATTERN, _LASTING).partition("may not read it")[2]
+    rail.details = settings(folder, ("max_energy_range_uj",))
+    return rail
 
 
 def find(sys_root: str) -> tuple[list[Rail], list[Group]]:
@@ -44,5 +46,5 @@ def find(sys_root: str) -> tuple[list[Rail], list[Group]]:
     for folder in sorted(glob.glob(os.path.join(sys_root, "class/powercap/intel-rapl:*"))):
         name = read_text(os.path.join(folder, "name")) or ""
         if name.startswith("package-"):
-            rails.append(Rail("rapl:%s/energy_uj" % folder, name, "counter", _Counter(folder).read))
+            rails.append(_rail(folder, name))
     return rails, [Group("cpu_package", rails, MAX_PACKAGES_W)] if rails else []

@@ -51,6 +51,44 @@ def test_what_cannot_be_counted_is_named() -> None:
     assert cost.uncounted(graph("ADD", computed(1), computed(1))) == []
 
 
+def typed(dtype: str, *shape: int, constant: bool = False) -> Tensor:
+    return Tensor("t", shape, dtype, np.zeros(0), np.zeros(0, np.int64), 0, None, constant)
+
+
+@pytest.mark.parametrize(
+    ("given", "kernel", "arithmetic"),
+    [
+        ("float32", "float32", "float32"),
+        ("float16", "float16", "float16"),
+        ("float32", "int8", "int8"),  # dynamic range
+        ("uint8", "uint8", "int8"),
+        ("int16", "int8", "int16x8"),
+        ("float32", "float16", "float32 x float16"),  # which nobody has a figure for
+    ],
+)
+def test_what_is_multiplied_with_what(given: str, kernel: str, arithmetic: str) -> None:
+    made = graph("FULLY_CONNECTED", typed(given, 2, 10), typed(kernel, 7, 10, constant=True), typed(given, 2, 7))
+    assert cost.macs_by_arithmetic(made) == {arithmetic: 140}
+
+
+def test_what_is_moved_counts_weights_once_and_activations_by_reader() -> None:
+    tensors = (typed("float32", 10), typed("float16", 20, constant=True), typed("float32", 20), typed("float32", 2))
+    made = Graph(
+        (*tensors, typed("float32", 2)),
+        (
+            Op("DEQUANTIZE", (1,), (2,)),  # of weights: once, at load
+            Op("FULLY_CONNECTED", (0, 2, -1), (3,)),
+            Op("RESHAPE", (3,), (4,)),  # moves nothing
+            Op("ADD", (3, 4), (4,)),
+        ),
+        (0,),
+        (4,),
+        1,
+    )
+    assert cost.traffic(made) == (80, 40 + 8 + (8 + 8) + 8)
+    assert cost.traffic(graph("ADD", typed("string", 1), typed("string", 1))) is None
+
+
 def conv(kernel: Tensor) -> Graph:
     return graph("CONV_2D", computed(1, 4, 4, 2), kernel, computed(1, 4, 4, kernel.shape[0]))
 

@@ -31,6 +31,7 @@ def row(name: str, ms: float, size: float, energy: float | None = None, noise: f
         "batch_size": "1",
         "mode": "single_stream",
         "energy_scope": "soc",
+        "energy_kind": "sampled",
     }
 
 
@@ -72,6 +73,8 @@ def test_energy_counts_only_where_all_have_it_in_one_scope() -> None:
     assert not one.energy and one.without == "1 of 2 have no measured energy"
     (mixed,) = candidates([row("a", 1, 1, 5), {**row("b", 1, 1, 6), "energy_scope": "cpu_package"}])
     assert not mixed.energy and "different scopes (cpu_package, soc)" in mixed.without
+    (mixed,) = candidates([row("a", 1, 1, 5), {**row("b", 1, 1, 6), "energy_kind": "counter"}])
+    assert not mixed.energy and "different kinds (counter, sampled)" in mixed.without
 
 
 def test_modes_are_not_held_against_each_other() -> None:

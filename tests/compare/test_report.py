@@ -100,7 +100,7 @@ skipped  zero/mobilenetv2/none: no wheels for armv6l
 def test_the_table_as_plain_text(comparison: Comparison) -> None:
     lines = shown(comparison).splitlines()
     assert lines[:10] == GOLDEN.splitlines()
-    assert lines[10] == "Without room here, in comparison.html: Load ms, RSS MB"
+    assert lines[10] == "Without room here, in comparison.html: Load ms, RSS MB, Ops index"
     assert any(line.startswith("Est. mJ is no measurement") for line in lines)
 
 

@@ -152,3 +152,44 @@ def test_the_catalogue_in_the_docs_is_that_of_the_files() -> None:
         assert cells[4] == (", ".join(device.accelerators) or "-")
         assert cells[5].split(" (")[0] == span(profile.idle) and cells[6].split(" (")[0] == span(profile.load)
         assert cells[7] == profile.scope
+
+
+PLUG = ["device=pi4", "device.meter.kind=shelly"]
+POOL = [*PLUG, "device.hosts=[pi4-01,pi4-02]"]
+COMMAND = ["device=pi4", "device.meter.kind=command", "device.meter.scope=wall_ac"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (PLUG, ["device.meter.address", "an address for each board"]),
+        ([*POOL, "device.meter.address=plug1"], ["plug1 of pi4-01, pi4-02", "power of all", "{board}"]),
+        ([*POOL, "+device.meter.addresses.pi4-01=plug1"], ["device.meter.address", "by host"]),
+        ([*PLUG, "device.meter.address=plug1", "+device.meter.addresses.pi9=x"], ["device.meter.addresses", "pi9"]),
+        ([*PLUG, "device.meter.address=p", "device.meter.command=[x]"], ["command", "device.meter.kind is shelly"]),
+        ([*PLUG, "device.meter.address=p", "device.meter.query=P?"], ["device.meter.query", "nothing"]),
+        (["device=pi4", "device.meter.address=plug1"], ["device.meter.address", "device.meter.kind is none"]),
+        (["device=pi4", "device.meter.kind=scpi", "device.meter.address=pm:5025"], ["device.meter.scope"]),
+        (COMMAND, ["device.meter.command", "timestamp watts"]),
+        ([*COMMAND, "device.meter.command=[x]", "device.meter.address=y"], ["device.meter.address", "command"]),
+        ([*COMMAND, "device.meter.command=[x]", "device.hosts=[a,b]"], ["device.meter.command", "of a, b"]),
+        (["device=pi4", "device.meter.kind=amperes"], ["device.meter.kind", "shelly, tasmota"]),
+    ],
+)
+def test_a_meter_that_is_not_described_well(tmp_path: Path, overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs(tmp_path, overrides)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_password_in_the_inventory_is_refused_and_not_quoted(tmp_path: Path) -> None:
+    for words in ("device.meter.address=admin:s3cret@plug1", "device.meter.password_env='s3cret '"):
+        with pytest.raises(ConfigError) as caught:
+            jobs(tmp_path, [*PLUG, words])
+        assert str(caught.value).count("s3cret") == 0
+
+
+def test_each_board_of_a_pool_has_its_own_meter(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, [*POOL, "device.meter.address='plug-{board}'"])
+    meters = [board.meter for board in job.cell.settings.device.boards]
+    assert [meter.address for meter in meters if meter] == ["plug-pi4-01", "plug-pi4-02"]

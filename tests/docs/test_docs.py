@@ -19,6 +19,7 @@ from benchmarks.__main__ import BENCHMARKS
 from orchestrator import config, stats
 from orchestrator.cell import Scenario, Settings
 from orchestrator.energy import LIMITS
+from orchestrator.energy.rules import RULES as ENERGY_RULES
 from orchestrator.fleet.plan import energy_seconds, seconds
 from orchestrator.limits import NAME, Between, Matching, NameOrNames, NotEmpty, OneOf
 from orchestrator.metrics import METRICS
@@ -240,9 +241,21 @@ def test_how_many_values_a_percentile_needs() -> None:
 
 def test_what_sensors_are_believed_to_err() -> None:
     page = text_of("measurement.md")
-    for words, kind in (("INA219", "hwmon"), ("INA3221 with", "ina3221"), ("RAPL", "rapl")):
-        row = next(line for line in page.splitlines() if line.startswith(f"| {words}"))
-        assert f"| {LIMITS[kind].gain:.0%} |".replace("%", " %") in row
+
+    def shown(value: float, unit: str) -> str:
+        return f"{value:g} {unit}" if value else "-"
+
+    for reader, limits in LIMITS.items():
+        said = [f"`{reader}`", f"{limits.gain * 100:g} %", shown(limits.offset_w, "W")]
+        said += [shown(limits.resolution_w * 1e3, "mW"), shown(limits.update_s, "s"), shown(limits.lag_s, "s")]
+        assert f"| {' | '.join(said)} |" in page
+
+
+def test_when_an_energy_is_suspect() -> None:
+    page = text_of("measurement.md")
+    for rule in ENERGY_RULES:
+        limit = f"{rule.limit * 100:g} %" if rule.limit < 1 else f"{rule.limit:g}"
+        assert f"| {rule.quantity} | {rule.when} {limit} |" in page
 
 
 def test_the_table_of_runtimes() -> None:

@@ -200,14 +200,6 @@ def test_holm_is_that_of_the_book() -> None:
     assert family.holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
-def test_bootstrap_error_of_a_noisy_signal_is_near_the_textbook_one() -> None:
-    rng = np.random.default_rng(3)
-    times = np.arange(0, 60, 0.1)
-    error = stats.block_bootstrap_error(times, 5 + rng.normal(0, 0.5, times.size))
-    assert error == pytest.approx(0.5 / math.sqrt(times.size), rel=0.35)
-    assert stats.block_bootstrap_error(times[:15], times[:15]) is None
-
-
 def test_drift_outliers_spread() -> None:
     assert stats.drift([1.0] * 30 + [1.1] * 30 + [1.2] * 30) == pytest.approx(0.2)
     assert stats.drift([1.0, 2.0]) is None

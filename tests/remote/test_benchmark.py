@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,8 @@ from remote.contract import check_record, parse_record
 from remote.inputs import seeded
 from tests.remote.boards import Board
 from tests.remote.test_contract import RECORD
-from tests.remote.test_power import ina3221_hwmon, rapl
+from tests.remote.test_power import hwmon, ina3221_hwmon, rapl, scope
+from tests.remote.test_sampler import pmic, vcgencmd
 from tests.remote.test_supervisor import crashing
 
 PASS: dict[str, Any] = {
@@ -219,7 +221,7 @@ def test_the_group_makes_a_millisecond() -> None:
 # -- energy, with sensors in a file tree
 
 
-def run_benchmark(board: Board, sys_root: Path, **changes: Any) -> dict[str, Any]:
+def run_benchmark(board: Board, sys_root: Path, path: str = "", **changes: Any) -> dict[str, Any]:
     """The benchmark verb alone, as the supervisor starts it, but with another /sys."""
     job = board.job(**changes)
     folder = board.workdir / "jobs" / job["run_id"]
@@ -227,28 +229,37 @@ def run_benchmark(board: Board, sys_root: Path, **changes: Any) -> dict[str, Any
     (folder / "job.json").write_text(json.dumps(job))
     command = [sys.executable, "-I", "-S", str(board.program), "benchmark", "--workdir", str(board.workdir)]
     command += ["--run-id", job["run_id"], "--parent", str(os.getpid()), "--sys-root", str(sys_root)]
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    environment = {**os.environ, "PATH": path or os.environ["PATH"]}
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr.decode()
     return parse_record((folder / "record.json").read_bytes())
 
 
-def test_energy_of_a_sampled_sensor(ready: Board, tmp_path: Path) -> None:
+def spans(measured: dict[str, Any]) -> list[tuple[float, float]]:
+    """Idle, windows, idle: as they should follow each other."""
+    before, after = measured["idle"]
+    return [(span["begin_s"], span["end_s"]) for span in (before, *measured["windows"], after)]
+
+
+def test_energy_of_sampled_sensors(ready: Board, tmp_path: Path) -> None:
     ina3221_hwmon(tmp_path / "sys", ("VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"), watts=5.0)
-    outcome = run_benchmark(ready, tmp_path / "sys", energy_s=0.5, idle_s=0.4)["energy"]
+    hwmon(tmp_path / "sys", 0, "pmbus", 9_000_000, "pin")
+    outcome = run_benchmark(
+        ready, tmp_path / "sys", energy_s=0.3, idle_s=0.2, sensor_scopes=[scope("pmbus/*", "board_dc_in")]
+    )["energy"]
     measured = outcome["pass"]
     assert outcome["reason"] is None
-    (trace,) = measured["traces"]
-    assert (trace["reader"], trace["scope"], trace["kind"], trace["rate_hz"]) == ("ina3221", "module_in", "sampled", 10)
-    assert {watts for _, watts in trace["points"]} == {5.0}
-    edges = [
-        (span["begin_s"], span["end_s"]) for span in (*measured["idle"][:1], *measured["windows"], measured["idle"][1])
-    ]
+    board, module = measured["traces"]
+    assert (board["reader"], board["scope"], {watts for _, watts in board["points"]}) == ("hwmon", "board_dc_in", {9.0})
+    assert (module["reader"], module["scope"], module["kind"]) == ("ina3221", "module_in", "sampled")
+    assert {watts for _, watts in module["points"]} == {5.0}
+    edges = spans(measured)
     assert len(edges) == 4 and edges == sorted(edges)
-    assert trace["points"][0][0] <= edges[0][0] and trace["points"][-1][0] >= edges[-1][1]
-    assert all(begin + 0.4 <= end for begin, end in edges)
+    assert all(begin + 0.2 <= end for begin, end in edges)
     assert all(one["inferences"] == one["group"] * len(one["invoke_ns"]) > 0 for one in measured["windows"])
-    gaps = [after[0] - before[0] for before, after in zip(trace["points"], trace["points"][1:], strict=False)]
-    assert max(gaps) - min(gaps) > 0.02  # jittered
+    for trace in measured["traces"]:
+        assert trace["points"][0][0] <= edges[0][0] and trace["points"][-1][0] >= edges[-1][1]
+        assert trace["rate_hz"] == 10 and trace["missed"] == 0 and trace["problem"] is None
 
 
 def test_energy_of_a_counter(ready: Board, tmp_path: Path) -> None:
@@ -267,31 +278,55 @@ def test_energy_of_a_counter(ready: Board, tmp_path: Path) -> None:
     thread = threading.Thread(target=count)
     thread.start()
     try:
-        outcome = run_benchmark(ready, tmp_path / "sys", energy_s=1.0, idle_s=0.5)["energy"]
+        outcome = run_benchmark(ready, tmp_path / "sys", energy_s=0.5, energy_windows=1, idle_s=0.1)["energy"]
     finally:
         stop.set()
         thread.join()
     (trace,) = outcome["pass"]["traces"]
     assert (trace["scope"], trace["kind"]) == ("cpu_package", "counter")
     (begin_s, first_j), (end_s, last_j) = trace["points"][0], trace["points"][-1]
+    assert first_j == 0
     # The thread is late on a busy machine.
-    assert (last_j - first_j) / (end_s - begin_s) == pytest.approx(10.0, rel=0.5)
-    assert all(before[1] <= after[1] for before, after in zip(trace["points"], trace["points"][1:], strict=False))
+    assert last_j / (end_s - begin_s) == pytest.approx(10.0, rel=0.5)
+    assert all(before[1] <= after[1] for before, after in pairwise(trace["points"]))
 
 
-def test_no_sensor_is_null_with_a_reason(ready: Board, tmp_path: Path) -> None:
+def test_no_sensor_is_null_with_a_reason_unless_an_instrument_is_beside_the_board(ready: Board, tmp_path: Path) -> None:
     outcome = run_benchmark(ready, tmp_path / "sys", energy_s=1.0)["energy"]
     assert outcome["pass"] is None
     assert outcome["sensors"] == []
     assert "no power sensor" in outcome["reason"]
+    metered = run_benchmark(ready, tmp_path / "sys", energy_s=0.1, idle_s=0.1, meter=True)["energy"]
+    assert metered["reason"] is None
+    assert metered["pass"]["traces"] == []
+    assert len(spans(metered["pass"])) == 4
+
+
+@pytest.mark.parametrize(
+    ("blow", "problem"), [("KILL", "the sampler was ended by SIGKILL"), ("STOP", "the sampler hung in a read")]
+)
+def test_a_sampler_that_dies_or_hangs_costs_its_readings_and_not_the_latencies(
+    ready: Board, tmp_path: Path, blow: str, problem: str
+) -> None:
+    """It is struck down by the program that it asks: the fourth time, in the first window."""
+    script = f"echo >> {tmp_path}/asked\n[ $(wc -l < {tmp_path}/asked) -lt 4 ] || kill -{blow} $PPID"
+    path = vcgencmd(tmp_path / "bin", f"[ $1 = pmic_read_adc ] || exit 1\n{script}\n{pmic()}")
+    record = run_benchmark(ready, tmp_path / "sys", path, energy_s=0.3, energy_windows=1)
+    assert record["error"] is None
+    assert record["processes"][0]["invoke_ns"]
+    (trace,) = record["energy"]["pass"]["traces"]
+    assert trace["problem"].startswith(problem)
+    assert trace["missed"] == 1
+    assert len(trace["points"]) == 1
+    assert trace["points"][-1][0] < record["energy"]["pass"]["windows"][0]["end_s"]
 
 
 def test_readings_that_cannot_be_cost_the_energy_and_not_the_latencies(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = benchmark._Job(str(board.workdir), board.job(energy_s=1.0), SimpleNamespace(emit=None), "/none")
-    found = SimpleNamespace(sensors=[], reason=None, meter=object())
-    monkeypatch.setattr("remote.power.discover", lambda root: found)
+    sampler = SimpleNamespace(sensors=[], reason=None, traces=[{}], close=lambda: None)
+    monkeypatch.setattr("remote.energy.Readings", lambda *_: sampler)
     monkeypatch.setattr("remote.energy.energy_pass", lambda *_: {**PASS, "windows": []})
     outcome = job._energy()
     assert outcome["pass"] is None

@@ -33,7 +33,9 @@ def test_nothing_of_the_controller_is_in_the_program(program: Path, tmp_path: Pa
     assert digest == hashlib.sha256(program.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("module", ["attach", "supervise", "server", "benchmark", "worker", "profile", "power"])
+@pytest.mark.parametrize(
+    "module", ["attach", "supervise", "server", "benchmark", "worker", "profile", "sampler", "energy"]
+)
 def test_real_3_8_imports_every_module(program: Path, module: str) -> None:
     code = f"import sys; sys.path.insert(0, {str(program)!r}); import remote.{module}"
     subprocess.run([str(old_python("3.8")), "-I", "-S", "-c", code], check=True)

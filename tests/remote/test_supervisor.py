@@ -146,6 +146,14 @@ def test_adopt_and_unpack_over_the_stream(board: Board) -> None:
     assert client.ask("unpack", blob=digest, env="f" * 16)["error"]["type"] == "BadArchive"
 
 
+def test_its_clock_is_told_also_while_a_job_runs(board: Board) -> None:
+    client = board.attach()
+    started(board, client)
+    before = time.monotonic()
+    told = client.ask("clock")["ok"]["t"]
+    assert before <= told <= time.monotonic()  # this board has our own clock
+
+
 def test_cancel_kills_the_whole_group(board: Board) -> None:
     client = board.attach()
     run_id = started(board, client)

@@ -174,12 +174,17 @@ def test_raw_samples_and_a_large_record(root: Path) -> None:
     run_id = tracker.deliver(result).run_id
     client = client_of(root)
     names = {f.path for f in client.list_artifacts(run_id)}
-    assert {"record.json.gz", "power_trace.parquet"} <= names and "record.json" not in names
+    assert {"record.json.gz", "power_trace.parquet", "power_trace.svg"} <= names and "record.json" not in names
     folder = root / "down"
     folder.mkdir()
     samples = pd.read_parquet(client.download_artifacts(run_id, "samples.parquet", str(folder)))
     invoke = samples[samples.phase == "invoke"]
     assert list(invoke[invoke.process == 1].duration_ns) == record["processes"][1]["invoke_ns"]
+    power = pd.read_parquet(client.download_artifacts(run_id, "power_trace.parquet", str(folder)))
+    assert list(power.columns) == ["t_s", "power_w", "source", "phase"]
+    means = power.groupby("phase").power_w.mean()
+    assert means["window 2"] == pytest.approx(6.2, rel=0.02) and means["idle after"] == pytest.approx(2.9, rel=0.02)
+    assert power[power.phase == "window 1"].t_s.min() == pytest.approx(2.02, abs=0.2)  # since the pass began
     with gzip.open(client.download_artifacts(run_id, "record.json.gz", str(folder))) as file:
         assert json.load(file) == record
 

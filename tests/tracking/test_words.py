@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.tracking import words
-from tests.measurement.records import make_failed, make_result, make_skipped, make_sweep
+from tests.measurement.records import (
+    make_energy_pass,
+    make_failed,
+    make_measurement,
+    make_result,
+    make_skipped,
+    make_sweep,
+)
 
 
 @given(st.text(max_size=400))
@@ -59,6 +66,15 @@ def test_the_note_tells_measured_from_estimated(tmp_path: Path) -> None:
     note = words.note(make_result(tmp_path))
     assert "95 % interval" in note and "Verdict **valid**" in note
     assert "Energy: not measured (no sensor answered" in note and "Estimated from the power profile" in note
+
+
+def test_the_note_says_what_a_measured_energy_is(tmp_path: Path) -> None:
+    measurement = make_measurement(energy=make_energy_pass(source="ina3221:<x>"))
+    tags = {**measurement.tags, "energy.verdict": "suspect", "energy.verdict.reasons": "idle *drifted*"}
+    note = words.note(replace(make_result(tmp_path), measurement=replace(measurement, tags=tags)))
+    u = measurement.metrics["energy/uncertainty_mj"]
+    assert f" ± {u:.2g} mJ** per inference (k=2): module\\_in, sampled, ina3221:\\<x\\>;" in note
+    assert "verdict **suspect**: idle \\*drifted\\*" in note
 
 
 def test_text_of_a_board_is_no_markup(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from orchestrator.builder import Builder
 from orchestrator.cell import Cell
+from orchestrator.device import Meter
 from orchestrator.fleet import forecast, plan
 from orchestrator.history import History
 from orchestrator.preview import print_plan, summary
@@ -55,6 +56,25 @@ def test_a_mixed_matrix(tmp_path: Path) -> None:
     assert any(line.split()[:6] == ["pi4", "pi4", "2", "43", "s", "history"] for line in lines), text
     assert "0 cached, 2 to build (time unknown)" in text
     assert "about 43 s, and what boards wait for builds (the longest cells first, 4 boards at once)" in text
+
+
+def test_what_energy_takes(tmp_path: Path) -> None:
+    """A meter makes it certain; a history holds it already, if it was measured."""
+    made = [cell(0, "a"), cell(1, "b"), cell(2, "b")]
+    scenario = replace(made[0].settings.scenario, warmup_s=0.5, energy_s=5, energy_windows=3, idle_s=2)
+    made = [with_settings(one, scenario=scenario, seed=one.number) for one in made]
+    metered = replace(made[1].settings.device, meter=Meter(kind="shelly", address="plug"))
+    made = [made[0], *(with_settings(one, device=metered) for one in made[1:])]
+    lines = page(made, tmp_path).splitlines()
+    at = lines.index("energy   20 s a cell (windows 3 x 5 s, idle 2 x 2 s)")
+    assert [line.strip() for line in lines[at + 1 : at + 3]] == [
+        "b: 39 s in the times above, by its meter (shelly)",
+        "a: 20 s more where a sensor answers",
+    ]
+    alone_s, metered_s = (entry.estimate.seconds for entry in plan(made).entries[:2])
+    assert metered_s == alone_s + 19.5
+    known = History({(one.id, None): [33.0] for one in made})
+    assert "energy " not in page(made, tmp_path, history=known)
 
 
 def test_one_cell_and_many(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""Is the energy within its stated uncertainty? Known powers, read as a sensor does, through the lines that decide.
+
+``within``: percent of the tries in which the energy is no further from the truth than the stated (expanded, k=2)
+uncertainty. ``stated_over_rms``: the stated one over the RMS error; 2 is what k=2 means. No clock runs: time stamps are
+drawn as the sampler draws them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks import waveforms
+from benchmarks.waveforms import Measured, Wave, measured
+from orchestrator.energy import LIMITS, Limits
+from orchestrator.energy.reading import COVERAGE_FACTOR, Reading, reading
+
+Make = Callable[[np.random.Generator, float], Wave]
+
+WINDOWS_S = {"quick (3 s)": 3.0, "standard (20 s)": 20.0}
+SENSORS = {"INA3221": LIMITS["ina3221"], "a sensor without error": Limits(0.0)}
+GAPS_S = (0.25, 0.15)
+
+
+def shapes() -> dict[str, tuple[Make, float, tuple[float, ...]]]:
+    """What is measured: the power, the time of an inference in s, gaps in the readings in s."""
+    found: dict[str, tuple[Make, float, tuple[float, ...]]] = {
+        "constant": (lambda rng, _: waveforms.constant(rng), 0.04, ()),
+        "ramp": (waveforms.ramp, 0.04, ()),
+    }
+    for period_s in (0.01, 0.04, 0.1, 0.15, 0.3, 0.7, 2.0):
+        found[f"square, {period_s * 1e3:g} ms"] = (_square(period_s), period_s, ())
+    for correlated_s in (0.02, 0.1, 0.5, 2.0):
+        found[f"noise, {correlated_s * 1e3:g} ms"] = (_noise(correlated_s), 0.04, ())
+    found["square, 40 ms, with gaps"] = (_square(0.04), 0.04, GAPS_S)
+    found["noise, 100 ms, with gaps"] = (_noise(0.1), 0.04, GAPS_S)
+    return found
+
+
+def _square(period_s: float) -> Make:
+    return lambda rng, _: waveforms.square(rng, period_s)
+
+
+def _noise(correlated_s: float) -> Make:
+    return lambda rng, length_s: waveforms.noise(rng, correlated_s, length_s)
+
+
+def run(tries: int = 1000) -> dict[str, Any]:
+    """All shapes by sensor and window, then all of them as one; what a fixed rate would do; constant power."""
+    found: dict[str, Any] = {}
+    for sensor, limits in SENSORS.items():
+        for name, window_s in WINDOWS_S.items():
+            each = {shape: errors(shape, limits, window_s, tries) for shape in shapes()}
+            pooled = np.concatenate(list(each.values()))
+            found[f"{sensor}, {name}"] = {
+                "all": rates(pooled),
+                "each": {shape: rates(some) for shape, some in each.items()},
+            }
+    return {
+        "tries_each": tries,
+        **found,
+        "fixed_rate": fixed_rate(tries),
+        "constant_error_percent": constant(),
+    }
+
+
+def errors(shape: str, limits: Limits, window_s: float, tries: int, **how: Any) -> np.ndarray[Any, Any]:
+    """Rows of relative error and stated uncertainty; tries whose coverage is too low give none."""
+    make, call_s, gaps_s = shapes()[shape]
+    rng = np.random.default_rng(np.random.SeedSequence([tries, *shape.encode()]))
+    rows = []
+    for _ in range(tries):
+        one = measured(rng, make, call_s=call_s, window_s=window_s, limits=limits, gaps_s=gaps_s, **how)
+        if (row := error(one)) is not None:
+            rows.append(row)
+    return np.asarray(rows).reshape(-1, 2)
+
+
+def error(one: Measured) -> tuple[float, float] | None:
+    """Relative error and stated uncertainty of one pass."""
+    got = reading(one.trace, one.run, 0.0)
+    if not isinstance(got, Reading):
+        return None
+    return got.per_inference_j / one.true_j - 1, COVERAGE_FACTOR * got.uncertainty
+
+
+def rates(rows: np.ndarray[Any, Any]) -> Mapping[str, float | None]:
+    """How often the error is within what is stated, and how large either is."""
+    off, stated = rows[:, 0], rows[:, 1]
+    rms, mean = math.sqrt(float(np.mean(off**2))), math.sqrt(float(np.mean(stated**2)))
+    exact = rms < 1e-9  # floating point alone
+    return {
+        "tries": len(rows),
+        "within": round(100 * float(np.mean(np.abs(off) <= stated + 1e-9)), 1),
+        "rms_percent": round(100 * rms, 3),
+        "stated_percent": round(100 * mean, 3),
+        "stated_over_rms": None if exact else round(mean / rms, 2),
+    }
+
+
+def fixed_rate(tries: int) -> dict[str, float]:
+    """The largest error in percent where the readings keep step with the inferences, against jittered ones."""
+    worst = {}
+    for name, jitter in (("10 Hz exactly", 0.0), ("10 Hz jittered", 0.5)):
+        rows = errors("square, 100 ms", Limits(0.0), 20.0, min(tries, 200), jitter=jitter)
+        worst[name] = round(100 * float(np.max(np.abs(rows[:, 0]))), 1)
+    return worst
+
+
+def constant() -> float:
+    """The largest error of a constant power by a sensor with a step of 40 mW, without gain error, in percent."""
+    rows = errors("constant", Limits(0.0, resolution_w=0.04), 3.0, 200)
+    return round(100 * float(np.max(np.abs(rows[:, 0]))), 2)

@@ -1,0 +1,103 @@
+"""What ``device.meter`` must say for each kind, and what would do nothing there."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields
+
+from orchestrator.device import Device, Meter
+from orchestrator.redact import BLOT
+
+EVERY = {"kind", "scope", "lag_s", "gain", "offset_w", "timeout_s"}
+"""Keys that mean something for all kinds."""
+PLUG = {"address", "addresses", "channel", "user", "password_env", "rate_hz"}
+USES = {
+    "none": {"kind"},
+    "shelly": EVERY | PLUG,
+    "tasmota": EVERY | PLUG,
+    "scpi": EVERY | {"address", "addresses", "channel", "query", "setup", "rate_hz"},
+    "host": EVERY | {"address", "addresses", "channel", "python"},
+    "command": EVERY | {"command", "rate_hz"},
+}
+UNKNOWN_SCOPE = ("scpi", "host", "command")
+"""Only somebody who has seen the cables can say what these read."""
+PLACES = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One wrong value: dotted key, what it is, what it may be."""
+
+    key: str
+    value: object
+    allowed: str
+
+
+def wrong(device: Device) -> Iterator[Wrong]:
+    """Everything that is wrong with the meter of a device."""
+    meter = device.meter
+    yield from _unused(meter)
+    if meter.kind == "none":
+        return
+    if meter.scope is None and meter.kind in UNKNOWN_SCOPE:
+        yield Wrong("device.meter.scope", None, "what its power includes: board_dc_in, wall_ac, module_in, ...")
+    if meter.password_env is not None and not VARIABLE.fullmatch(meter.password_env):
+        # the value is not quoted: it may be the password itself
+        yield Wrong("device.meter.password_env", BLOT, "the name of the environment variable that holds the password")
+    if strangers := [host for host in meter.addresses if host not in device.hosts]:
+        yield Wrong(
+            "device.meter.addresses", strangers, f"hosts as device.hosts spells them: {', '.join(device.hosts)}"
+        )
+    yield from _command(device) if meter.kind == "command" else _address(device)
+
+
+def _unused(meter: Meter) -> Iterator[Wrong]:
+    uses = USES.get(meter.kind, set())
+    for field in fields(meter):
+        usual = field.default if field.default_factory is MISSING else field.default_factory()
+        value = getattr(meter, field.name)
+        if field.name not in uses and value != usual:
+            shown = BLOT if field.name == "password_env" else value
+            yield Wrong(f"device.meter.{field.name}", shown, f"nothing, since device.meter.kind is {meter.kind}")
+
+
+def _address(device: Device) -> Iterator[Wrong]:
+    boards: dict[str, list[str]] = defaultdict(list)
+    for board in device.boards:
+        address = board.meter.address if board.meter else ""
+        if not address:
+            how = (
+                "an address for each board: device.meter.address with {board} in it, or device.meter.addresses by host"
+            )
+            yield Wrong("device.meter.address", address, how)
+            return
+        if device.meter.kind in ("shelly", "tasmota") and not PLACES.fullmatch(address):
+            # an address may hold a password: so it is not quoted
+            how = "host[:port] alone: the user is device.meter.user, the password in the variable of password_env"
+            yield Wrong("device.meter.address", BLOT, how)
+            return
+        boards[address].append(board.name)
+    yield from _shared(
+        "device.meter.address",
+        boards,
+        "one for each board (device.meter.addresses), or each would get the power of all",
+    )
+
+
+def _command(device: Device) -> Iterator[Wrong]:
+    if not device.meter.command:
+        yield Wrong("device.meter.command", [], "a program and its arguments that prints 'timestamp watts'")
+        return
+    boards: dict[str, list[str]] = defaultdict(list)
+    for board in device.boards:
+        boards[" ".join(board.meter.command if board.meter else [])].append(board.name)
+    yield from _shared("device.meter.command", boards, "one for each board, or each would get the power of all")
+
+
+def _shared(key: str, boards: dict[str, list[str]], how: str) -> Iterator[Wrong]:
+    for value, names in boards.items():
+        if len(names) > 1:
+            yield Wrong(key, f"{value} of {', '.join(names)}", f"{how}: write {{board}} in it")

@@ -1,0 +1,173 @@
+"""``meter``: what reads the power of each board, tried for some seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator import device as inventory
+from orchestrator.config.meters import wrong
+from orchestrator.connection import Connection, LocalServer, connect
+from orchestrator.console import Part, say
+from orchestrator.device import Board, Device
+from orchestrator.energy import MeterReadings
+from orchestrator.errors import BoardError, ConfigError, ConnectionFailed
+from orchestrator.invocation import cache_directory
+from orchestrator.meters import Recording, meter_of, sight
+from orchestrator.meters.host import Stream
+from orchestrator.plain import plain
+from orchestrator.provisioning import Program, deploy, facts
+from orchestrator.session.metering import HostLink, named
+
+SENSORS_S = 2.0
+METER_S = 5.0
+SCOPES = {
+    "gpu_board": "of the GPU's board",
+    "cpu_package": "of the CPU alone",
+    "soc_rails": "of the chip",
+    "module_in": "of the module",
+    "board_dc_in": "of the whole board",
+    "wall_ac": "at the wall, power supply included",
+}
+
+
+def show(console: Console, device: Device) -> int:
+    """Try everything that could read the power of the device's boards; 0 where each board has something that does.
+
+    Raises ConfigError for a meter that is not described well.
+    """
+    if faults := [f"{one.key}: {plain(one.value)}; allowed: {one.allowed}" for one in wrong(device)]:
+        raise ConfigError("\n".join(faults), hint="docs/energy.md")
+    program = Program.built(cache_directory())
+    with contextlib.ExitStack() as stack:
+        local = stack.enter_context(LocalServer()) if device.is_local else None
+        found = [_board(console, board, program, local) for board in device.boards]
+    return 0 if found and all(found) else 2
+
+
+def _board(console: Console, board: Board, program: Program, local: LocalServer | None) -> bool:
+    say(console, (board.name, "bold"))
+    own = False
+    try:
+        with connect(board, local=local) as connection:
+            own = _sensors(console, board, program, connection)
+    except BoardError as error:
+        say(console, "  its own sensors: ", ("not reached", "red"), f": {error}")
+    settings = board.meter
+    if settings is None:
+        say(console, "  beside it: nothing (device.meter.kind is none)")
+        return own
+    return _meter(console, board, settings, program) or own
+
+
+def _sensors(console: Console, board: Board, program: Program, connection: Connection) -> bool:
+    """Those on the board, read by the same program as in a measurement."""
+    known = facts(connection, board.device, board.workdir)
+    deploy.push_program(connection, known, board.device, program)
+    with connection.open_stream([*deploy.program_command(known, board.device, program), "power"]) as stream:
+        scopes = [{"match": match, "scope": scope} for match, scope in board.device.sensor_scopes.items()]
+        stream.send({"sys_root": "/sys", "sensor_scopes": scopes, "parent": None})
+        found = _until(stream, "found")
+        clock = sight(lambda: _clock(stream))
+        points = _points(stream, found["traces"])
+    for sensor in found["sensors"]:
+        _say_sensor(console, sensor)
+    for number, trace in enumerate(found["traces"]):
+        _say_trace(console, trace, points.get(number, []))
+    if not found["traces"]:
+        say(console, f"  its own sensors: none is used: {plain(found['reason'])}")
+    say(console, f"  its clock is known to {clock.bound_s * 1e3:.2g} ms from here")
+    return any(_watts(trace, points.get(number, [])) for number, trace in enumerate(found["traces"]))
+
+
+def _say_sensor(console: Console, sensor: Mapping[str, Any]) -> None:
+    mark: Part = ("used", "green") if sensor["used"] else ("not used", "yellow")
+    scope = SCOPES.get(str(sensor["scope"]), "of nobody knows what")
+    why = f": {plain(sensor['reason'])}" if sensor["reason"] else ""
+    set_to = "".join(f", {plain(name)} {plain(value)}" for name, value in dict(sensor["details"]).items())
+    what = f"{plain(sensor['source'])} ({plain(sensor['rail'])}), {scope}, {plain(sensor['kind'])}{set_to}: "
+    say(console, "  sensor ", what, mark, why)
+
+
+def _say_trace(console: Console, trace: Mapping[str, Any], points: list[tuple[float, float]]) -> None:
+    watts = _watts(trace, points)
+    rate = (len(points) - 1) / (points[-1][0] - points[0][0]) if len(points) > 1 else 0.0
+    read = f"{watts:.3f} W, {rate:.1f} readings a second" if watts is not None else "no reading came"
+    say(console, f"  reads {plain(trace['reader'])} ({plain(trace['scope'])}): ", (read, "bold"))
+
+
+def _watts(trace: Mapping[str, Any], points: list[tuple[float, float]]) -> float | None:
+    """The mean; of a counter from its first to its last reading."""
+    if trace["kind"] != "counter":
+        return statistics.fmean(value for _, value in points) if points else None
+    if len(points) < 2 or points[-1][0] <= points[0][0]:
+        return None
+    return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
+
+
+def _points(stream: Stream, traces: list[Any]) -> dict[int, list[tuple[float, float]]]:
+    found: dict[int, list[tuple[float, float]]] = {}
+    if not traces:
+        return found
+    stream.send("go")
+    end = time.monotonic() + SENSORS_S
+    while (left_s := end - time.monotonic()) > 0:
+        message = stream.receive(left_s)
+        if message is not None and "p" in message:
+            number, t_s, value = message["p"]
+            found.setdefault(number, []).append((float(t_s), float(value)))
+    return found
+
+
+def _clock(stream: Stream) -> float:
+    stream.send({"clock": 0})
+    return float(_until(stream, "clock")[1])
+
+
+def _until(stream: Stream, key: str) -> Any:
+    """The next message of that kind. Finding sensors takes seconds where one of them hangs."""
+    end = time.monotonic() + 30.0
+    while (left_s := end - time.monotonic()) > 0:
+        message = stream.receive(left_s)
+        if message is not None and key in message:
+            return message[key]
+    raise ConnectionFailed("the program that reads sensors said nothing for 30 s")
+
+
+def _meter(console: Console, board: Board, settings: inventory.Meter, program: Program) -> bool:
+    recording = Recording(settings.kind, meter_of(settings, lambda: HostLink(board, settings, program)))
+    try:
+        time.sleep(METER_S)
+    finally:
+        recording.stop()
+    found = recording.readings()
+    if found is None or not found.points:
+        why = recording.problem or "it gave no reading"
+        say(console, f"  beside it: {named(settings)}: ", ("no reading", "red"), f": {plain(why)}")
+        return False
+    _say_readings(console, found, recording.ended.clock_bound_s)
+    return found.invalid is None
+
+
+def _say_readings(console: Console, found: MeterReadings, clock_bound_s: float) -> None:
+    values, limits = [watts for _, watts in found.points], found.limits
+    span_s = found.points[-1][0] - found.points[0][0]
+    rate = f"{(len(values) - 1) / span_s:.2g} readings a second" if span_s > 0 else "one reading"
+    say(console, f"  beside it: {plain(found.source)}, {SCOPES[found.scope]}: ", (f"{values[-1]:.3f} W", "bold"))
+    say(console, f"    {min(values):.3f} to {max(values):.3f} W, mean {statistics.fmean(values):.3f} W; {rate}")
+    assumed = " (assumed)" if limits.assumed else ""
+    error = f"{limits.gain:.2%} of the reading{assumed} and {limits.offset_w:g} W"
+    say(console, f"    limits of error: {error}; trails by up to {limits.lag_s:.2g} s")
+    if clock_bound_s:
+        say(console, f"    its host's clock is known to {clock_bound_s * 1e3:.2g} ms")
+    for name, value in found.details.items():
+        say(console, f"    {name}: {plain(value)}")
+    if found.missed:
+        say(console, f"    {found.missed} readings failed, the last one: {plain(found.problem)}")
+    if found.invalid:
+        say(console, ("    it would not count: ", "red"), found.invalid)

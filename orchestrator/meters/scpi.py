@@ -1,0 +1,134 @@
+"""A bench meter or supply that speaks SCPI, by PyVISA with its backend in pure Python: no vendor's driver is needed.
+
+Sources: IEEE 488.2 (``*IDN?``, ``*CLS``, the bits of ``*ESR?``), SCPI-99 (9.91E37 is not a number, 9.9E37 infinity).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from orchestrator.device import Meter
+from orchestrator.errors import MeterError
+from orchestrator.meters import usual
+from orchestrator.meters.poll import poll
+from orchestrator.meters.seam import CLOCKS, Clocks, Ended, Instrument, Missed, Reading
+from orchestrator.plain import plain
+
+REFUSED = 0b111100
+"""Of the event status register: errors of the command, its execution, the device and the query."""
+NO_NUMBER = 9.8e37
+UNITS = {"": 1.0, "w": 1.0, "mw": 1e-3, "uw": 1e-6, "kw": 1e3}
+_VALUE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_SOCKET = re.compile(r"([A-Za-z0-9_.-]+):(\d{1,5})")
+
+
+def resource(address: str) -> str:
+    """``host:port`` as VISA spells it; a VISA resource as it is."""
+    found = _SOCKET.fullmatch(address)
+    return f"TCPIP::{found[1]}::{found[2]}::SOCKET" if found else address
+
+
+def watts(answer: str, channel: int = 0) -> float:
+    """The value of a channel among those between commas; units are understood, others than of power refused.
+
+    Raises MeterError.
+    """
+    values = answer.strip().split(",")
+    if channel >= len(values):
+        raise MeterError(f"it answered {plain(answer)[:60]!r}: no value of channel {channel} (device.meter.channel)")
+    found = _VALUE.fullmatch(values[channel])
+    if found is None or found[2].lower() not in UNITS:
+        raise MeterError(f"it answered {plain(answer)[:60]!r}, no number of watts: see device.meter.query")
+    if abs(float(found[1])) >= NO_NUMBER:
+        raise MeterError("it has no value: out of its range, or not measured yet")
+    return float(found[1]) * UNITS[found[2].lower()]
+
+
+class Scpi:
+    """One value of what ``query`` answers."""
+
+    def __init__(self, settings: Meter, clocks: Clocks = CLOCKS) -> None:
+        self._settings, self._clocks = settings, clocks
+        self._rate_hz = settings.rate_hz or usual.RATES_HZ["scpi"]
+        self._manager: Any = None
+        self._device: Any = None
+
+    def open(self) -> Instrument:
+        self.close()
+        who = plain(self._ask("*IDN?").strip())[:100]
+        details = {"identity": who, "query": self._settings.query}
+        if self._settings.setup:
+            details |= {"setup": "; ".join(self._settings.setup)[:200], "setup_confirmed": self._set_up()}
+        self._watts()
+        name = " ".join(word.strip() for word in who.split(",")[:2])
+        return Instrument(
+            f"scpi:{self._settings.address} ({name})",
+            usual.scope(self._settings),
+            self._rate_hz,
+            usual.limits(self._settings),
+            details,
+        )
+
+    def readings(self, stop: threading.Event) -> Iterator[Reading | Missed]:
+        return poll(self._watts, self._rate_hz, stop, self._clocks)
+
+    def ended(self) -> Ended:
+        return Ended()
+
+    def close(self) -> None:
+        for thing in (self._device, self._manager):
+            if thing is not None:
+                with suppress(Exception):  # what is being left need not work
+                    thing.close()
+        self._device = self._manager = None
+
+    def _set_up(self) -> str:
+        """Send the setup; an instrument says itself whether it took it."""
+        for line in ("*CLS", *self._settings.setup):
+            self._say(line)
+        try:
+            status = int(float(self._ask("*ESR?")))
+        except (MeterError, ValueError):
+            return "no: it does not answer *ESR?"
+        if status & REFUSED:
+            raise MeterError(f"it refused a command of device.meter.setup (*ESR? is {status})")
+        return "yes"
+
+    def _watts(self) -> float:
+        return watts(self._ask(self._settings.query), self._settings.channel)
+
+    def _ask(self, query: str) -> str:
+        try:
+            return str(self._connected().query(query))
+        except Exception as error:  # PyVISA, its backend and sockets each raise their own
+            self.close()  # an answer that comes late would be taken for the next one's
+            raise MeterError(f"it did not answer {query!r}: {_words(error)}") from error
+
+    def _say(self, line: str) -> None:
+        try:
+            self._connected().write(line)
+        except Exception as error:
+            self.close()
+            raise MeterError(f"it did not take {line!r}: {_words(error)}") from error
+
+    def _connected(self) -> Any:
+        if self._device is None:
+            import pyvisa
+
+            self._manager = pyvisa.ResourceManager("@py")
+            self._device = self._manager.open_resource(
+                resource(self._settings.address),
+                open_timeout=int(self._settings.timeout_s * 1000),
+                read_termination="\n",
+                write_termination="\n",
+                timeout=int(self._settings.timeout_s * 1000),
+            )
+        return self._device
+
+
+def _words(error: BaseException) -> str:
+    return plain(getattr(error, "description", None) or str(error) or type(error).__name__)[:200]

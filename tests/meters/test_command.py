@@ -1,0 +1,127 @@
+"""A command that prints: its time stamps, its end, and what it leaves behind."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.device import Meter
+from orchestrator.errors import MeterError
+from orchestrator.meters import Missed, Reading, probe
+from orchestrator.meters.command import Command
+from tests.meters.servers import FakeTime
+
+
+def settings(code: str, **more: object) -> Meter:
+    return Meter("command", command=[sys.executable, "-c", code], scope="board_dc_in", **more)  # type: ignore[arg-type]
+
+
+def lines(fake: FakeTime, *ages_s: float) -> str:
+    """Prints readings that are so old by the wall clock, as it is now."""
+    now_s = fake.wall_s + fake.now_s
+    return (
+        "import time\n" + "".join(f"print('{now_s - age:.6f} 5.5', flush=True)\n" for age in ages_s) + "time.sleep(9)"
+    )
+
+
+def read(meter: Command, count: int) -> list[Reading | Missed]:
+    meter.open()
+    return list(itertools.islice(meter.readings(threading.Event()), count))
+
+
+def test_time_stamps_come_onto_the_monotonic_clock() -> None:
+    fake = FakeTime()
+    meter = Command(settings(lines(fake, 0.3, 0.2, 0.1)), fake.clocks)
+    found = read(meter, 3)
+    assert [item.t_s for item in found if isinstance(item, Reading)] == pytest.approx([999.7, 999.8, 999.9])
+    assert meter.ended().invalid is None
+    meter.close()
+
+
+def test_a_clock_that_was_set_meanwhile_is_no_reading() -> None:
+    """Naively, time.time() at the end would move all of them by those 80 ms, and nobody would know."""
+    fake = FakeTime()
+    meter = Command(settings(lines(fake, 0.3, 0.2)), fake.clocks)
+    read(meter, 2)
+    fake.wall_s += 0.08
+    assert "was set by +0.08 s" in str(meter.ended().invalid)
+    fake.wall_s -= 0.08  # and back: it was set all the same
+    assert "was set by" in str(meter.ended().invalid)
+    meter.close()
+    fake.wall_s += 0.04  # as little as the clocks of a meter and a board may be apart
+    read(meter, 1)
+    fake.wall_s += 0.04
+    assert meter.ended().invalid is None
+    meter.close()
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "words"),
+    [((-0.2, -0.3), "up to 0.3 s in the future"), ((3.0, 2.9, 0.1), "came 2.9 s after their time stamps")],
+)
+def test_time_stamps_that_cannot_be(ages_s: tuple[float, ...], words: str) -> None:
+    fake = FakeTime()
+    meter = Command(settings(lines(fake, *ages_s)), fake.clocks)
+    found = read(meter, len(ages_s))
+    assert words in str(meter.ended().invalid)
+    assert all(isinstance(item, Missed) == (age > 0.5) for item, age in zip(found, ages_s, strict=True))
+    meter.close()
+
+
+def test_what_it_may_print() -> None:
+    printed = "# head\\n- 5\\nnow,6\\n\\nnonsense\\n1 2 3\\n- nan\\n5 7\\n5 7"
+    code = f"import time; print('{printed}', flush=True); time.sleep(9)"
+    meter = Command(settings(code, lag_s=600))
+    found = read(meter, 7)
+    assert [item.watts for item in found if isinstance(item, Reading)] == [5, 6]
+    whys = [item.why for item in found if isinstance(item, Missed)]
+    assert [word in why for word, why in zip(("nonsense", "1 2 3", "no number"), whys, strict=False)] == [True] * 3
+    assert "after its time stamp" in whys[3]
+    meter.close()
+
+
+def test_it_is_ended_with_everything_that_it_started(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"child = subprocess.Popen(['sleep', '60'])\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n"
+        "print('- 5', flush=True); time.sleep(60)"
+    )
+    assert probe(Command(settings(code)))[1].watts == 5
+    pid = int((tmp_path / "pid").read_text())
+    end = time.monotonic() + 5
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < end, "its child is still there"
+        time.sleep(0.01)
+
+
+def test_its_own_last_words_are_quoted() -> None:
+    code = "import sys; print('- 5'); sys.exit('no device: is it plugged in?')"
+    meter = Command(settings(code))
+    meter.open()
+    with pytest.raises(MeterError, match=r"exit status 1: no device: is it plugged in\?"):
+        list(meter.readings(threading.Event()))
+    meter.close()
+    with pytest.raises(MeterError, match="cannot be started: No such file"):
+        Command(Meter("command", command=["no-such-program"], scope="wall_ac")).open()
+    silent = Command(settings("import time; time.sleep(9)", timeout_s=0.1))
+    silent.open()
+    assert "printed nothing" in str(next(silent.readings(threading.Event())))
+    silent.close()
+
+
+def test_no_descriptor_is_left() -> None:
+    def count() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = count()
+    meter = Command(settings("print('- 5', flush=True); input()"))
+    read(meter, 1)
+    meter.close()
+    meter.close()
+    assert count() == before

@@ -1,0 +1,123 @@
+"""The meter during a job: what a session keeps of it, whatever happens to the instrument or the link."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.device import Board, Device, Meter
+from orchestrator.energy.reading import reading
+from orchestrator.energy.trace import of_meter
+from orchestrator.errors import BoardError, ConnectionFailed
+from orchestrator.meters import Recording
+from orchestrator.meters.kinds import meter_of
+from orchestrator.provisioning import Program
+from orchestrator.session.metering import Metering, trouble
+
+NONE = Program(Path("none"), "", 0)
+RUN = {"idle": [], "windows": [{"begin_s": 0.0, "end_s": 60.0, "inferences": 1, "group": 1, "invoke_ns": [1]}]}
+
+
+def board(code: str, **more: object) -> Board:
+    meter = Meter("command", command=[sys.executable, "-c", code], scope="board_dc_in", **more)  # type: ignore[arg-type]
+    return Board(Device("pi4", ["pi4-01"], meter=meter), "pi4-01")
+
+
+class Supervisor:
+    """Answers ``clock``; its clock is 100 s ahead. ``fails`` are raised first."""
+
+    def __init__(self, *fails: Exception) -> None:
+        self.fails = list(fails)
+
+    def request(self, op: str, **_: Any) -> dict[str, Any]:
+        assert op == "clock"
+        if self.fails:
+            raise self.fails.pop(0)
+        return {"t": time.monotonic() + 100.0}
+
+
+def until_read(metering: Metering) -> None:
+    end = time.monotonic() + 20
+    while not (metering._recording and metering._recording._points):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+GOOD = "import time\nwhile True: print('- 4.5', flush=True); time.sleep(0.01)"
+
+
+def test_the_boards_clock_is_seen_before_and_after_also_over_a_lost_link() -> None:
+    metering = Metering(board(GOOD, lag_s=0), NONE, threading.Event(), idle_s=1.0)
+    metering.sight(Supervisor(AssertionError("nothing is recorded yet")))  # type: ignore[arg-type]
+    metering.begin()
+    with pytest.raises(ConnectionFailed):
+        metering.sight(Supervisor(ConnectionFailed("lost")))  # type: ignore[arg-type]
+    metering.sight(Supervisor())  # type: ignore[arg-type]
+    metering.sight(Supervisor(AssertionError("once is enough")))  # type: ignore[arg-type]
+    until_read(metering)
+    metering.sight(Supervisor(), again=True)  # type: ignore[arg-type]
+    found = metering.finish()
+    assert found is not None
+    assert found.clock is not None
+    assert found.clock.offset_s == pytest.approx(100.0, abs=found.clock.bound_s + 1e-6)
+    assert found.clock.round_trips == 40
+    assert of_meter(found).t_s[0] == pytest.approx(found.points[0][0] + found.clock.offset_s)
+    assert found.invalid is None
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("meter")]
+
+
+def test_a_clock_that_cannot_be_seen_costs_the_energy_and_not_the_cell() -> None:
+    metering = Metering(board(GOOD), NONE, threading.Event(), idle_s=1.0)
+    metering.begin()
+    metering.sight(Supervisor(BoardError("no such operation: 'clock'")))  # type: ignore[arg-type]
+    until_read(metering)
+    metering.sight(Supervisor(), again=True)  # type: ignore[arg-type]
+    found = metering.finish()
+    assert found is not None
+    assert found.clock is None
+    assert "no such operation" in str(reading(of_meter(found), RUN, 0.0))
+
+
+def test_one_that_is_not_there_is_told_with_the_way_out_and_kept_with_its_reason() -> None:
+    absent = board("import sys; sys.exit('is it plugged in?')")
+    (told,) = trouble(absent, NONE, threading.Event())
+    assert all(words in told for words in ("command", "is it plugged in?", "orchestrator meter device="))
+    stop = threading.Event()
+    metering = Metering(absent, NONE, stop, idle_s=1.0)
+    metering.begin()
+    end = time.monotonic() + 20
+    while metering._recording is None or metering._recording.problem is None:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    found = metering.finish()
+    assert found is not None
+    assert "is it plugged in?" in str(reading(of_meter(found), RUN, 0.0))
+    assert trouble(board(GOOD), NONE, stop) == []
+
+
+def test_an_interrupt_leaves_no_thread() -> None:
+    metering = Metering(board(GOOD), NONE, threading.Event(), idle_s=1.0)
+    metering.begin()
+    metering.close()
+    metering.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("meter")]
+
+
+def test_what_no_instrument_should_do_is_its_problem_alone(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def open(self) -> None:
+            raise ZeroDivisionError("a bug of a driver")
+
+        def close(self) -> None:
+            pass
+
+    recording = Recording("scpi", Broken())  # type: ignore[arg-type]
+    recording.stop()
+    assert recording.readings() is None
+    assert recording.problem == "ZeroDivisionError: a bug of a driver"
+    assert meter_of(board(GOOD).meter, lambda: 1 / 0) is not None  # type: ignore[arg-type]
