@@ -114,7 +114,7 @@ def _reading(
     limits = trace.limits
     resolution_w = 0.0 if stats.median([one.step_w for one in powers]) > limits.resolution_w else limits.resolution_w
     by_chance = {
-        SCATTER: _scatter([w for one in powers for w in one.batches_w]) * _of_median(len(powers)) / power_w,
+        SCATTER: _scatter(_batches(powers, run["windows"])) * _of_median(len(powers)) / joules,
         COUNTER_STEPS: limits.update_s / math.sqrt(6) / _shortest_s(run) if trace.kind == COUNTER else 0.0,
         PROCESSES: processes_spread,
     }
@@ -134,18 +134,26 @@ def _reading(
     return Reading(trace, joules, power_w, parts, random, coverage, tuple(energies), idle, above)
 
 
-def _scatter(batches_w: Sequence[float]) -> float:
-    """Standard error of the mean of batches in W, widened for their small number (GUM G.4) to be used with k=2.
+def _batches(powers: Sequence[WindowPower], windows: Sequence[Json]) -> list[float]:
+    """Energy per inference in J of every batch."""
+    found = []
+    for one, window in zip(powers, windows, strict=True):
+        usual_s = (window["end_s"] - window["begin_s"]) / window["inferences"]
+        calls_s = [s / window["group"] for s in one.calls_s] if one.calls_s else [usual_s] * len(one.batches_w)
+        found += [w * s for w, s in zip(one.batches_w, calls_s, strict=True)]
+    return found
+
+
+def _scatter(batches: Sequence[float]) -> float:
+    """Standard error of the mean of batches, widened for their small number (GUM G.4) to be used with k=2.
 
     Batch means hold whatever differs from one stretch to the next: what falls between the readings, noise of the
     sensor, unsteady work. Neighbouring readings are not independent, whole batches nearly are.
     """
-    if len(batches_w) < 2:
+    if len(batches) < 2:
         return 0.0
-    deviation = stats.stdev(batches_w) or 0.0
-    return (
-        deviation / math.sqrt(len(batches_w)) * float(student.quantile(ONE_SIDED, len(batches_w) - 1)) / COVERAGE_FACTOR
-    )
+    deviation = stats.stdev(batches) or 0.0
+    return deviation / math.sqrt(len(batches)) * float(student.quantile(ONE_SIDED, len(batches) - 1)) / COVERAGE_FACTOR
 
 
 def _of_median(windows: int) -> float:

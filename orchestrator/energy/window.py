@@ -21,11 +21,12 @@ READINGS_IN_BATCH = 5
 
 @dataclass(frozen=True, slots=True)
 class WindowPower:
-    """``batches_w``: the mean powers of its parts, each of several readings and, where that is known, of whole
-    inferences; ``step_w``: standard deviation of the readings."""
+    """``batches_w``: mean powers of its parts, each of several readings and, where the ends of inferences are known, of
+    whole ones; ``calls_s``: how long an inference took in each, then. ``step_w``: standard deviation of the readings."""
 
     power_w: float
     batches_w: tuple[float, ...]
+    calls_s: tuple[float, ...] | None
     coverage: float
     readings: int
     step_w: float
@@ -37,6 +38,7 @@ def window_power(trace: Trace, begin_s: float, end_s: float, ends_s: Values | No
     Readings that trail, and the doubt about the clock, are kept out at the edges: what was before belongs to another
     phase. At the edges the nearest reading inside holds; a line to the first one outside would mix in the idle board.
     """
+    whole_s = begin_s, end_s
     begin_s, end_s = begin_s + trace.limits.lag_s + trace.clock_bound_s, end_s - trace.clock_bound_s
     inside = (trace.t_s >= begin_s) & (trace.t_s <= end_s)
     t_s, values = trace.t_s[inside], trace.values[inside]
@@ -49,6 +51,7 @@ def window_power(trace: Trace, begin_s: float, end_s: float, ends_s: Values | No
     return WindowPower(
         power_w=float(energies_j.sum()) / (end_s - begin_s),
         batches_w=tuple(float(w) for w in energies_j / np.diff(marks_s)),
+        calls_s=_calls_s(marks_s, ends_s, *whole_s),
         coverage=_coverage(trace, t_s, begin_s, end_s),
         readings=t_s.size,
         step_w=float(np.std(watts)),
@@ -74,6 +77,19 @@ def _marks(begin_s: float, end_s: float, count: int, ends_s: Values | None) -> V
     inner = np.unique(near[(near > begin_s) & (near < end_s)])
     # The first and the last one are whole but for the readings that are kept out at the edges.
     return np.concatenate([[begin_s], inner, [end_s]]) if inner.size else marks_s
+
+
+def _calls_s(marks_s: Values, ends_s: Values | None, begin_s: float, end_s: float) -> tuple[float, ...] | None:
+    """How long an inference (or a group of them, as they were timed) took in each batch."""
+    if ends_s is None:
+        return None
+    edges_s = np.concatenate([[begin_s], marks_s[1:-1], [end_s]])
+    ended = np.searchsorted(ends_s, edges_s, side="right")
+    ended[0], ended[-1] = 0, ends_s.size
+    counts = np.diff(ended)
+    if counts.min() < 1:
+        return None
+    return tuple(float(s) for s in np.diff(edges_s) / counts)
 
 
 def _energy(kind: str, t_s: Values, values: Values, marks_s: Values) -> Values:

@@ -239,7 +239,7 @@ def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
         Column("pipeline_ms", "Pipeline", pipeline, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
-        Column("energy_mj", "Energy mJ", energy, 7, True),
+        Column("energy_mj", "Energy mJ", energy, 8, True),
         Column("energy_change", f"Energy vs {baseline}", energy_change, 7, True),
         Column("battery_h", f"h on {cell}", battery, 7, True),
         Column("verdict", "Verdict", _word("verdict")),

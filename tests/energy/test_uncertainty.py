@@ -13,6 +13,7 @@ import pytest
 from benchmarks import waveforms
 from benchmarks.energy import Make, error, errors, rates
 from benchmarks.waveforms import IDLE_W, Measured, Wave, measured
+from orchestrator import stats
 from orchestrator.energy import LIMITS, Limits
 from orchestrator.energy.reading import Reading, reading
 from orchestrator.energy.window import window_power
@@ -164,3 +165,13 @@ def test_the_sampler_of_the_board_takes_the_readings_that_this_is_about(monkeypa
     assert float(np.trapezoid(values, times)) / (times[-1] - times[0]) == pytest.approx(mean_w, rel=0.05)
     fixed = wave.power(np.arange(100.0, 160.0, 0.1) + 1e-6)
     assert abs(fixed.mean() / mean_w - 1) > 0.2
+
+
+def test_windows_that_took_longer_per_inference_scatter_though_their_power_is_the_same() -> None:
+    unsteady = one()
+    for window, more in zip(unsteady.run["windows"], (1.0, 1.3, 0.8), strict=True):
+        calls = int(len(window["invoke_ns"]) / more)
+        window.update(inferences=calls, invoke_ns=[round(40e6 * more)] * calls)
+    got = reading(unsteady.trace, unsteady.run, 0.0)
+    assert isinstance(got, Reading)
+    assert stats.spread(got.windows) > 0.4 and got.random > 0.05
