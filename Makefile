@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Of pytest, a file of tests each at a time: most tests wait for boards, servers and windows of time.
+WORKERS ?= 2
 
 .PHONY: demo test check bench ui clean lock format wheel
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ demo: $(READY)
 	$(BIN)/python -m orchestrator -m +experiment=quickstart
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff format --check .

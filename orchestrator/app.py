@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import hydra
 from hydra.core.config_loader import ConfigLoader
@@ -72,7 +73,13 @@ def in_hydras_words(arguments: list[str]) -> list[str]:
 
 
 def sweep(arguments: list[str]) -> int:
-    """Let Hydra compose and sweep; it calls :func:`launch` once per batch."""
+    """Let Hydra compose and sweep; the exit status."""
+    status, _ = swept(arguments)
+    return status
+
+
+def swept(arguments: list[str]) -> tuple[int, Path | None]:
+    """Let Hydra compose and sweep; it calls :func:`launch` once per batch. The exit status, and the sweep's folder."""
     config.register()
     # Without it Hydra prints a traceback and leaves with its own status, and we could not explain anything.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -88,7 +95,7 @@ def sweep(arguments: list[str]) -> int:
     status = concluded(invocation, hydras)
     if status in (None, OK) and invocation.matrix.is_empty:
         raise invocation.matrix.empty()
-    return status or OK
+    return status or OK, invocation.directory
 
 
 def concluded(invocation: Invocation, run: Callable[[], object]) -> int | None:

@@ -74,6 +74,11 @@ class Invocation:
         self._local: LocalServer | None = None
         self._history: History | None = None
 
+    @property
+    def directory(self) -> Path | None:
+        """Of the sweep; None where none began."""
+        return self._sweep.directory if self._sweep is not None else None
+
     def launch(self, jobs: Sequence[Job]) -> list[JobReturn]:
         """Run a batch; a number per job that was asked for, NaN or None where there is no result."""
         if self._stop.is_set():  # a sweeper with more batches to come

@@ -35,6 +35,18 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(message, hint=f"{self.prog} --help")
 
 
+def calibrate(arguments: list[str]) -> int:
+    """``calibrate [SWEEP] [KEY=VALUE...]``: a board's own watts, and the line of its sensor, from a meter beside it."""
+    parser = Parser("calibrate", "Fit a board's own idle and load watts, and the line of its own sensor, to a meter.")
+    parser.add_argument(
+        "words", nargs="*", metavar="SWEEP|KEY=VALUE", help="fit this stored sweep again; or device=NAME, and overrides"
+    )
+    words = parser.parse_args(arguments).words
+    from orchestrator.calibrate import calibrate as measured_and_fitted
+
+    return measured_and_fitted(words, root_directory())
+
+
 def compare(arguments: list[str]) -> int:
     """``compare [SWEEP...] [KEY=VALUE...]``: stored sweeps side by side."""
     parser = Parser("compare", "Stored sweeps side by side.")
@@ -178,6 +190,7 @@ def composed_device(overrides: list[str], verb: str) -> Device:
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
+    "calibrate": calibrate,
     "compare": compare,
     "enrol": enrol,
     "list": catalogue,

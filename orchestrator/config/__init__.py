@@ -5,7 +5,7 @@ from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
 from orchestrator.config.rules import rules
 from orchestrator.config.sources import conf_directory, register, take_lab
-from orchestrator.config.stored import Revived, revived
+from orchestrator.config.stored import Revived, composed_settings, revived
 from orchestrator.lab import LAB_VARIABLE
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Revived",
     "cells_asked",
     "compose_cells",
+    "composed_settings",
     "conf_directory",
     "explained",
     "narrowed",

@@ -16,7 +16,7 @@ from orchestrator.cell import AXES, Cell, Settings
 from orchestrator.config.asked import key_of, swept
 from orchestrator.config.explain import explained, known_keys, refusal
 from orchestrator.config.keys import NOT_MEASURED, NOT_MEASURED_OF_DEVICE
-from orchestrator.config.limits import problems
+from orchestrator.config.limits import BY_HOST, problems
 from orchestrator.config.rules import Rule, rules
 from orchestrator.errors import ConfigError
 from orchestrator.redact import redacted
@@ -131,9 +131,14 @@ def added(
     return jobs
 
 
-def wrong_with(job: Job) -> list[str]:
-    """Every value of a job that is out of its limits, as lines."""
-    return [refusal(problem, job.config, list(job.overrides)) for problem in problems(job.cell.settings)]
+def wrong_with(job: Job, elsewhere: bool = False) -> list[str]:
+    """Every value of a job that is out of its limits, as lines.
+
+    ``elsewhere``, or hosts from the command line: what the file says about other boards is no mistake of anybody.
+    """
+    elsewhere = elsewhere or any(key_of(word) == "device.hosts" for word in job.overrides)
+    found = [one for one in problems(job.cell.settings) if not (elsewhere and one.key in BY_HOST)]
+    return [refusal(problem, job.config, list(job.overrides)) for problem in found]
 
 
 def settings_of(config: DictConfig) -> Settings:

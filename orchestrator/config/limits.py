@@ -11,13 +11,15 @@ from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, S
 from orchestrator.config import meters
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
-from remote.contract import MAX_PROCESSES
+from remote.contract import MAX_PROCESSES, SCOPES
 from remote.runtimes import LONGEST_PROFILE_S
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
 LEAST_SUSTAINED_S = 20.0
 HIGHEST_CPU = 4095
+BY_HOST = ("device.tags", "device.powers", "device.calibrations", "device.meter.addresses")
+"""Keys that speak of single hosts."""
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 
 
@@ -40,12 +42,23 @@ def out_of_limits(node: Any, prefix: str = "") -> Iterator[Problem]:
     hints = get_type_hints(type(node), include_extras=True)
     for field in dataclasses.fields(node):
         key, value = f"{prefix}{field.name}", getattr(node, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from out_of_limits(value, f"{key}.")
-        elif value is not None:
+        for name, part in nested(key, value):
+            yield from out_of_limits(part, f"{name}.")
+        if value is not None and not dataclasses.is_dataclass(value):
             yield from (
                 Problem(key, value, limit.allowed) for limit in limits(hints[field.name]) if not limit.admits(value)
             )
+
+
+def nested(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The dataclasses in a value, by their dotted keys: itself, or what a mapping or list holds."""
+    if isinstance(value, dict):
+        parts = [(f"{key}.{name}", part) for name, part in value.items()]
+    elif isinstance(value, list):
+        parts = [(f"{key}.{number}", part) for number, part in enumerate(value)]
+    else:
+        parts = [(key, value)]
+    return ((name, part) for name, part in parts if dataclasses.is_dataclass(part))
 
 
 def limits(hint: Any) -> list[Limit]:
@@ -66,7 +79,8 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     yield from inventory(device)
     yield from durations(s)
     yield from tuned(device)
-    yield from power(device.power)
+    yield from power("device.power", device.power)
+    yield from calibrated(device)
     yield from (Problem(one.key, one.value, one.allowed) for one in meters.wrong(device))
 
 
@@ -174,13 +188,29 @@ def cooling(s: Settings) -> float:
     return processes * s.scenario.cool_down_s if s.device.cool_to_c is not None else 0.0
 
 
-def power(profile: PowerProfile) -> Iterator[Problem]:
+def power(key: str, profile: PowerProfile) -> Iterator[Problem]:
     """A range runs upward, and a board does not idle above its load."""
     for name, watts in (("idle", profile.idle), ("load", profile.load)):
         if watts and watts.low_w > watts.high_w:
-            yield Problem(f"device.power.{name}", text(watts), "low_w not above high_w")
+            yield Problem(f"{key}.{name}", text(watts), "low_w not above high_w")
     if profile.idle and profile.load and profile.idle.low_w > profile.load.high_w:
-        yield Problem("device.power", f"idle {text(profile.idle)}, load {text(profile.load)}", "idle below load")
+        yield Problem(key, f"idle {text(profile.idle)}, load {text(profile.load)}", "idle below load")
+
+
+def calibrated(device: Device) -> Iterator[Problem]:
+    """What is said of single boards and sensors is of boards that there are, and of scopes that there are."""
+    hosts = f"hosts as device.hosts spells them ({', '.join(device.hosts)})"
+    if strangers := [host for host in device.powers if host not in device.hosts]:
+        yield Problem("device.powers", strangers, f"{hosts}; device.power is for all others")
+    for host, profile in device.powers.items():
+        yield from power(f"device.powers.{host}", profile)
+    if strangers := [one.host for one in device.calibrations if one.host not in ("*", *device.hosts)]:
+        yield Problem("device.calibrations", strangers, f"{hosts}, or '*'")
+    lines = [(one.host, one.reader) for one in device.calibrations]
+    if twice := sorted({f"{host}: {reader}" for host, reader in lines if lines.count((host, reader)) > 1}):
+        yield Problem("device.calibrations", twice, "one line for each host and reader")
+    if unknown := {glob: scope for glob, scope in device.sensor_scopes.items() if scope not in SCOPES}:
+        yield Problem("device.sensor_scopes", unknown, f"for each glob one of {', '.join(SCOPES)}")
 
 
 def text(watts: PowerRange) -> str:

@@ -83,7 +83,7 @@ def revived(folder: Path, root: Path, board: str | None, overrides: Sequence[str
     with explained():
         settings = settings_of(config)
     job = Job(cell_of(config, settings, list(words), 0), config, words)
-    if wrong := wrong_with(job):
+    if wrong := wrong_with(job, elsewhere=True):
         raise ConfigError("\n".join(wrong), hint="this version has other limits than the one that wrote it")
     filled = [f"{key}={_value(settings, key)}" for key in missing(stored, Settings) if key not in TODAYS]
     if filled:
@@ -125,6 +125,21 @@ def todays(overrides: Sequence[str]) -> DictConfig:
     register()
     with explained(), initialize_config_dir(str(conf_directory()), version_base="1.3"):
         return compose("config", overrides=list(overrides), return_hydra_config=True)
+
+
+def composed_settings(overrides: Sequence[str]) -> Settings:
+    """What the words compose to today, in full and within all limits.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    config = todays(overrides)
+    with explained():
+        settings = settings_of(config)
+    job = Job(cell_of(config, settings, list(overrides), 0), config, tuple(overrides))
+    if wrong := wrong_with(job):
+        raise ConfigError("\n".join(wrong))
+    return settings
 
 
 def _identity(path: Path, moved: bool) -> list[str]:

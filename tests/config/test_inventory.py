@@ -14,6 +14,7 @@ from orchestrator.device import Board, Device, PowerProfile, PowerRange
 from orchestrator.errors import ConfigError
 from tests.config.composing import jobs, settings_of_words
 
+LINE = "{reader:pmic,slope:1.1,intercept_w:0.5,error:0.1}"
 SHIPPED = sorted(path.stem for path in (conf_directory() / "device").glob("*.yaml"))
 MIB = 1024 * 1024
 
@@ -55,6 +56,17 @@ def test_where_takes_the_boards_with_all_its_tags() -> None:
         (["+device.tags.pi5=[fan]"], "device.tags", "hosts as device.hosts spells them (pi4)"),
         (["+device.tags.pi4=['a b']"], "device.tags, device.where", "words"),
         (["device.memory_mb=[0]"], "device.memory_mb", "above 0"),
+        (
+            ["+device.powers={pi5:{idle:null}}"],
+            "device.powers",
+            "hosts as device.hosts spells them (pi4); device.power",
+        ),
+        (["+device.powers={pi4:{idle:{low_w:3,high_w:2}}}"], "device.powers.pi4.idle", "low_w not above"),
+        (["+device.powers={pi4:{idle:{low_w:3,high_w:-2}}}"], "device.powers.pi4.idle.high_w", "0 to 2000"),
+        ([f"device.calibrations=[{LINE},{{{LINE[1:-1]},host:pi5}}]"], "device.calibrations", "(pi4), or '*'"),
+        ([f"device.calibrations=[{LINE},{LINE}]"], "device.calibrations", "one line for each host and reader"),
+        ([f"device.calibrations=[{LINE.replace('1.1', '-1')}]"], "device.calibrations.0.slope", "0.01 to 100"),
+        (["+device.sensor_scopes.ina3221=outlet"], "device.sensor_scopes", "for each glob one of gpu_board"),
         (["device.hosts=[]"], "device.hosts", "at least one"),
         (
             [f"device.hosts=[{'h' * 40}]", "device.hold='{board}{board}{board}'"],
@@ -66,6 +78,14 @@ def test_where_takes_the_boards_with_all_its_tags() -> None:
 def test_wrong_tags_are_named(words: list[str], key: str, allowed: str) -> None:
     found = {problem.key: problem.allowed for problem in problems(settings_of_words("device=pi4", *words))}
     assert allowed in found[key]
+
+
+def test_hosts_of_the_command_line_make_nothing_wrong_that_the_file_says(tmp_path: Path) -> None:
+    said = ["+device.tags.pi4=[fan]", "+device.powers={pi4:{idle:{low_w:2,high_w:3}}}", "device=pi4"]
+    with pytest.raises(ConfigError, match=r"device\.powers"):
+        jobs(tmp_path, [*said, "+device.powers={pi9:{idle:null}}"])
+    (job,) = jobs(tmp_path, [*said, "device.hosts=[pi4-02]"])
+    assert job.cell.settings.device.boards[0].power.idle == PowerRange(1.6, 3.4)
 
 
 def test_boards_that_share_a_kernel_can_be_held_apart() -> None:

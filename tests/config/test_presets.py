@@ -13,7 +13,8 @@ from orchestrator import config
 from tests.config.composing import loader
 
 PRESETS = sorted(path.stem for path in (config.conf_directory() / "experiment").glob("*.yaml"))
-CELLS = {"quickstart": 8, "quantization_study": 20, "threads_study": 6, "nightly": 6}
+CELLS = {"quickstart": 8, "quantization_study": 20, "threads_study": 6, "nightly": 6, "calibrate": 3}
+SCENARIO = {"nightly": "standard", "calibrate": "calibration"}
 
 
 @pytest.fixture(autouse=True)
@@ -47,4 +48,4 @@ def test_the_presets_are_known() -> None:
 def test_every_choice_of_a_preset_composes(tmp_path: Path, preset: str) -> None:
     jobs = cells_of(tmp_path, preset, "device=pi4,pi5")
     assert {job.cell.axes["device"] for job in jobs} == {"pi4", "pi5"}
-    assert {job.cell.axes["scenario"] for job in jobs} == {"standard" if preset == "nightly" else "quick"}
+    assert {job.cell.axes["scenario"] for job in jobs} == {SCENARIO.get(preset, "quick")}

@@ -1,0 +1,59 @@
+"""Which sweep measures a board for its calibration: levels of load, and windows that the meter can follow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from orchestrator.calibrate.readings import PAGE
+from orchestrator.config import composed_settings
+from orchestrator.device import Device
+from orchestrator.energy import LIMITS
+from orchestrator.energy.reading import LONGEST_LAG
+from orchestrator.errors import ConfigError
+
+PRESET, SCENARIO = "calibrate", "calibration"
+THREADS = (1, 2, 4)
+"""Levels of load where the board's cores are not known."""
+
+
+def asked(overrides: Sequence[str]) -> list[str]:
+    """The sweep's command line: levels of load for this board, windows that its meter can follow.
+
+    Raises ConfigError where there is no single board, or no meter beside it.
+    """
+    keys = [word.lstrip("+").partition("=")[0] for word in overrides]
+    if "device" not in keys:
+        raise ConfigError("which board?", hint="calibrate device=NAME, or calibrate SWEEP for a stored one")
+    ours = [word for word, key in zip(overrides, keys, strict=True) if key.partition(".")[0] == "device"]
+    device = composed_settings(ours).device
+    if len(device.boards) != 1:
+        names = ", ".join(device.hosts)
+        raise ConfigError(
+            f"{device.name} is a pool ({names}), and the meter is beside one board",
+            hint=f"'device.hosts=[{device.hosts[0]}]' names it",
+        )
+    meter = device.boards[0].meter
+    if meter is None:
+        raise ConfigError(
+            f"{device.name} has no meter, and only a meter beside the board can tell what its own sensor leaves out",
+            hint=f"device.meter.kind=shelly device.meter.address=HOST, for instance; see {PAGE}",
+        )
+    words = ["-m", f"+experiment={PRESET}"]
+    if "threads" not in keys:
+        words.append(f"threads={','.join(map(str, levels_of(device)))}")
+    lag_s = meter.lag_s if meter.lag_s is not None else LIMITS[meter.kind].lag_s if meter.kind in LIMITS else 0.0
+    usual = composed_settings([f"scenario={SCENARIO}"]).scenario
+    for key in ("energy_s", "idle_s"):
+        if f"scenario.{key}" not in keys and lag_s > LONGEST_LAG * getattr(usual, key):
+            words.append(f"scenario.{key}={lag_s / LONGEST_LAG:g}")
+    return [*words, *overrides]
+
+
+def levels_of(device: Device) -> list[int]:
+    """Threads: one, a quarter, half and all of the cores."""
+    cores = device.cores or (os.cpu_count() if device.is_local else None)
+    if cores is None:  # the board's own word comes too late for a plan
+        return list(THREADS)
+    most = len(device.cpus) or cores
+    return sorted({1, max(1, most // 4), max(1, most // 2), most})
