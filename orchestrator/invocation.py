@@ -29,7 +29,7 @@ from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, nam
 from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, forecast, plan
 from orchestrator.history import History
 from orchestrator.matrix import Matrix
-from orchestrator.preview import hopeless, print_plan, summary
+from orchestrator.preview import hopeless, print_plan, short_windows, summary
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
@@ -215,7 +215,7 @@ class Invocation:
             self._open.callback(self._local.close)
         workshop = Workshop(Program.built(cache_directory()), cache_directory(), sweep.id, self._local)
         say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
-        for line in hopeless(batch):
+        for line in (*hopeless(batch), *short_windows(batch)):
             say(self._console, *line)
         builds = Builds(self._builder, self._turns, self._stop)
         self._axes |= {e.cell.number: e.cell.axes | {"also": " ".join(e.cell.extras)} for e in batch.entries}

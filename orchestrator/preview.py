@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Console
 from orchestrator.builder import Builder
 from orchestrator.cell import AXES
 from orchestrator.console import Part, say
-from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, forecast
+from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, forecast, needed_s
 from orchestrator.provisioning import package, packed_bytes
 from orchestrator.stock import Stock
 from orchestrator.words import counted, duration, megabytes, numbers
@@ -130,6 +131,7 @@ def totals(plan: Plan, cast: Forecast, stock: Stock, cache: Path) -> Iterator[li
         f"once a board: benchmark program {megabytes(len(bundle.build()))}, {runtimes(plan, cache)}",
     ]
     yield from energy(plan, cast)
+    yield from short_windows(plan)
     waits = ", and what boards wait for builds" if stock.missing else ""
     order = "the longest cells first" if len(plan.runnable) > 1 else ""
     rest = ", ".join(
@@ -147,17 +149,30 @@ def energy(plan: Plan, cast: Forecast) -> Iterator[list[Part]]:
     windows = f"{longest.energy_windows} x {longest.energy_s:g} s, idle 2 x {longest.idle_s:g} s"
     most = "up to " if len(passes) > 1 else ""
     yield [("energy   ", "bold"), f"{most}{duration(max(passes))} a cell (windows {windows})"]
-    found = [share for share in cast.shares if share.energy_s]
-    for metered in (True, False):
-        some = [share for share in found if (share.board.meter is not None) is metered]
-        how = "in the times above" if metered else "more where a sensor answers"
+    for how, some in (
+        ("in the times above", [(share.board, share.metered_s) for share in cast.shares if share.metered_s]),
+        ("more where a sensor answers", [(share.board, share.perhaps_s) for share in cast.shares if share.perhaps_s]),
+    ):
         if len(some) > MANY_BOARDS:
-            most_s = max(share.energy_s for share in some)
+            most_s = max(seconds for _, seconds in some)
             yield [f"         {counted(len(some), 'board')}: up to {duration(most_s)} each, {how}"]
             continue
-        for share in some:
-            by = f", by its meter ({share.board.meter.kind})" if share.board.meter else ""
-            yield [f"         {share.board.name}: {duration(share.energy_s)} {how}{by}"]
+        for board, seconds in some:
+            by = f", by its meter ({board.meter.kind})" if board.meter and how.startswith("in ") else ""
+            yield [f"         {board.name}: {duration(seconds)} {how}{by}"]
+
+
+def short_windows(plan: Plan) -> Iterator[list[Part]]:
+    """Meters that cannot measure in the windows asked for, once for each device and scenario, and the way out."""
+    found: dict[tuple[str, str, float], tuple[str, float]] = {}
+    for settings in (entry.cell.settings for entry in plan.runnable):
+        if (shortest_s := needed_s(settings)) is not None:
+            key = settings.device.name, settings.scenario.name, settings.scenario.energy_s
+            found[key] = settings.device.meter.kind, math.ceil(round(shortest_s * 10, 6)) / 10
+    for (device, scenario, window_s), (kind, shortest_s) in found.items():
+        words = f" by the meter of {device} ({kind}): windows of {window_s:g} s are too short for it in {scenario},"
+        yield [("no energy", "yellow"), words]
+        yield [f"          scenario.energy_s={shortest_s:g} or more, or scenario.energy_s=0 for none"]
 
 
 def runtimes(plan: Plan, cache: Path) -> str:

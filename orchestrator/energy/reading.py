@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator import stats
 from orchestrator.energy.lag import lag_s
+from orchestrator.energy.limits import Limits
 from orchestrator.energy.trace import COUNTER, Trace
 from orchestrator.energy.window import WindowPower, ends_of, window_power
 from orchestrator.stats import student
@@ -160,6 +161,12 @@ def _of_median(windows: int) -> float:
     """Standard error of the median of as many normal values, over that of their mean."""
     known = MEDIAN_ERROR[windows - 1] if windows <= len(MEDIAN_ERROR) else 1.2533 / math.sqrt(windows)
     return known * math.sqrt(windows)
+
+
+def shortest_window_s(limits: Limits, rate_hz: float) -> float:
+    """Seconds a window must have = max(2 x lag, lag + 6 x 1.5/rate): half of it free of what trails, and readings
+    enough in the rest, which come up to half an interval late."""
+    return max(2 * limits.lag_s, limits.lag_s + 6 * 1.5 / rate_hz)
 
 
 def _shortest_s(run: Json) -> float:

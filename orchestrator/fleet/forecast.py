@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from orchestrator.device import Board
 from orchestrator.fleet.plan import Plan, adds_energy
 from orchestrator.fleet.pool import AWAY, HERE, Berth, berths_of, by_preference
+from orchestrator.fleet.windows import metered
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Share:
     cells: int
     known: int
     seconds: float
-    energy_s: float = 0.0  # of energy passes that no history holds: part of ``seconds`` where there is a meter
+    metered_s: float = 0.0  # of ``seconds``: energy passes that a meter makes certain and no history holds
+    perhaps_s: float = 0.0  # beyond ``seconds``: energy passes where a sensor of the board's own answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def forecast(plan: Plan) -> Forecast:
         for berths in machines.values():
             for berth in berths:
                 berth.pool.built(entry.key)
-    parts: dict[Berth, list[tuple[bool, float, float]]] = {
+    parts: dict[Berth, list[tuple[bool, float, float, float]]] = {
         berth: [] for berths in machines.values() for berth in berths
     }
     free = [(0.0, number, berths) for number, berths in enumerate(machines.values())]
@@ -52,11 +54,13 @@ def forecast(plan: Plan) -> Forecast:
             berth.state = HERE if berth is able[0] else AWAY
         entry = able[0].pool.take()
         seconds = plan.seconds(entry, able[0].board.name)
-        parts[able[0]].append((entry.estimate.runs > 0, seconds, adds_energy(entry)))
+        more_s = adds_energy(entry)
+        by_meter = metered(entry.cell.settings)
+        parts[able[0]].append((entry.estimate.runs > 0, seconds, more_s * by_meter, more_s * (not by_meter)))
         heapq.heappush(free, (now_s + seconds, number, berths))
     return Forecast(tuple(_share(berth.board, part) for berth, part in parts.items()), ends_s)
 
 
-def _share(board: Board, part: Sequence[tuple[bool, float, float]]) -> Share:
-    known, seconds, energy_s = (sum(one[at] for one in part) for at in range(3))
-    return Share(board, len(part), int(known), seconds, energy_s)
+def _share(board: Board, part: Sequence[tuple[bool, float, float, float]]) -> Share:
+    known, seconds, metered_s, perhaps_s = (sum(one[at] for one in part) for at in range(4))
+    return Share(board, len(part), int(known), seconds, metered_s, perhaps_s)

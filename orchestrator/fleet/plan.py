@@ -9,6 +9,7 @@ from orchestrator.builder import Recipe
 from orchestrator.cell import Cell, Scenario
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
 from orchestrator.fleet.impossible import impossible
+from orchestrator.fleet.windows import metered
 from orchestrator.history import Estimate, History
 from remote.runtimes import LONGEST_PROFILE_S
 
@@ -99,8 +100,8 @@ def entry_of(cell: Cell, recipe: Recipe | UnsupportedOptimization | BuildError, 
 
 def _by_scenario(cell: Cell) -> float:
     """With the energy pass where a meter makes it certain; whether a board has a sensor, it tells when it is there."""
-    scenario, metered = cell.settings.scenario, cell.settings.device.meter.kind != "none"
-    return seconds(scenario) + (energy_seconds(scenario) if metered else 0.0)
+    scenario = cell.settings.scenario
+    return seconds(scenario) + (energy_seconds(scenario) if metered(cell.settings) else 0.0)
 
 
 def seconds(scenario: Scenario) -> float:

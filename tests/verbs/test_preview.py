@@ -63,18 +63,40 @@ def test_what_energy_takes(tmp_path: Path) -> None:
     made = [cell(0, "a"), cell(1, "b"), cell(2, "b")]
     scenario = replace(made[0].settings.scenario, warmup_s=0.5, energy_s=5, energy_windows=3, idle_s=2)
     made = [with_settings(one, scenario=scenario, seed=one.number) for one in made]
-    metered = replace(made[1].settings.device, meter=Meter(kind="shelly", address="plug"))
+    metered = replace(made[1].settings.device, meter=Meter(kind="scpi", address="plug"))
     made = [made[0], *(with_settings(one, device=metered) for one in made[1:])]
     lines = page(made, tmp_path).splitlines()
     at = lines.index("energy   20 s a cell (windows 3 x 5 s, idle 2 x 2 s)")
     assert [line.strip() for line in lines[at + 1 : at + 3]] == [
-        "b: 39 s in the times above, by its meter (shelly)",
+        "b: 39 s in the times above, by its meter (scpi)",
         "a: 20 s more where a sensor answers",
     ]
     alone_s, metered_s = (entry.estimate.seconds for entry in plan(made).entries[:2])
     assert metered_s == alone_s + 19.5
     known = History({(one.id, None): [33.0] for one in made})
     assert "energy " not in page(made, tmp_path, history=known)
+
+
+def test_a_meter_that_cannot_follow_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    """A Shelly has a value a second and trails by 2 s: six of them after that."""
+    made = cell(0, "a")
+    device = replace(made.settings.device, meter=Meter(kind="shelly", address="plug"))
+    scenario = replace(made.settings.scenario, warmup_s=0.5, energy_s=3.0, energy_windows=3, idle_s=2)
+    cells = [with_settings(made, device=device, scenario=scenario, seed=seed) for seed in (0, 1)]
+    said = "no energy by the meter of a (shelly): windows of 3 s are too short for it in quick,"
+    lines = page(cells, tmp_path).splitlines()
+    assert lines.count(said) == 1
+    assert lines[lines.index(said) + 1].strip() == "scenario.energy_s=11 or more, or scenario.energy_s=0 for none"
+    assert "         a: 27 s more where a sensor answers" in lines
+    history = History({(one.id, None): [33.0] for one in cells})
+    assert said in page(cells, tmp_path, history=history).splitlines()
+    alone = plan([with_settings(made, scenario=scenario)]).entries[0]
+    assert plan(cells).entries[0].estimate == alone.estimate, "its time is not certain"
+    for energy_s in (0.0, 11.0):
+        fine = [with_settings(one, scenario=replace(scenario, energy_s=energy_s)) for one in cells]
+        assert "no energy" not in page(fine, tmp_path)
+    unknown_rate = replace(device, meter=Meter(kind="command", command=["watts"]))
+    assert "no energy" not in page([with_settings(cells[0], device=unknown_rate)], tmp_path)
 
 
 def test_one_cell_and_many(tmp_path: Path) -> None:
