@@ -16,7 +16,7 @@ from remote.schema import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable
+    from typing import Any, Callable, Iterable
 
 __all__ = ["CounterEnded", "Found", "Meter", "discover"]
 
@@ -132,12 +132,23 @@ def _probe(group: Group) -> bool:
     return False
 
 
+def _found(find: Callable[[str], tuple[list[Rail], list[Group]]], sys_root: str) -> tuple[list[Rail], list[Group]]:
+    """What one kind of sensor comes to. Where it cannot even be looked for, it is listed with the reason."""
+    try:
+        return find(sys_root)
+    except Exception as error:  # noqa: BLE001 - whatever a driver may answer: the other kinds go on
+        kind = find.__module__.rpartition(".")[2]
+        rail = Rail(kind, kind, lambda: 0.0)
+        rail.reason = "cannot be looked for: %s: %s" % (type(error).__name__, error)
+        return [rail], []
+
+
 def discover(sys_root: str = "/sys", scopes: list[dict[str, Any]] | None = None) -> Found:
     """Look for sensors and try them; ``scopes`` is the job's ``sensor_scopes``."""
     rails: list[Rail] = []
     groups: list[Group] = []
     for find in _FINDERS:
-        seen, candidates = find(sys_root)
+        seen, candidates = _found(find, sys_root)
         rails += seen
         groups += candidates
     groups, unmatched = declared(rails, groups, scopes or [])

@@ -75,6 +75,19 @@ def test_a_board_without_sensors_says_so(tmp_path: Path) -> None:
     assert "no power sensor" in found.reason
 
 
+def test_a_kind_of_sensor_that_cannot_be_looked_for_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "vcgencmd"
+    write(program, "#!/bin/sh\necho '3V3_SYS_A current(1)=1.2.3A'\necho '3V3_SYS_V volt(9)=3.3V'")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
+    ina3221_hwmon(tmp_path, JETSON_LABELS["orin-nx"])
+    found = discover(str(tmp_path))
+    assert used(found) == ["VDD_IN"]
+    assert reason(found, "pmic") == "cannot be looked for: ValueError: could not convert string to float: '1.2.3'"
+
+
 def test_vdd_in_is_the_module_and_the_others_are_inside(tmp_path: Path) -> None:
     ina3221_hwmon(tmp_path, JETSON_LABELS["orin-nx"])
     found = discover(str(tmp_path))
