@@ -6,6 +6,7 @@ import json
 
 from remote.schema import (
     ContractError,
+    all_of,
     exactly,
     fields,
     flag,
@@ -47,6 +48,7 @@ MAX_SAMPLES = 200_000
 MAX_TENSORS = 256
 MAX_PROCESSES = 100
 MAX_WINDOWS = 100
+MOST_W = 10_000.0  # of a sampled trace, either way: far beyond any board
 
 RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",), "onnxruntime": ("onnx",)}
 """Every runtime, and which artifact formats it executes."""
@@ -256,30 +258,61 @@ _SENSOR = fields(
     }
 )
 
-_SPAN = fields({"begin_s": _seconds, "end_s": _seconds})
 
-_WINDOW = fields(
-    {
-        "begin_s": _seconds,
-        "end_s": _seconds,
-        "inferences": integer(1, 10**12),
-        "group": integer(1, 10**9),
-        "invoke_ns": integers(MAX_VALUES),
-        "cpu_ns": _ns,
-    }
+def _lasting(value: Any, path: str) -> Any:
+    if not value["begin_s"] < value["end_s"]:
+        raise ContractError(path, "it ends at %r s, and begins at %r s" % (value["end_s"], value["begin_s"]))
+    return value
+
+
+def _counted(value: Any, path: str) -> Any:
+    calls = value["group"] * len(value["invoke_ns"])
+    if value["inferences"] != calls:
+        raise ContractError(path + ".inferences", "%d are not the %d of invoke_ns" % (value["inferences"], calls))
+    if not any(value["invoke_ns"]):
+        raise ContractError(path + ".invoke_ns", "they took no time")
+    return value
+
+
+def _possible(value: Any, path: str) -> Any:
+    if value["kind"] == "sampled":
+        for index, (_, watts) in enumerate(value["points"]):
+            if abs(watts) > MOST_W:
+                raise ContractError("%s.points[%d][1]" % (path, index), "no board takes %g W" % watts)
+    return value
+
+
+_SPAN = all_of(fields({"begin_s": _seconds, "end_s": _seconds}), _lasting)
+
+_WINDOW = all_of(
+    fields(
+        {
+            "begin_s": _seconds,
+            "end_s": _seconds,
+            "inferences": integer(1, 10**12),
+            "group": integer(1, 10**9),
+            "invoke_ns": integers(MAX_VALUES),
+            "cpu_ns": _ns,
+        }
+    ),
+    _lasting,
+    _counted,
 )
 
-_TRACE = fields(
-    {
-        "source": text(2000),
-        "reader": _name,
-        "scope": one_of(*SCOPES),
-        "kind": one_of(*KINDS),
-        "rate_hz": number(0.001, 1e6),  # nominal
-        "points": many(pair(_seconds, number(-1e5, 1e12)), MAX_SAMPLES),  # CLOCK_MONOTONIC s, W or J
-        "missed": _count,  # readings that gave no value
-        "problem": maybe(text(1000)),  # of the last one of them
-    }
+_TRACE = all_of(
+    fields(
+        {
+            "source": text(2000),
+            "reader": _name,
+            "scope": one_of(*SCOPES),
+            "kind": one_of(*KINDS),
+            "rate_hz": number(0.001, 1e6),  # nominal
+            "points": many(pair(_seconds, number(-1e5, 1e12)), MAX_SAMPLES),  # CLOCK_MONOTONIC s, W or J
+            "missed": _count,  # readings that gave no value
+            "problem": maybe(text(1000)),  # of the last one of them
+        }
+    ),
+    _possible,
 )
 
 _PASS = fields(

@@ -117,6 +117,17 @@ def one_of(*words: str) -> Checker:
     return check
 
 
+def all_of(*checks: Checker) -> Checker:
+    """What all of them take, one after the other."""
+
+    def check(value: Any, path: str) -> Any:
+        for inner in checks:
+            value = inner(value, path)
+        return value
+
+    return check
+
+
 def exactly(expected: int) -> Checker:
     """One number and no other."""
 

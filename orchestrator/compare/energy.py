@@ -16,6 +16,9 @@ from orchestrator.stats import MINIMUM_EFFECT
 
 LESS, MORE, SAME = "less", "more", "no difference"
 
+MOST_ERROR = 10.0
+"""As a share of the ratio: beyond, 95 % are a factor of 20 000 either way, which is no comparison."""
+
 LABELS: Mapping[str, str] = {"energy.scope": "scope", "energy.kind": "kind", "energy.source": "reader"}
 """Tags that must be the same for two energies to be compared, and what they are called."""
 
@@ -39,8 +42,9 @@ def energy_change(result: Result, base: Result | None, baseline: Baseline) -> di
     if others := [word for tag, word in LABELS.items() if label(ours, tag) != label(its, tag)]:
         return {**found, "energy_change_note": f"other {', other '.join(others)}"}
     same_sensor = result.board == base.board and ours.tags.get("energy.source") == its.tags.get("energy.source")
+    if not (mine > 0 and theirs > 0 and (error := _error(ours, its, same_sensor)) <= MOST_ERROR):
+        return {**found, "energy_change_note": "the energies are known too poorly"}
     ratio = mine / theirs
-    error = math.hypot(*(_share(one, same_sensor) for one in (ours, its)))
     differs = abs(math.log(ratio)) > max(error, math.log1p(MINIMUM_EFFECT))
     return {
         **found,
@@ -79,6 +83,11 @@ def battery_columns(m: Measurement, battery: Battery | None) -> dict[str, Any]:
 def _ops_ratio(ours: Measurement, its: Measurement) -> float | None:
     mine, theirs = ours.metrics.get(INDEX), its.metrics.get(INDEX)
     return mine / theirs if mine is not None and theirs else None
+
+
+def _error(ours: Measurement, its: Measurement, same_sensor: bool) -> float:
+    """Of the logarithm of the ratio; about 95 %."""
+    return math.hypot(*(_share(one, same_sensor) for one in (ours, its)))
 
 
 def _share(m: Measurement, same_sensor: bool) -> float:

@@ -55,7 +55,7 @@ def power_drawing(energy: Json, meter: MeterReadings | None, chosen: str | None,
     found = phases(energy["pass"]) if energy["pass"] and energy["pass"]["windows"] else []
     lines = [trace for trace in seen(energy, meter) if trace.t_s.size] if found else []
     lines = _chosen_first([line for line in lines if _within(line, found)[0].size], chosen)
-    if not lines:
+    if not lines or found[-1].end_s <= found[0].begin_s:
         return ""
     plot = _Plot(found, lines, energy["pass"])
     height = TOP + PLOT + FOOT + LINE * len(lines)

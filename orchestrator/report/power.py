@@ -20,7 +20,7 @@ def power(result: Result, m: Measurement) -> str:
         path = result.directory / METER_FILE
         meter = MeterReadings.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
         drawing = power_drawing(record["energy"], meter, m.tags["energy.source"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):  # moved, or of another version
+    except (OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError):  # moved, or of another version
         return '<p class="note">The power trace is in record.json, which cannot be read from here.</p>'
     if not drawing:
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ from orchestrator.energy.phases import power_rows
 from orchestrator.measurement.operators import operators
 from orchestrator.result import RESULT_FILE, Result
 from orchestrator.samples import SAMPLES_FILE, write_samples
+
+log = logging.getLogger(__name__)
 
 GZIP_FROM_BYTES = 256 * 1024
 COPIED = ("config.yaml", "log.txt", RESULT_FILE, SAMPLES_FILE, METER_FILE)
@@ -29,7 +32,10 @@ def stage(result: Result, folder: Path) -> None:
         if (source / "record.json").is_file():
             record = _record(source / "record.json", folder)
             tags = result.measurement.tags if result.measurement else {}
-            _power(record["energy"], source, folder, tags.get("energy.source"))
+            try:
+                _power(record["energy"], source, folder, tags.get("energy.source"))
+            except (OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:  # see record.json
+                log.warning("%s: no picture of its power: %s: %s", result.cell_id, type(error).__name__, error)
     if result.error:
         text = f"{result.error}\n\n{result.error.traceback or ''}".rstrip()
         (folder / "error.txt").write_text(text + "\n", encoding="utf-8")

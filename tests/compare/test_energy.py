@@ -63,6 +63,7 @@ def rows_of(at: Path, *results: Result, baseline: str = "none") -> Sheet:
         ({"mj": 254.0}, "~ within 3.3%"),  # 1.6 % apart, and 1.7 % that both may err
         ({"mj": 253.0, "r": 0.1}, "~ within 1.3%"),  # beyond what both may err, but no 2 %
         ({"mj": 190.8, "r": 60.0}, "~ within 95%"),
+        ({"mj": 1e-9}, "–"),  # the repeatability is three billion times as much
         ({"mj": 100.0, "scope": "wall_ac"}, "other scope"),
         ({"mj": 100.0, "kind": "calibrated"}, "other kind"),
         ({"mj": 100.0, "source": "hwmon:/sys/class/hwmon/hwmon3"}, "other reader"),
@@ -199,7 +200,8 @@ def test_the_drawing_of_power(tmp_path: Path) -> None:
     assert "<style" not in sensor
     lost = replace(meter, clock=None, invalid="the clock was set")
     assert "plug" not in power_drawing(energy_of, lost, None)
-    for run in (None, {**energy_of["pass"], "windows": []}):
+    at_once = [{**window, "end_s": window["begin_s"]} for window in energy_of["pass"]["windows"][:1]]
+    for run in (None, {**energy_of["pass"], "windows": []}, {**energy_of["pass"], "windows": at_once, "idle": []}):
         assert power_drawing({"pass": run, "sensors": [], "reason": "none"}, None, None) == ""
 
 

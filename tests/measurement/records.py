@@ -107,7 +107,7 @@ def make_energy_pass(
     times = begin_s - 0.1 + np.cumsum(rng.uniform(0.05, 0.15, int((spans[-1][1] - begin_s) * 10) + 10))
     load = [any(begin <= t <= end for begin, end in spans[1:-1]) for t in times]
     watts = np.where(load, power_w, idle_w) * (1 + rng.normal(0, 0.01, times.size))
-    calls = int(seconds * 1e3 / call_ms)
+    calls = max(1, int(seconds * 1e3 / call_ms))
     call_ns = int(call_ms * 1e6)
     usual = {
         "source": "ina3221:/sys/class/hwmon/hwmon3",

@@ -11,6 +11,7 @@ import pytest
 from remote import contract
 from remote.contract import ContractError, check_job, check_record, parse_record
 from remote.schema import clean, cleaned
+from tests.measurement.records import make_energy_pass
 
 JOB: dict[str, Any] = {
     "version": 3,
@@ -185,6 +186,24 @@ def test_a_bad_record_is_refused_by_its_path(path: str, value: Any, says: str) -
     with pytest.raises(ContractError) as refused:
         check_record(changed(RECORD, path, value))
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("windows.1.end_s", 0.0, r"windows\[1\]: it ends at 0.0 s, and begins at"),
+        ("windows.0.inferences", 10**12, r"windows\[0\].inferences: 1000000000000 are not the 121 of invoke_ns"),
+        ("windows.2.invoke_ns", [0] * 121, r"windows\[2\].invoke_ns: they took no time"),
+        ("idle.0.end_s", 2000.0, r"idle\[0\]: it ends"),
+        ("traces.0.points.3", [2000.3, -10_001], r"traces\[0\].points\[3\]\[1\]: no board takes -10001 W"),
+    ],
+)
+def test_a_pass_that_cannot_be_is_refused_by_its_path(path: str, value: Any, says: str) -> None:
+    good = {"sensors": [], "pass": make_energy_pass(), "reason": None}
+    contract.check_energy(good)
+    with pytest.raises(ContractError, match=says):
+        contract.check_energy(changed(good, f"pass.{path}", value))
+    contract.check_energy(changed(changed(good, "pass.traces.0.kind", "counter"), "pass.traces.0.points", [[1.0, 1e6]]))
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff\xfe", b"[" * 100_000, b"{}", b"null", b'{"version": NaN}', b'"' * 9])

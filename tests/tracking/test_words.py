@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.tracking import words
+from orchestrator.tracking.staging import stage
 from tests.measurement.records import (
     make_energy_pass,
     make_failed,
     make_measurement,
+    make_record,
     make_result,
     make_skipped,
     make_sweep,
@@ -81,6 +84,18 @@ def test_text_of_a_board_is_no_markup(tmp_path: Path) -> None:
     skipped = make_skipped(tmp_path, 2, "![x](http://evil/) <script>alert(1)</script>\n# heading")
     note = words.sweep_note(make_sweep(tmp_path), [skipped], "")
     assert "<script>" not in note.replace("\\<", "") and "\\!\\[x\\]" in note and "\\# heading" in note
+
+
+def test_a_power_that_cannot_be_drawn_costs_no_other_file(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    run = make_energy_pass()
+    del run["traces"][0]["reader"]  # of a version to come
+    (tmp_path / "0" / "record.json").write_text(json.dumps(make_record(energy=run)))
+    folder = tmp_path / "staged"
+    folder.mkdir()
+    stage(result, folder)
+    names = {path.name for path in folder.iterdir()}
+    assert {"log.txt", "record.json", "samples.parquet"} <= names and "power_trace.svg" not in names
 
 
 @pytest.mark.parametrize("extra", ["", "/scenario.window_s=5"])
