@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``keep``: the lower, the sooner it is left out where width is short; 9 never is."""
+    """``keep``: the lower, the sooner it is left out where width is short; from 8 on it never is."""
 
     key: str
     head: str
@@ -242,7 +242,7 @@ def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
         Column("energy_mj", "Energy mJ", energy, 8, True),
-        Column("energy_change", f"Energy vs {baseline}", energy_change, 7, True),
+        Column("energy_change", f"Energy vs {baseline}", energy_change, 8, True),
         Column("battery_h", f"h on {cell}", battery, 7, True),
         Column("verdict", "Verdict", _word("verdict")),
         Column("front", "Front", on_front, 4),
@@ -254,8 +254,8 @@ def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
         Column("energy_estimate_mj", "Est. mJ", estimate, 6, True),
         Column("battery_estimate_h", "Est. h", battery_estimate, 6, True),
         Column("ops_ratio", "Ops index", ops, 0, True),
-        Column("processor", "Accelerator", _word("processor"), axis=True),
-        Column("delegate", "Delegate", _word("delegate"), axis=True),
+        Column("processor", "Accelerator", _word("processor"), 6, axis=True),
+        Column("delegate", "Delegate", _word("delegate"), 6, axis=True),
     )
 
 

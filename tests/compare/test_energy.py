@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from orchestrator.compare import compare, compare_sweeps, value_called
 from orchestrator.compare.comparison import Comparison
@@ -21,6 +23,7 @@ from orchestrator.report.columns import Sheet, energy, energy_change, ops, sheet
 from orchestrator.report.figure import CHARTS, apart, ends
 from orchestrator.report.markdown import markdown
 from orchestrator.report.page import page
+from orchestrator.report.terminal import table
 from orchestrator.report.troubles import doubts
 from orchestrator.result import Result
 from tests.measurement.records import (
@@ -73,6 +76,21 @@ def test_less_more_or_no_difference(tmp_path: Path, changed: dict[str, Any], sai
     cells = cell(tmp_path, 0, "none", r=changed.get("r", 3.0)), cell(tmp_path, 1, "int8", **changed)
     base, other = rows_of(tmp_path, *cells).rows
     assert energy_change(base) == "baseline" and energy_change(other) == said
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_energy_is_left_out_after_what_it_ran_on(tmp_path: Path, width: int) -> None:
+    cells = [cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", mj=100.0)]
+    where = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    comparison = compare(make_sweep(tmp_path), cells)
+    comparison.frame["delegate"] = ["XNNPACK 66/66", f"XNNPACK 40/66 {40 * 'x'}"]
+    comparison.frame["processor"] = ["CPU", "GPU"]
+    table(where, comparison)
+    assert isinstance(where.file, io.StringIO)
+    text = where.file.getvalue()
+    assert "100 ±12" in text and "2.50×" in text and "xxxx" not in text
+    left = text.partition("Without room here")[2].partition("Latency:")[0]
+    assert "Delegate" in left and "RSS MB" in left and "Energy" not in left
 
 
 def test_the_gain_cancels_on_one_board_with_one_sensor_only(tmp_path: Path) -> None:
