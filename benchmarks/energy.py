@@ -20,9 +20,19 @@ from orchestrator.energy.reading import COVERAGE_FACTOR, Reading, reading
 
 Make = Callable[[np.random.Generator, float], Wave]
 
-WINDOWS_S = {"quick (3 s)": 3.0, "standard (20 s)": 20.0}
-SENSORS = {"INA3221": LIMITS["ina3221"], "a sensor without error": Limits(0.0)}
+EXACT = Limits(0.0)
+SETTINGS: Mapping[str, tuple[Limits, float, dict[str, Any]]] = {
+    "INA3221, standard (20 s)": (LIMITS["ina3221"], 20.0, {}),
+    "INA3221, quick (3 s)": (LIMITS["ina3221"], 3.0, {}),
+    "no sensor error, standard (20 s)": (EXACT, 20.0, {}),
+    "no sensor error, quick (3 s)": (EXACT, 3.0, {}),
+    "Shelly at 1 Hz, 1 s late, standard (20 s)": (LIMITS["shelly"], 20.0, {"rate_hz": 1.0, "late_s": 1.0}),
+    "Shelly at 1 Hz, 1 s late, publish (60 s)": (LIMITS["shelly"], 60.0, {"rate_hz": 1.0, "late_s": 1.0}),
+}
+"""Limits of error, seconds of a window, how it is read."""
 GAPS_S = (0.25, 0.15)
+FEWEST = 50
+"""Tries with an energy, for rates of a shape by itself."""
 
 
 def shapes() -> dict[str, tuple[Make, float, tuple[float, ...]]]:
@@ -49,16 +59,16 @@ def _noise(correlated_s: float) -> Make:
 
 
 def run(tries: int = 1000) -> dict[str, Any]:
-    """All shapes by sensor and window, then all of them as one; what a fixed rate would do; constant power."""
+    """All shapes by sensor and window, each and all of them as one; what a fixed rate would do; constant power."""
     found: dict[str, Any] = {}
-    for sensor, limits in SENSORS.items():
-        for name, window_s in WINDOWS_S.items():
-            each = {shape: errors(shape, limits, window_s, tries) for shape in shapes()}
-            pooled = np.concatenate(list(each.values()))
-            found[f"{sensor}, {name}"] = {
-                "all": rates(pooled),
-                "each": {shape: rates(some) for shape, some in each.items()},
-            }
+    for name, (limits, window_s, how) in SETTINGS.items():
+        each = {shape: errors(shape, limits, window_s, tries, **how) for shape in shapes()}
+        known = {shape: rates(rows) for shape, rows in each.items() if len(rows) >= FEWEST}
+        found[name] = {
+            "all": rates(np.concatenate(list(each.values()))),
+            "each": known,
+            "withheld_percent": round(100 - 100 * sum(map(len, each.values())) / (tries * len(each)), 1),
+        }
     return {
         "tries_each": tries,
         **found,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,8 @@ def traces(energy: Json, meter: MeterReadings | None, calibrations: Mapping[str,
     what includes most of the board; a calibrated sensor before itself."""
     run = energy["pass"]
     own = [of_board(trace) for trace in run["traces"]] if run else []
-    lines = [calibrated(trace, calibrations[trace.reader]) for trace in own if trace.reader in calibrations]
+    readers = Counter(trace.reader for trace in own)  # a line is of one sensor: of two, nobody knows which
+    lines = [calibrated(t, calibrations[t.reader]) for t in own if t.reader in calibrations and readers[t.reader] == 1]
     sensors = sorted([*lines, *own], key=lambda trace: -SCOPES.index(trace.scope))
     return [*([of_meter(meter)] if meter else []), *sensors]
 
@@ -66,7 +68,7 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
     sheet.put("energy/per_inference_mj", gross_mj)
     expanded_mj = COVERAGE_FACTOR * got.uncertainty * gross_mj
     sheet.put("energy/uncertainty_mj", expanded_mj)
-    sheet.put("energy/repeatability_mj", COVERAGE_FACTOR * got.random * gross_mj)
+    sheet.put("energy/repeatability_mj", COVERAGE_FACTOR * got.apart * gross_mj)
     sheet.put("energy/mean_power_w", got.power_w)
     sheet.put("energy/coverage", got.coverage)
     sheet.put("energy/windows", len(got.windows))
@@ -75,7 +77,7 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
     sheet.uncertainty["energy/per_inference_mj"] = Interval(
         max(0.0, gross_mj - expanded_mj), gross_mj + expanded_mj, len(got.windows), method
     )
-    _net(sheet, got)
+    _net(sheet, got, bool(run["idle"]))
     trace = got.trace
     sheet.tags.update({"energy.source": trace.source, "energy.scope": trace.scope, "energy.kind": trace.kind})
     sheet.tags.update({"energy.uncertainty": method, "energy.rate_hz": f"{trace.rate_hz:g}"})
@@ -111,11 +113,12 @@ def _shift(sheet: Sheet, run: Json) -> None:
         sheet.lacks("the pass holds no duration", "energy/latency_shift")
 
 
-def _net(sheet: Sheet, got: Reading) -> None:
+def _net(sheet: Sheet, got: Reading, idle_asked: bool) -> None:
     """Above idle, only where idle was measured by the same sensor and the difference is no noise."""
     names = ("energy/net_per_inference_mj", "energy/net_uncertainty_mj")
     if got.idle is None or got.above_idle_error_w is None:
-        return sheet.lacks("idle power was not measured", "energy/idle_power_w", "energy/idle_drift", *names)
+        why = "idle was not asked for: idle_s is 0" if not idle_asked else f"{got.trace.source} read too little of it"
+        return sheet.lacks(f"no idle power: {why}", "energy/idle_power_w", "energy/idle_drift", *names)
     idle, error_w = got.idle, got.above_idle_error_w
     sheet.put("energy/idle_power_w", idle.power_w)
     drift = idle.drift_w / idle.power_w if idle.drift_w is not None and idle.power_w > 0 else None

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator import stats
 from orchestrator.energy.lag import lag_s
 from orchestrator.energy.limits import Limits
-from orchestrator.energy.trace import COUNTER, Trace
+from orchestrator.energy.trace import CALIBRATED, COUNTER, Trace
 from orchestrator.energy.window import WindowPower, ends_of, window_power
 from orchestrator.stats import student
 
@@ -22,8 +22,13 @@ COVERAGE_FACTOR = 2.0
 """k of the expanded uncertainty, for about 95 % (GUM, JCGM 100:2008, 6.3.3)."""
 ONE_SIDED = 0.97725
 """Of a normal value within two standard deviations, its upper end."""
-LONGEST_LAG, LONGEST_CLOCK_S, LONGEST_CLOCK = 0.1, 0.050, 0.002
-"""Of a window: how far its readings may trail, and its clocks be apart (or that many seconds)."""
+LONGEST_LAG, LONGEST_CLOCK_S, LONGEST_CLOCK = 0.5, 0.050, 0.002
+"""Of a window: how far its readings may trail, since that much of it is left out, and its clocks be apart (or that many
+seconds)."""
+LONGEST_INTERVAL = 1.5
+"""Of nominal intervals, between two readings."""
+HIGHEST_W, LEAST_W = 1e4, 1e-6
+"""Beyond them no reading is of a board."""
 
 SCATTER, COUNTER_STEPS, PROCESSES = "scatter of batches", "steps of the counter", "from process to process"
 
@@ -44,15 +49,15 @@ class Idle:
 class Reading:
     """Energies in J per inference, powers in W; errors are standard uncertainties.
 
-    ``parts`` are those of ``per_inference_j`` by their names, as shares of it; ``random`` of them differ from one
-    measurement with the same sensor to the next.
+    ``parts`` are those of ``per_inference_j`` by their names, as shares of it; ``apart`` is what of them is left in the
+    ratio of two energies by the same sensor.
     """
 
     trace: Trace
     per_inference_j: float
     power_w: float
     parts: Mapping[str, float]
-    random: float
+    apart: float
     coverage: float
     windows: tuple[float, ...]  # J per inference of each
     idle: Idle | None
@@ -65,13 +70,18 @@ class Reading:
         return math.sqrt(sum(part * part for part in self.parts.values()))
 
 
+def shortest_window_s(limits: Limits, rate_hz: float) -> float:
+    """Seconds that a window must have for such a meter: twice its lag, and six readings beyond it at the least."""
+    return max(limits.lag_s / LONGEST_LAG, limits.lag_s + (FEWEST_READINGS + 1) * LONGEST_INTERVAL / rate_hz)
+
+
 def reading(trace: Trace, run: Json, processes_spread: float) -> Reading | str:
     """What a trace comes to, or why it comes to nothing. ``processes_spread``: standard deviation of the processes'
     medians as a share, since the pass is one process of many."""
     if trace.invalid:
         return f"{trace.source}: {trace.invalid}"
     shortest_s = _shortest_s(run)
-    trails_s = lag_s(trace, run) if trace.external else None
+    trails_s = lag_s(trace, run) if trace.external or trace.limits.lag_s > 0 else None
     if trails_s is not None and -trails_s > 1 / trace.rate_hz + trace.clock_bound_s:
         return f"readings of {trace.source} come {-trails_s:.2f} s before the load does: their time stamps are wrong"
     if trails_s is not None:  # the edges of the load are seen no better than to half an interval
@@ -89,14 +99,17 @@ def reading(trace: Trace, run: Json, processes_spread: float) -> Reading | str:
         return f"{trace.source} covered {coverage:.0%} of its window, {COVERAGE_MINIMUM:.0%} needed{why}"
     if min(one.power_w for one in powers) <= 0:
         return f"{trace.source} measured no energy"
+    if not all(LEAST_W < one.power_w < HIGHEST_W for one in powers):
+        return f"{trace.source} read {max(one.power_w for one in powers):.3g} W, which no board takes"
     return replace(_reading(trace, run, powers, coverage, processes_spread), lag_s=trails_s)
 
 
 def _late(trace: Trace, shortest_s: float) -> str | None:
     if trace.limits.lag_s > LONGEST_LAG * shortest_s:
+        least_s = math.ceil(shortest_window_s(trace.limits, trace.rate_hz))
         return (
             f"readings of {trace.source} trail by up to {trace.limits.lag_s:.3g} s, which is too long for a window of "
-            f"{shortest_s:.3g} s (scenario.energy_s={trace.limits.lag_s / LONGEST_LAG:.3g} or more)"
+            f"{shortest_s:.3g} s (scenario.energy_s={least_s} or more)"
         )
     if trace.clock_bound_s > max(LONGEST_CLOCK_S, LONGEST_CLOCK * shortest_s):
         return (
@@ -114,25 +127,28 @@ def _reading(
     joules, power_w = stats.median(energies), stats.median([one.power_w for one in powers])
     limits = trace.limits
     resolution_w = 0.0 if stats.median([one.step_w for one in powers]) > limits.resolution_w else limits.resolution_w
+    gain, offset = limits.gain / math.sqrt(3), limits.offset_w / math.sqrt(3) / power_w
     by_chance = {
         SCATTER: _scatter(_batches(powers, run["windows"])) * _of_median(len(powers)) / joules,
         COUNTER_STEPS: limits.update_s / math.sqrt(6) / _shortest_s(run) if trace.kind == COUNTER else 0.0,
         PROCESSES: processes_spread,
     }
     parts = {
-        f"sensor gain within {limits.gain:.1%}" + (" (assumed)" if limits.assumed else ""): limits.gain / math.sqrt(3),
-        f"sensor offset within {limits.offset_w:.2g} W": limits.offset_w / math.sqrt(3) / power_w,
+        f"sensor gain within {limits.gain:.1%}" + (" (assumed)" if limits.assumed else ""): gain,
+        f"sensor offset within {limits.offset_w:.2g} W": offset,
         f"resolution {resolution_w * 1e3:.3g} mW": resolution_w / math.sqrt(12) / power_w,
         **by_chance,
     }
     parts = {name: part for name, part in parts.items() if part > 0}
     random = math.hypot(*by_chance.values())
+    # A gain cancels in the ratio of two energies by one sensor. An offset does not, nor what a fitted line leaves.
+    apart = math.hypot(random, offset, gain if trace.kind == CALIBRATED else 0.0)
     idle = _idle(trace, run)
     above = None
     if idle is not None:  # gain and resolution are the same sensor's, offsets cancel
         gain_w = limits.gain / math.sqrt(3) * (power_w - idle.power_w)
         above = math.hypot(gain_w, random * power_w, idle.error_w, resolution_w / math.sqrt(6))
-    return Reading(trace, joules, power_w, parts, random, coverage, tuple(energies), idle, above)
+    return Reading(trace, joules, power_w, parts, apart, coverage, tuple(energies), idle, above)
 
 
 def _batches(powers: Sequence[WindowPower], windows: Sequence[Json]) -> list[float]:
@@ -161,12 +177,6 @@ def _of_median(windows: int) -> float:
     """Standard error of the median of as many normal values, over that of their mean."""
     known = MEDIAN_ERROR[windows - 1] if windows <= len(MEDIAN_ERROR) else 1.2533 / math.sqrt(windows)
     return known * math.sqrt(windows)
-
-
-def shortest_window_s(limits: Limits, rate_hz: float) -> float:
-    """Seconds a window must have = max(2 x lag, lag + 6 x 1.5/rate): half of it free of what trails, and readings
-    enough in the rest, which come up to half an interval late."""
-    return max(2 * limits.lag_s, limits.lag_s + 6 * 1.5 / rate_hz)
 
 
 def _shortest_s(run: Json) -> float:

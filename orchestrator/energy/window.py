@@ -14,7 +14,7 @@ from orchestrator.energy.trace import COUNTER, Trace, Values
 Json = Mapping[str, Any]
 
 LONGEST_GAP = 2.0
-"""Of nominal intervals: what lies between readings further apart is not covered."""
+"""Of nominal intervals: what a gap between two readings is longer than that is not covered."""
 MOST_BATCHES = 5
 READINGS_IN_BATCH = 5
 
@@ -108,14 +108,12 @@ def _energy(kind: str, t_s: Values, values: Values, marks_s: Values) -> Values:
 
 
 def _coverage(trace: Trace, t_s: Values, begin_s: float, end_s: float) -> float:
-    """The share of the window that lies between readings no further apart than LONGEST_GAP nominal intervals.
+    """The share of the window that is not in gaps beyond LONGEST_GAP nominal intervals; one failed reading is no gap.
 
     A counter misses nothing between two readings; its reader ends a trace that may have wrapped unseen.
     """
     longest_s = LONGEST_GAP / trace.rate_hz
     gaps_s = np.diff(np.concatenate([[begin_s], t_s, [end_s]]))
     if trace.kind == COUNTER:
-        lost_s = sum(max(0.0, float(gap) - longest_s) for gap in (gaps_s[0], gaps_s[-1]))
-    else:
-        lost_s = float(gaps_s[gaps_s > longest_s].sum())
-    return 1.0 - lost_s / (end_s - begin_s)
+        gaps_s = gaps_s[[0, -1]]
+    return 1.0 - float(np.maximum(0.0, gaps_s - longest_s).sum()) / (end_s - begin_s)

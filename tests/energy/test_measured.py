@@ -75,6 +75,19 @@ def test_a_calibrated_sensor_is_called_so_and_comes_before_itself() -> None:
     assert "within 4.0%" in got.tags["energy.uncertainty"] and "assumed" not in got.tags["energy.uncertainty"]
 
 
+def test_a_line_is_of_one_sensor_and_of_two_nobody_knows_which() -> None:
+    line = {"ina3221": Calibration("ina3221", 1.1, 0.5, 0.04)}
+    run = make_energy_pass()
+    run["traces"].append({**run["traces"][0], "source": "ina3221:another", "scope": "soc_rails"})
+    got = measure(make_record(energy=run), manifest=MANIFEST, power=PI4_POWER, cores=4, calibrations=line)
+    assert (got.tags["energy.scope"], got.tags["energy.kind"]) == ("module_in", "sampled")
+
+
+def test_why_there_is_no_idle_power() -> None:
+    assert "idle_s is 0" in measured(idle_s=0.0).missing["energy/idle_power_w"]
+    assert "read too little of it" in measured(idle_s=0.1).missing["energy/net_per_inference_mj"]
+
+
 def test_what_makes_an_energy_suspect() -> None:
     assert measured().tags["energy.verdict"] == "valid"
     one = measured(windows=1, call_ms=60.0)
