@@ -164,15 +164,15 @@ def energy(plan: Plan, cast: Forecast) -> Iterator[list[Part]]:
 
 def short_windows(plan: Plan) -> Iterator[list[Part]]:
     """Meters that cannot measure in the windows asked for, once for each device and scenario, and the way out."""
-    found: dict[tuple[str, str, float], tuple[str, float]] = {}
+    found: dict[tuple[str, str, float], tuple[str, int]] = {}
     for settings in (entry.cell.settings for entry in plan.runnable):
-        if (shortest_s := needed_s(settings)) is not None:
+        if (least_s := needed_s(settings)) is not None:
             key = settings.device.name, settings.scenario.name, settings.scenario.energy_s
-            found[key] = settings.device.meter.kind, math.ceil(round(shortest_s * 10, 6)) / 10
-    for (device, scenario, window_s), (kind, shortest_s) in found.items():
+            found[key] = settings.device.meter.kind, math.ceil(least_s)
+    for (device, scenario, window_s), (kind, least_s) in found.items():
         words = f" by the meter of {device} ({kind}): windows of {window_s:g} s are too short for it in {scenario},"
         yield [("no energy", "yellow"), words]
-        yield [f"          scenario.energy_s={shortest_s:g} or more, or scenario.energy_s=0 for none"]
+        yield [f"          scenario.energy_s={least_s} or more, or scenario.energy_s=0 for none"]
 
 
 def runtimes(plan: Plan, cache: Path) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
 from orchestrator.calibrate.readings import PAGE
 from orchestrator.config import composed_settings
 from orchestrator.device import Device
-from orchestrator.energy import LIMITS
-from orchestrator.energy.reading import LONGEST_LAG
 from orchestrator.errors import ConfigError
+from orchestrator.fleet import shortest_s
 
 PRESET, SCENARIO = "calibrate", "calibration"
 THREADS = (1, 2, 4)
@@ -42,11 +42,11 @@ def asked(overrides: Sequence[str]) -> list[str]:
     words = ["-m", f"+experiment={PRESET}"]
     if "threads" not in keys:
         words.append(f"threads={','.join(map(str, levels_of(device)))}")
-    lag_s = meter.lag_s if meter.lag_s is not None else LIMITS[meter.kind].lag_s if meter.kind in LIMITS else 0.0
+    least_s = math.ceil(shortest_s(meter))
     usual = composed_settings([f"scenario={SCENARIO}"]).scenario
     for key in ("energy_s", "idle_s"):
-        if f"scenario.{key}" not in keys and lag_s > LONGEST_LAG * getattr(usual, key):
-            words.append(f"scenario.{key}={lag_s / LONGEST_LAG:g}")
+        if f"scenario.{key}" not in keys and least_s > getattr(usual, key):
+            words.append(f"scenario.{key}={least_s}")
     return [*words, *overrides]
 
 

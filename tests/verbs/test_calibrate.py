@@ -137,7 +137,7 @@ def test_what_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for name, says, changed in (
         ("one", "2 levels of load", {"threads": (1,)}),
         ("set", "its clock was set", {"invalid": "its clock was set"}),
-        ("late", "trail by up to 2 s", {"limits": LIMITS["shelly"]}),
+        ("late", "trail by up to 3 s", {"limits": LIMITS["tasmota"]}),
     ):
         status, text = calibrated(capsys, stored(tmp_path / name, **changed))
         assert status == 1 and says in text, text
@@ -154,9 +154,9 @@ def test_what_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_what_is_measured_fits_the_board_and_its_meter() -> None:
     words = ["device=pi5", "device.meter.kind=tasmota", "device.meter.address=plug"]
     assert asked(words) == ["-m", "+experiment=calibrate", "threads=1,2,4", *words]
-    slow = asked(["device=jetson", *words[1:], "device.meter.lag_s=6"])
+    slow = asked(["device=jetson", *words[1:], "device.meter.lag_s=30"])
     assert {"threads=1,3,6", "scenario.energy_s=60", "scenario.idle_s=60"} <= set(slow)
-    assert not any("idle_s=60" in word for word in asked([*words, "device.meter.lag_s=6", "scenario.idle_s=9"]))
+    assert not any("idle_s=60" in word for word in asked([*words, "device.meter.lag_s=30", "scenario.idle_s=9"]))
     for wrong, says in (
         (["device=pi5"], "only a meter beside the board"),
         (words[1:], "which board"),
