@@ -218,9 +218,12 @@ def test_the_drawing_of_power(tmp_path: Path) -> None:
     assert "<style" not in sensor
     lost = replace(meter, clock=None, invalid="the clock was set")
     assert "plug" not in power_drawing(energy_of, lost, None)
-    at_once = [{**window, "end_s": window["begin_s"]} for window in energy_of["pass"]["windows"][:1]]
-    for run in (None, {**energy_of["pass"], "windows": []}, {**energy_of["pass"], "windows": at_once, "idle": []}):
-        assert power_drawing({"pass": run, "sensors": [], "reason": "none"}, None, None) == ""
+    run = energy_of["pass"]
+    window, trace = run["windows"][0], run["traces"][0]
+    point = {**trace, "points": [[window["begin_s"], 6.0]]}
+    at_once = {"idle": [], "windows": [{**window, "end_s": window["begin_s"]}], "traces": [point]}
+    for one in (None, {**run, "windows": []}, at_once):
+        assert power_drawing({"pass": one, "sensors": [], "reason": "none"}, None, None) == ""
 
 
 def test_many_readings_are_thinned_and_no_peak_is_lost() -> None:
