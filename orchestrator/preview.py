@@ -12,7 +12,8 @@ from rich.console import Console
 from orchestrator.builder import Builder
 from orchestrator.cell import AXES
 from orchestrator.console import Part, say
-from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, forecast, needed_s
+from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, forecast
+from orchestrator.meters.windows import needed_s
 from orchestrator.provisioning import package, packed_bytes
 from orchestrator.stock import Stock
 from orchestrator.words import counted, duration, megabytes, numbers

@@ -10,7 +10,7 @@ from orchestrator.calibrate.readings import PAGE
 from orchestrator.config import composed_settings
 from orchestrator.device import Device
 from orchestrator.errors import ConfigError
-from orchestrator.fleet import shortest_s
+from orchestrator.meters.windows import shortest_s
 
 PRESET, SCENARIO = "calibrate", "calibration"
 THREADS = (1, 2, 4)

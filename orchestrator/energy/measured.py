@@ -47,7 +47,8 @@ def measured(
     """Measured energy only; an estimate never enters these fields."""
     run = energy["pass"]
     if run is None:
-        return sheet.lacks(energy["reason"] or "no sensor was read", *(f"energy/{name}" for name in NAMES))
+        why = "; ".join(filter(None, [f"{meter.source}: {meter.invalid}" if meter else None, energy["reason"]]))
+        return sheet.lacks(why or "no sensor was read", *(f"energy/{name}" for name in NAMES))
     spread = _spread(processes)
     found = [reading(trace, run, spread) for trace in traces(energy, meter, calibrations or {})]
     good = [one for one in found if isinstance(one, Reading)]
@@ -82,8 +83,11 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
     sheet.tags.update({"energy.source": trace.source, "energy.scope": trace.scope, "energy.kind": trace.kind})
     sheet.tags.update({"energy.uncertainty": method, "energy.rate_hz": f"{trace.rate_hz:g}"})
     if trace.external:
-        late = "not told by the readings" if got.lag_s is None else f"{got.lag_s:.2f} s"
-        sheet.tags["energy.clock"] = f"within {trace.clock_bound_s * 1e3:.1f} ms of the board's; readings trail: {late}"
+        late = "" if got.lag_s is None else f"; by the edges of the load {got.lag_s:.2f} s"
+        sheet.tags["energy.clock"] = (
+            f"within {trace.clock_bound_s * 1e3:.1f} ms of the board's; "
+            f"readings trail by up to {trace.limits.lag_s:.3g} s{late}"
+        )
     _shift(sheet, run)
     m = sheet.metrics
     evidence = {

@@ -93,7 +93,9 @@ def reading(trace: Trace, run: Json, processes_spread: float) -> Reading | str:
     powers = [one for one in found if one is not None]
     why = f" ({trace.missed} readings failed: {trace.problem})" if trace.problem else ""
     if len(powers) < len(found) or min(one.readings for one in powers) < FEWEST_READINGS:
-        return f"{trace.source} gave too few readings in a window of {shortest_s:.3g} s{why}"
+        least_s = math.ceil(shortest_window_s(trace.limits, trace.rate_hz))
+        short = f" (scenario.energy_s={least_s} or more)" if shortest_s < least_s else ""
+        return f"{trace.source} gave too few readings in a window of {shortest_s:.3g} s{short}{why}"
     coverage = min(one.coverage for one in powers)
     if coverage < COVERAGE_MINIMUM:
         return f"{trace.source} covered {coverage:.0%} of its window, {COVERAGE_MINIMUM:.0%} needed{why}"

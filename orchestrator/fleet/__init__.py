@@ -7,7 +7,6 @@ from orchestrator.fleet.forecast import Forecast, Share, forecast
 from orchestrator.fleet.lanes import Fleet
 from orchestrator.fleet.plan import Entry, Plan, adds_energy, plan
 from orchestrator.fleet.turns import Turns
-from orchestrator.fleet.windows import needed_s, shortest_s
 
 __all__ = [
     "CONTROLLER",
@@ -22,7 +21,5 @@ __all__ = [
     "adds_energy",
     "failed",
     "forecast",
-    "needed_s",
     "plan",
-    "shortest_s",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.device import Board
 from orchestrator.fleet.plan import Plan, adds_energy
 from orchestrator.fleet.pool import AWAY, HERE, Berth, berths_of, by_preference
-from orchestrator.fleet.windows import metered
+from orchestrator.meters.windows import metered
 
 
 @dataclass(frozen=True, slots=True)

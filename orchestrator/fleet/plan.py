@@ -9,8 +9,8 @@ from orchestrator.builder import Recipe
 from orchestrator.cell import Cell, Scenario
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
 from orchestrator.fleet.impossible import impossible
-from orchestrator.fleet.windows import metered
 from orchestrator.history import Estimate, History
+from orchestrator.meters.windows import metered
 from remote.runtimes import LONGEST_PROFILE_S
 
 PROCESS_START_S = 0.4

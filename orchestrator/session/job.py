@@ -9,6 +9,7 @@ from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell, Settings
 from orchestrator.device import Board
 from orchestrator.errors import BenchmarkFailed
+from orchestrator.meters.windows import metered
 from orchestrator.plain import plain
 from orchestrator.provisioning import Environment
 from remote import contract
@@ -65,7 +66,7 @@ def job_of(
             "streams": streams(s, cores),
             **({} if part.last else {"energy_s": 0.0, "profile_runs": 0}),
         },
-        "meter": board.meter is not None,
+        "meter": metered(s),
         "sensor_scopes": [{"match": match, "scope": scope} for match, scope in s.device.sensor_scopes.items()],
         "first": part.first,
         "of": part.of,
