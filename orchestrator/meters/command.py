@@ -108,6 +108,8 @@ class Command:
             if len(words) != 2:
                 raise ValueError
             unix_s = None if words[0].lower() in NOW else float(words[0])
+            if unix_s is not None and not math.isfinite(unix_s):
+                raise ValueError
         except (ValueError, IndexError):
             return Missed(f"it printed {plain(line)[:80]!r}, and not 'timestamp watts'")
         except MeterError as error:

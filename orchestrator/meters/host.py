@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -50,7 +51,7 @@ class Host:
         self.close()
         try:
             return self._open()
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise MeterError(f"that host's program answers with something else: {type(error).__name__}") from error
         except (BoardError, ConfigError) as error:
             raise MeterError(str(error)) from error
@@ -117,7 +118,10 @@ class Host:
     def _taken(self, message: Mapping[str, Any]) -> Iterator[Reading | Missed]:
         if message.get("p", [None])[0] == self._index:
             _, t_s, value = message["p"]
-            yield from self._value(float(t_s), float(value))
+            if math.isfinite(float(t_s)):
+                yield from self._value(float(t_s), float(value))
+            else:
+                yield Missed("that host's program sent a reading without a time")
         elif message.get("miss", [None])[0] == self._index:
             yield Missed(plain(message["miss"][1])[:300])
 
@@ -139,6 +143,8 @@ class Host:
         while True:
             said = self._until("clock")
             if said[0] == number:
+                if not math.isfinite(float(said[1])):
+                    raise MeterError("that host's clock makes no sense")
                 return float(said[1])
 
     def _until(self, key: str) -> Any:

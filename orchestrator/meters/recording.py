@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import statistics
 import threading
 from dataclasses import replace
@@ -21,6 +22,7 @@ AGAIN_S = 1.0
 PATIENCE_S = 10.0
 """For the thread to end; each request has its own patience, of some seconds."""
 FIRST_MISSES = 3
+SHORTEST_STEP_S = 1e-6
 
 
 def probe(meter: Meter, stop: threading.Event | None = None) -> tuple[Instrument, Reading]:
@@ -108,6 +110,8 @@ class Recording:
     def _take(self, item: Reading | Missed) -> None:
         if isinstance(item, Missed):
             self._lost(item.why)
+        elif not all(map(math.isfinite, (item.t_s, item.watts, item.doubt_s))):
+            self._lost("a reading was no number")  # JSON has none for it, and the cell is kept as JSON
         elif len(self._points) < MAX_SAMPLES:
             self._points.append((item.t_s, item.watts))
             self._doubt_s = max(self._doubt_s, item.doubt_s)
@@ -137,7 +141,7 @@ def _rate(points: tuple[tuple[float, float], ...]) -> float:
     """As often as readings came, at the median."""
     steps = [after[0] - before[0] for before, after in itertools.pairwise(points)]
     middle_s = statistics.median(steps) if steps else 0.0
-    return 1.0 / middle_s if middle_s > 0 else 1.0
+    return 1.0 / middle_s if middle_s > SHORTEST_STEP_S else 1.0
 
 
 def _worse(one: Ended, other: Ended) -> Ended:

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.device import Meter
 from orchestrator.errors import ConnectionFailed, MeterError
-from orchestrator.meters import Reading, Recording, Sight, offset, sight
+from orchestrator.meters import Missed, Reading, Recording, Sight, offset, sight
 from orchestrator.meters.host import Host
 from orchestrator.provisioning import Program
 from orchestrator.session.metering import HostLink
@@ -118,6 +118,19 @@ def test_what_cannot_be_read() -> None:
     with pytest.raises(MeterError, match="was lost"):
         next(readings)
     assert "was not measured at the end" in str(meter.ended().invalid)
+
+
+def test_what_has_no_time_is_no_reading_and_a_clock_without_one_is_none() -> None:
+    program = There(FakeTime())
+    meter = made(program)
+    meter.open()
+    readings = meter.readings(threading.Event())
+    next(readings)
+    program.said.append({"p": [program.index, float("nan"), 4.5]})
+    assert isinstance(next(readings), Missed)
+    program.ahead_s = float("nan")
+    with pytest.raises(MeterError, match="clock makes no sense"):
+        made(program).open()
 
 
 def test_the_shortest_round_trip_bounds_the_offset_however_unlike_its_ways_are() -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.device import Board, Device, Meter
+from orchestrator.energy.limits import UNKNOWN
 from orchestrator.energy.reading import reading
 from orchestrator.energy.trace import of_meter
 from orchestrator.errors import BoardError, ConnectionFailed
-from orchestrator.meters import Recording
+from orchestrator.meters import Instrument, Reading, Recording
 from orchestrator.meters.kinds import meter_of
+from orchestrator.meters.seam import Ended
 from orchestrator.provisioning import Program
 from orchestrator.session.metering import Metering, trouble
 
@@ -121,3 +126,37 @@ def test_what_no_instrument_should_do_is_its_problem_alone(caplog: pytest.LogCap
     assert recording.readings() is None
     assert recording.problem == "ZeroDivisionError: a bug of a driver"
     assert meter_of(board(GOOD).meter, lambda: 1 / 0) is not None  # type: ignore[arg-type]
+
+
+class Says:
+    """An instrument that gives these readings and no more."""
+
+    def __init__(self, *readings: Reading) -> None:
+        self.said, self.done = readings, threading.Event()
+
+    def open(self) -> Instrument:
+        return Instrument("scpi:pm", "board_dc_in", None, UNKNOWN)
+
+    def readings(self, stop: threading.Event) -> Iterator[Reading]:
+        yield from self.said
+        self.done.set()
+        stop.wait()
+
+    def ended(self) -> Ended:
+        return Ended()
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_is_no_number_is_no_reading_and_the_rest_can_be_kept() -> None:
+    nan, inf = math.nan, math.inf
+    odd = [Reading(nan, 5), Reading(inf, 5), Reading(1, nan), Reading(1, 5, nan)]
+    meter = Says(*odd, Reading(2, 5), Reading(math.nextafter(2, 3), 5))
+    recording = Recording("scpi", meter)
+    assert meter.done.wait(20)
+    recording.stop()
+    found = recording.readings()
+    assert found is not None
+    assert (len(found.points), found.missed) == (2, 4)
+    json.dumps(found.to_json(), allow_nan=False)
