@@ -92,7 +92,7 @@ class Scpi:
             self._say(line)
         try:
             status = int(float(self._ask("*ESR?")))
-        except (MeterError, ValueError):
+        except (MeterError, ValueError, OverflowError):  # 1e999
             return "no: it does not answer *ESR?"
         if status & REFUSED:
             raise MeterError(f"it refused a command of device.meter.setup (*ESR? is {status})")

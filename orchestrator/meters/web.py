@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, LocationValueError
 
 from orchestrator.device import Meter
 from orchestrator.errors import MeterError
@@ -76,7 +77,7 @@ class Web:
         except requests.Timeout:
             # 'from None': the exceptions of requests quote the whole address
             raise MeterError(f"it did not answer within {self._timeout_s:g} s (device.meter.timeout_s)") from None
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError, UnicodeError) as error:  # the latter two of an odd address
             raise MeterError(f"it cannot be reached: {_cause(error)}") from None
 
     def _get(self, path: str, query: Mapping[str, str] | None) -> dict[str, Any]:
@@ -120,6 +121,8 @@ def _cause(error: BaseException) -> str:
         if isinstance(seen, OSError) and seen.errno is not None and seen.strerror:
             return str(seen.strerror)
         seen = seen.__cause__ or seen.__context__
+    if isinstance(error, LocationValueError | UnicodeError | requests.exceptions.InvalidURL):
+        return "device.meter.address is no host[:port]"
     return type(error).__name__
 
 
@@ -128,4 +131,7 @@ def number(found: Mapping[str, Any], key: str) -> float:
     value = found.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise NoNumber(f"its answer has no number {key!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # JSON takes integers of any length
+        raise NoNumber(f"its number {key!r} is too large") from None

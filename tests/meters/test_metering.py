@@ -113,7 +113,7 @@ def test_an_interrupt_leaves_no_thread() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("meter")]
 
 
-def test_what_no_instrument_should_do_is_its_problem_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_no_instrument_should_do_is_its_problem_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def open(self) -> None:
             raise ZeroDivisionError("a bug of a driver")
@@ -121,6 +121,9 @@ def test_what_no_instrument_should_do_is_its_problem_alone(caplog: pytest.LogCap
         def close(self) -> None:
             pass
 
+    monkeypatch.setattr("orchestrator.session.metering.meter_of", lambda *_: Broken())
+    (told,) = trouble(board(GOOD), NONE, threading.Event())
+    assert "ZeroDivisionError: a bug of a driver" in told
     recording = Recording("scpi", Broken())  # type: ignore[arg-type]
     recording.stop()
     assert recording.readings() is None

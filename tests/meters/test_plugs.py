@@ -130,6 +130,20 @@ def test_one_that_goes_away_misses_readings_and_comes_back(start: Callable[..., 
     meter.close()
 
 
+@pytest.mark.parametrize("address", ["plug..lan", "a" * 70 + ".lan", "plug:99999"])
+def test_an_address_that_is_none_is_said(address: str) -> None:
+    for kind, make in MAKE.items():
+        with pytest.raises(MeterError, match=r"cannot be reached: device\.meter\.address is no host"):
+            probe(make(Meter(kind, address)))
+
+
+def test_a_number_that_no_float_holds(start: Callable[..., Plug]) -> None:
+    server = start(Gen2)
+    server.watts = 10**400
+    with pytest.raises(MeterError, match="measures no power"):
+        probe(Shelly(Meter("shelly", server.address)))
+
+
 def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(start: Callable[..., Plug]) -> None:
     server, time = start(Gen2), FakeTime()
     meter = Shelly(Meter("shelly", server.address), time.clocks)
