@@ -59,6 +59,15 @@ def test_a_status_that_is_no_number_confirms_nothing(start: Start) -> None:
     meter.close()
 
 
+def test_the_end_of_one_is_not_the_end_of_the_others(start: Start) -> None:
+    one, other = (Scpi(settings(start()), FakeTime().clocks) for _ in range(2))
+    for meter in (one, other):
+        meter.open()
+    one.close()
+    assert isinstance(next(iter(other.readings(threading.Event()))), Reading)
+    other.close()
+
+
 def test_a_late_answer_is_not_taken_for_the_next_one(start: Start) -> None:
     bench = start()
     meter = Scpi(settings(bench), FakeTime().clocks)
