@@ -67,6 +67,7 @@ class Recording:
         self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
             log.warning("the %s meter does not end", self._kind)
+            self.ended = _worse(Ended(f"it did not end within {PATIENCE_S:g} s"), self.ended)  # what it knows is unknown
 
     def readings(self) -> MeterReadings | None:
         """What came, after :meth:`stop`; None when the instrument never answered."""
@@ -103,7 +104,8 @@ class Recording:
                 log.exception("the %s meter", self._kind)
                 self._lost(reason(error))
             finally:
-                self.ended = _worse(self.ended, self._meter.ended()) if self._instrument else self.ended
+                ended = self._meter.ended() if self._instrument else Ended()
+                self.ended = _worse(self.ended, ended)
                 self._meter.close()
             self._stop.wait(AGAIN_S)
 

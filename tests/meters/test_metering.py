@@ -163,3 +163,24 @@ def test_what_is_no_number_is_no_reading_and_the_rest_can_be_kept() -> None:
     assert found is not None
     assert (len(found.points), found.missed) == (2, 4)
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_what_does_not_end_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.meters.recording.PATIENCE_S", 0.01)
+    release = threading.Event()
+
+    class Deaf(Says):
+        def ended(self) -> Ended:
+            release.wait(20)
+            return Ended()
+
+    meter = Deaf(Reading(1, 5))
+    recording = Recording("scpi", meter)
+    assert meter.done.wait(20)
+    recording.stop()
+    found = recording.readings()
+    release.set()
+    recording._thread.join(20)
+    assert found is not None
+    assert "did not end" in str(found.invalid)
+    assert "did not end" in str(recording.ended.invalid)  # also when it does at last
