@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 
 from orchestrator.device import Meter
 from orchestrator.errors import MeterError
+from orchestrator.meters.deadline import Deadline
 from orchestrator.plain import plain
 
 MAX_BYTES = 64 * 1024
@@ -69,19 +70,22 @@ class Web:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.auth = auth
+        self._deadline = Deadline()
+        self._session.mount("http://", self._deadline)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object under ``path``. Raises MeterError, in words that hold no address and no query."""
+        late = f"it did not answer within {self._timeout_s:g} s (device.meter.timeout_s)"
+        self._deadline.end_s = time.monotonic() + self._timeout_s
         try:
             return self._get(path, query)
         except requests.Timeout:
             # 'from None': the exceptions of requests quote the whole address
-            raise MeterError(f"it did not answer within {self._timeout_s:g} s (device.meter.timeout_s)") from None
+            raise MeterError(late) from None
         except (requests.RequestException, HTTPError, UnicodeError) as error:  # the latter two of an odd address
-            raise MeterError(f"it cannot be reached: {_cause(error)}") from None
+            raise MeterError(late if self._deadline.passed else f"it cannot be reached: {_cause(error)}") from None
 
     def _get(self, path: str, query: Mapping[str, str] | None) -> dict[str, Any]:
-        end = time.monotonic() + self._timeout_s
         address = self._base + path
         with self._session.get(
             address, params=query, timeout=self._timeout_s, allow_redirects=False, stream=True
@@ -91,8 +95,8 @@ class Web:
             body = b""
             for chunk in answer.iter_content(1024):
                 body += chunk
-                if len(body) > MAX_BYTES or time.monotonic() > end:
-                    raise MeterError(f"its answer did not end within {self._timeout_s:g} s or {MAX_BYTES} bytes")
+                if len(body) > MAX_BYTES:
+                    raise MeterError(f"its answer has more than {MAX_BYTES} bytes")
             if answer.status_code != 200:
                 kind = NotThere if answer.status_code in (404, 500) else MeterError
                 raise kind(f"it answered with HTTP status {answer.status_code} to {path}")

@@ -130,6 +130,15 @@ def test_one_that_goes_away_misses_readings_and_comes_back(start: Callable[..., 
     meter.close()
 
 
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n\r\n{"])
+def test_one_that_answers_bit_by_bit_has_not_answered(begin: bytes) -> None:
+    """Each byte comes in time, in the headers or in the body; the whole does not."""
+    with servers.Dripping(begin, seconds=1.0) as address:
+        for kind, make in MAKE.items():
+            with pytest.raises(MeterError, match=r"did not answer within 0\.1 s \(device\.meter\.timeout_s"):
+                probe(make(Meter(kind, address, timeout_s=0.1)))
+
+
 @pytest.mark.parametrize("address", ["plug..lan", "a" * 70 + ".lan", "plug:99999"])
 def test_an_address_that_is_none_is_said(address: str) -> None:
     for kind, make in MAKE.items():
