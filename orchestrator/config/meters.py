@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 
 from orchestrator.device import Device, Meter
-from orchestrator.redact import BLOT
+from orchestrator.redact import BLOT, shown
 
 EVERY = {"kind", "scope", "lag_s", "gain", "offset_w", "timeout_s"}
 """Keys that mean something for all kinds."""
@@ -60,8 +60,8 @@ def _unused(meter: Meter) -> Iterator[Wrong]:
         usual = field.default if field.default_factory is MISSING else field.default_factory()
         value = getattr(meter, field.name)
         if field.name not in uses and value != usual:
-            shown = BLOT if field.name == "password_env" else value
-            yield Wrong(f"device.meter.{field.name}", shown, f"nothing, since device.meter.kind is {meter.kind}")
+            quoted = BLOT if field.name == "password_env" else shown(value) if field.name == "command" else value
+            yield Wrong(f"device.meter.{field.name}", quoted, f"nothing, since device.meter.kind is {meter.kind}")
 
 
 def _address(device: Device) -> Iterator[Wrong]:

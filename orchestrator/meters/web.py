@@ -18,8 +18,11 @@ from orchestrator.device import Meter
 from orchestrator.errors import MeterError
 from orchestrator.meters.deadline import Deadline
 from orchestrator.plain import plain
+from orchestrator.redact import BLOT, without
 
 MAX_BYTES = 64 * 1024
+_KNOWN: set[str] = set()
+"""Every password that was asked for: no log and no error has it in any spelling."""
 _PASSWORD = re.compile(r"(password=)[^&\s\"']*")
 
 
@@ -45,7 +48,7 @@ class _Blot(logging.Filter):
     """At level DEBUG urllib3 logs every address with its query."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = _PASSWORD.sub(r"\1***", record.getMessage()), ()
+        record.msg, record.args = _blotted(record.getMessage()), ()
         return True
 
 
@@ -59,7 +62,12 @@ def password(settings: Meter) -> str | None:
     found = os.environ.get(settings.password_env)
     if not found:
         raise MeterError(f"the environment variable {settings.password_env} (device.meter.password_env) is not set")
+    _KNOWN.add(found)
     return found
+
+
+def _blotted(text: str) -> str:
+    return _PASSWORD.sub(rf"\1{BLOT}", without(text, _KNOWN))
 
 
 class Web:
@@ -113,7 +121,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        said = plain(_PASSWORD.sub(r"\1***", body[:60].decode(errors="replace")))
+        said = plain(_blotted(body.decode(errors="replace"))[:60])  # cut last: half a password is one, too
         raise MeterError(f"it answered with no JSON object: {said!r}; is another device at this address?")
     return found
 

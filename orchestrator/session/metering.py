@@ -18,6 +18,7 @@ from orchestrator.errors import BoardError, ConnectionFailed, OrchestratorError,
 from orchestrator.meters import Recording, Sight, meter_of, offset, probe, sight, unread
 from orchestrator.meters.host import Stream
 from orchestrator.provisioning import Program, deploy, facts
+from orchestrator.redact import shown
 from orchestrator.session.dialogue import Dialogue
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ def trouble(board: Board, program: Program, stop: threading.Event) -> list[str]:
 
 def named(settings: inventory.Meter) -> str:
     """The kind of an instrument and where it is."""
-    where = " ".join(settings.command[:3]) if settings.kind == "command" else settings.address
+    where = shown(settings.command)[:100] if settings.kind == "command" else settings.address
     return f"{settings.kind} {where}"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -89,6 +91,25 @@ def test_a_wrong_password_is_said_and_never_shown(
     monkeypatch.delenv("PLUG_PASSWORD")
     with pytest.raises(MeterError, match=r"PLUG_PASSWORD .* is not set"):
         probe(MAKE[kind](settings))
+
+
+@pytest.mark.parametrize("spell", [str, quote, quote_plus, html.escape, lambda text: quote(text, safe="").lower()])
+def test_a_password_is_blotted_as_a_whole_however_it_is_spelled(
+    start: Callable[..., Plug],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    spell: Callable[[str], str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("PLUG_PASSWORD", SECRET)
+    server = start(servers.Tasmota)
+    server.broken = f"<p>Welcome to the plug in the kitchen, password={spell(SECRET)}".encode()  # cut in its middle
+    with pytest.raises(MeterError, match="no JSON object") as caught:
+        probe(Tasmota(Meter("tasmota", server.address, password_env="PLUG_PASSWORD")))
+    logging.getLogger("urllib3.connectionpool").debug("went to %s", spell(SECRET))
+    for text in (str(caught.value), caplog.text):
+        assert not any(part in text for part in ("p&", "p%26", "ss/", "word 7", "ss%2"))
+    assert "went to ***" in caplog.text
 
 
 def test_a_relay_without_a_meter_and_an_outlet_that_is_not_there(start: Callable[..., Plug]) -> None:
