@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from orchestrator.device import Meter
-from orchestrator.errors import BoardError, ConfigError, MeterError
+from orchestrator.errors import BoardError, ConfigError, MeterError, reason
 from orchestrator.meters import usual
 from orchestrator.meters.clock import Sight, sight
 from orchestrator.meters.seam import CLOCKS, Clocks, Ended, Instrument, Missed, Reading, plausible
@@ -46,6 +46,7 @@ class Host:
         self._before: Sight | None = None
         self._after: Sight | None = None
         self._counted: tuple[float, float] | None = None
+        self._lost: str | None = None  # why the readings ended, where nobody ended them
 
     def open(self) -> Instrument:
         self.close()
@@ -66,11 +67,16 @@ class Host:
                     yield from self._taken(message)
             self._after = sight(self._their_clock, self._clocks.monotonic)
         except BoardError as error:
+            self._lost = error.message
             raise MeterError(error.message) from error
+        except Exception as error:
+            self._lost = reason(error)
+            raise
 
     def ended(self) -> Ended:
         if self._before is None or self._after is None:
-            return Ended("how far that host's clock is from this machine's was not measured at the end")
+            clock = "how far that host's clock is from this machine's was not measured at the end"
+            return Ended(f"{self._lost}; so {clock}" if self._lost else clock)
         return Ended(None, max(self._before.bound_s, self._after.bound_s), self._after.offset_s - self._before.offset_s)
 
     def close(self) -> None:
@@ -91,7 +97,7 @@ class Host:
         if not traces:
             raise MeterError(f"{_name(sensor)} of that host cannot be read alone: {_why(found, sensor)}")
         self._index, trace = traces[0]
-        self._kind, self._counted, self._after = str(trace["kind"]), None, None
+        self._kind, self._counted, self._after, self._lost = str(trace["kind"]), None, None, None
         self._before = sight(self._their_clock, self._clocks.monotonic)
         limits = usual.limits(self._settings, str(trace["reader"]))
         settings = {plain(key)[:40]: plain(value)[:80] for key, value in dict(sensor["details"]).items()}

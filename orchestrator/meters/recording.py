@@ -67,7 +67,7 @@ class Recording:
         self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
             log.warning("the %s meter does not end", self._kind)
-            self.ended = _worse(Ended(f"it did not end within {PATIENCE_S:g} s"), self.ended)  # what it knows is unknown
+            self.ended = _worse(Ended(f"it did not end within {PATIENCE_S:g} s"), self.ended)
 
     def readings(self) -> MeterReadings | None:
         """What came, after :meth:`stop`; None when the instrument never answered."""

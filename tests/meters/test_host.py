@@ -117,7 +117,9 @@ def test_what_cannot_be_read() -> None:
     program.lost = True
     with pytest.raises(MeterError, match="was lost"):
         next(readings)
-    assert "was not measured at the end" in str(meter.ended().invalid)
+    invalid = str(meter.ended().invalid)
+    assert "the link to the meter's host was lost; so how far" in invalid
+    assert "was not measured at the end" in invalid
 
 
 def test_what_has_no_time_is_no_reading_and_a_clock_without_one_is_none() -> None:
