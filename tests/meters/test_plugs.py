@@ -174,11 +174,15 @@ def test_a_number_that_no_float_holds(start: Callable[..., Plug]) -> None:
         probe(Shelly(Meter("shelly", server.address)))
 
 
-def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(start: Callable[..., Plug]) -> None:
+@pytest.mark.parametrize(("rate_hz", "good_s", "late_s"), [(1, 0.19, 0.21), (0.5, 0.39, 0.41), (5, 0.09, 0.11)])
+def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(
+    start: Callable[..., Plug], rate_hz: float, good_s: float, late_s: float
+) -> None:
+    """Half of it may be a tenth of the interval, and 50 ms in any case."""
     server, time = start(Gen2), FakeTime()
-    meter = Shelly(Meter("shelly", server.address), time.clocks)
+    meter = Shelly(Meter("shelly", server.address, rate_hz=rate_hz), time.clocks)
     meter.open()
-    ask, took = meter._ask, iter((0.4, 1.1))
+    ask, took = meter._ask, iter((good_s, late_s))
 
     def slowly() -> float:
         time.now_s += next(took)
@@ -187,7 +191,7 @@ def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(s
     meter._ask = slowly
     good, late = itertools.islice(meter.readings(threading.Event()), 2)
     assert isinstance(good, Reading)
-    assert (good.t_s, good.doubt_s) == pytest.approx((1000.2, 0.2))
+    assert (good.t_s, good.doubt_s) == pytest.approx((1000 + good_s / 2, good_s / 2))
     assert isinstance(late, Missed)
-    assert "1.1 s" in late.why
+    assert f"after {late_s} s" in late.why
     meter.close()
