@@ -7,7 +7,7 @@ import glob
 import itertools
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -101,7 +101,8 @@ class Host:
         self._before = sight(self._their_clock, self._clocks.monotonic)
         limits = usual.limits(self._settings, str(trace["reader"]))
         settings = {plain(key)[:40]: plain(value)[:80] for key, value in dict(sensor["details"]).items()}
-        details = {"sensor": _name(sensor), "reader": plain(trace["reader"])[:60], **settings}
+        monitors = _listed(_monitors(found))
+        details = {"sensor": _name(sensor), "reader": plain(trace["reader"])[:60], "channels": monitors, **settings}
         source = f"host:{self._settings.address} ({_name(sensor)})"
         return Instrument(source, scope, float(trace["rate_hz"]), limits, details)
 
@@ -113,12 +114,12 @@ class Host:
         return dict(self._until("found"))
 
     def _chosen(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
-        sensors = [one for one in found["sensors"] if one["reader"] in READERS and one["kind"] == "sampled"]
+        sensors = _monitors(found)
         if not sensors:
             raise MeterError(f"no INA or other power monitor answers on that host: {plain(found['reason'])[:500]}")
         if self._settings.channel >= len(sensors):
-            names = "; ".join(f"{number}: {_name(one)}" for number, one in enumerate(sensors))
-            raise MeterError(f"that host has no sensor {self._settings.channel} (device.meter.channel), but {names}")
+            asked = f"that host has no sensor {self._settings.channel} (device.meter.channel)"
+            raise MeterError(f"{asked}, but {_listed(sensors)}")
         return dict(sensors[self._settings.channel])
 
     def _taken(self, message: Mapping[str, Any]) -> Iterator[Reading | Missed]:
@@ -166,6 +167,15 @@ class Host:
         if self._stream is None:
             raise MeterError("it is not open")
         return self._stream
+
+
+def _monitors(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What ``channel`` counts, in the order in which the program finds them."""
+    return [one for one in found["sensors"] if one["reader"] in READERS and one["kind"] == "sampled"]
+
+
+def _listed(sensors: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{number}: {_name(one)}" for number, one in enumerate(sensors))[:1000]
 
 
 def _of(found: Mapping[str, Any], sensor: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:

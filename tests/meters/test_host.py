@@ -91,6 +91,7 @@ def test_one_power_monitor_is_read_and_no_sum(channel: int, alone: int | None, o
     meter = made(program, channel)
     instrument = meter.open()
     assert SENSORS[channel + 1]["source"] in instrument.source
+    assert f"{channel}: {instrument.details['sensor']}" in instrument.details["channels"]
     assert (instrument.scope, instrument.rate_hz, program.opened) == ("board_dc_in", 10.0, opened)
     stop = threading.Event()
     readings = meter.readings(stop)
