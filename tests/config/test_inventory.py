@@ -168,10 +168,7 @@ COMMAND = ["device=pi4", "device.meter.kind=command", "device.meter.scope=wall_a
         ([*POOL, "+device.meter.addresses.pi4-01=plug1"], ["device.meter.address", "by host"]),
         ([*PLUG, "device.meter.address=plug1", "+device.meter.addresses.pi9=x"], ["device.meter.addresses", "pi9"]),
         ([*STRIP, "+device.meter.channels.pi4-01=0"], ["strip, channel 0, of pi4-01, pi4-02", "device.meter.channels"]),
-        (
-            [*STRIP, "+device.meter.channels={pi4-01:1,pi9:1}"],
-            ["device.meter.channels", "pi9", "as device.hosts spells them"],
-        ),
+        ([*PLUG, "device.meter.address=plug1", "+device.meter.channels.pi9=1"], ["device.meter.channels", "pi9"]),
         ([*STRIP, "+device.meter.channels.pi4-01=-1"], ["device.meter.channels.pi4-01", "0 to 1000"]),
         ([*COMMAND, "device.meter.command=[x]", "+device.meter.channels.pi4=1"], ["channels", "kind is command"]),
         ([*PLUG, "device.meter.address=p", "device.meter.command=[x]"], ["command", "device.meter.kind is shelly"]),
