@@ -57,13 +57,15 @@ METERS = ("none", "shelly", "tasmota", "scpi", "host", "command")
 class Meter:
     """An instrument beside the board that reads its power; what is None is usual for its kind.
 
-    ``{board}`` in ``address`` and in ``command`` stands for the board's name; ``addresses`` are by host.
+    ``{board}`` in ``address`` and in ``command`` stands for the board's name; ``addresses`` and ``channels`` are by
+    host.
     """
 
     kind: Annotated[str, OneOf(METERS)] = "none"
     address: str = ""  # host[:port], of kind scpi also a VISA resource, of kind host [user@]host[:port]
     addresses: dict[str, str] = field(default_factory=dict)
     channel: Annotated[int, Between(0, 1000)] = 0  # of a plug with several outlets, of a bench supply
+    channels: dict[str, int] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)  # kind command: prints 'timestamp watts', a line for each reading
     query: str = "MEAS:POW?"  # kind scpi: answers W
     setup: list[str] = field(default_factory=list)  # kind scpi: sent once, before the first query
@@ -190,13 +192,14 @@ class Board:
 
     @property
     def meter(self) -> Meter | None:
-        """The instrument beside it, with this board's address."""
+        """The instrument beside it, with this board's address and channel."""
         meter = self.device.meter
         if meter.kind == "none":
             return None
         address = meter.addresses.get(self.host, meter.address)
         command = [word.replace("{board}", self.name) for word in meter.command]
-        return replace(meter, address=address.replace("{board}", self.name), command=command)
+        channel = meter.channels.get(self.host, meter.channel)
+        return replace(meter, address=address.replace("{board}", self.name), channel=channel, command=command)
 
     @property
     def machine(self) -> str:

@@ -18,7 +18,13 @@ LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
 LEAST_SUSTAINED_S = 20.0
 HIGHEST_CPU = 4095
-BY_HOST = ("device.tags", "device.powers", "device.calibrations", "device.meter.addresses")
+BY_HOST = (
+    "device.tags",
+    "device.powers",
+    "device.calibrations",
+    "device.meter.addresses",
+    "device.meter.channels",
+)
 """Keys that speak of single hosts."""
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
 

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 
 from orchestrator.device import Device, Meter
-from orchestrator.redact import BLOT
+from orchestrator.redact import BLOT, shown
 
 EVERY = {"kind", "scope", "lag_s", "gain", "offset_w", "timeout_s"}
 """Keys that mean something for all kinds."""
-PLUG = {"address", "addresses", "channel", "user", "password_env", "rate_hz"}
+PLACE = {"address", "addresses", "channel", "channels"}
+PLUG = PLACE | {"user", "password_env", "rate_hz"}
+HIGHEST_CHANNEL = 1000
 USES = {
     "none": {"kind"},
     "shelly": EVERY | PLUG,
     "tasmota": EVERY | PLUG,
-    "scpi": EVERY | {"address", "addresses", "channel", "query", "setup", "rate_hz"},
-    "host": EVERY | {"address", "addresses", "channel", "python"},
+    "scpi": EVERY | PLACE | {"query", "setup", "rate_hz"},
+    "host": EVERY | PLACE | {"python"},
     "command": EVERY | {"command", "rate_hz"},
 }
 UNKNOWN_SCOPE = ("scpi", "host", "command")
@@ -47,10 +49,13 @@ def wrong(device: Device) -> Iterator[Wrong]:
     if meter.password_env is not None and not VARIABLE.fullmatch(meter.password_env):
         # the value is not quoted: it may be the password itself
         yield Wrong("device.meter.password_env", BLOT, "the name of the environment variable that holds the password")
-    if strangers := [host for host in meter.addresses if host not in device.hosts]:
-        yield Wrong(
-            "device.meter.addresses", strangers, f"hosts as device.hosts spells them: {', '.join(device.hosts)}"
-        )
+    for key, by_host in (("addresses", meter.addresses), ("channels", meter.channels)):
+        if strangers := [host for host in by_host if host not in device.hosts]:
+            hosts = ", ".join(device.hosts)
+            yield Wrong(f"device.meter.{key}", strangers, f"hosts as device.hosts spells them: {hosts}")
+    for host, channel in meter.channels.items():
+        if not 0 <= channel <= HIGHEST_CHANNEL:
+            yield Wrong(f"device.meter.channels.{host}", channel, f"0 to {HIGHEST_CHANNEL}")
     yield from _command(device) if meter.kind == "command" else _address(device)
 
 
@@ -60,14 +65,14 @@ def _unused(meter: Meter) -> Iterator[Wrong]:
         usual = field.default if field.default_factory is MISSING else field.default_factory()
         value = getattr(meter, field.name)
         if field.name not in uses and value != usual:
-            shown = BLOT if field.name == "password_env" else value
-            yield Wrong(f"device.meter.{field.name}", shown, f"nothing, since device.meter.kind is {meter.kind}")
+            quoted = BLOT if field.name == "password_env" else shown(value) if field.name == "command" else value
+            yield Wrong(f"device.meter.{field.name}", quoted, f"nothing, since device.meter.kind is {meter.kind}")
 
 
 def _address(device: Device) -> Iterator[Wrong]:
     boards: dict[str, list[str]] = defaultdict(list)
     for board in device.boards:
-        address = board.meter.address if board.meter else ""
+        address, channel = (board.meter.address, board.meter.channel) if board.meter else ("", 0)
         if not address:
             how = (
                 "an address for each board: device.meter.address with {board} in it, or device.meter.addresses by host"
@@ -79,11 +84,12 @@ def _address(device: Device) -> Iterator[Wrong]:
             how = "host[:port] alone: the user is device.meter.user, the password in the variable of password_env"
             yield Wrong("device.meter.address", BLOT, how)
             return
-        boards[address].append(board.name)
+        boards[f"{address}, channel {channel}," if device.meter.channels else address].append(board.name)
     yield from _shared(
         "device.meter.address",
         boards,
-        "one for each board (device.meter.addresses), or each would get the power of all",
+        "one for each board (device.meter.addresses), or an outlet of it for each (device.meter.channels), or each "
+        "would get the power of all",
     )
 
 
@@ -93,7 +99,7 @@ def _command(device: Device) -> Iterator[Wrong]:
         return
     boards: dict[str, list[str]] = defaultdict(list)
     for board in device.boards:
-        boards[" ".join(board.meter.command if board.meter else [])].append(board.name)
+        boards[shown(board.meter.command if board.meter else [])].append(board.name)
     yield from _shared("device.meter.command", boards, "one for each board, or each would get the power of all")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+import re
 import selectors
 import signal
 import statistics
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,9 +21,11 @@ from orchestrator.meters import usual
 from orchestrator.meters.seam import CLOCKS, Clocks, Ended, Instrument, Missed, Reading, plausible
 from orchestrator.meters.wall import LARGEST_STEP_S, WallClock
 from orchestrator.plain import plain
+from orchestrator.redact import redacted, secrets_of, shown, without
 
 NOW = ("-", "now")
 TAIL_BYTES = 4096
+_FILE = re.compile(r"[\w+-][\w.+-]*\.[A-Za-z]\w{0,4}")
 _TICK_S = 0.2
 _END_S = 1.0
 
@@ -32,6 +36,7 @@ class Command:
     def __init__(self, settings: Meter, clocks: Clocks = CLOCKS) -> None:
         self._settings, self._clocks = settings, clocks
         self._limits = usual.limits(settings)
+        self._secrets = secrets_of(settings.command)
         self._child: subprocess.Popen[bytes] | None = None
         self._stderr = b""
         self._wall = WallClock(clocks)  # as it is when the child starts
@@ -49,13 +54,12 @@ class Command:
             )
         except OSError as error:
             raise MeterError(f"{argv[0]} cannot be started: {error.strerror}") from error
-        words = plain(" ".join(argv))[:200]
         return Instrument(
-            f"command:{Path(argv[0]).name}",
+            source(argv),
             usual.scope(self._settings),
             self._settings.rate_hz,
             self._limits,
-            {"command": words},
+            {"command": plain(shown(argv))[:200]},
         )
 
     def readings(self, stop: threading.Event) -> Iterator[Reading | Missed]:
@@ -108,8 +112,10 @@ class Command:
             if len(words) != 2:
                 raise ValueError
             unix_s = None if words[0].lower() in NOW else float(words[0])
+            if unix_s is not None and not math.isfinite(unix_s):
+                raise ValueError
         except (ValueError, IndexError):
-            return Missed(f"it printed {plain(line)[:80]!r}, and not 'timestamp watts'")
+            return Missed(f"it printed {self._quoted(line)[:80]!r}, and not 'timestamp watts'")
         except MeterError as error:
             return Missed(error.message)
         if unix_s is None:
@@ -157,5 +163,18 @@ class Command:
         return f"{self._settings.command[0]} ended with exit status {child.returncode}{self._said()}"
 
     def _said(self) -> str:
-        said = plain(self._stderr.decode(errors="replace").strip()[-300:])
+        said = self._quoted(self._stderr.decode(errors="replace").strip())[-300:]
         return f": {said}" if said else ""
+
+    def _quoted(self, text: str) -> str:
+        """What it said, without the secrets that it was given as arguments."""
+        return plain(redacted(without(text, self._secrets)))
+
+
+def source(argv: Sequence[str]) -> str:
+    """Another script or another argument is another instrument, also where the interpreter is the same. A password is
+    no part of it."""
+    words = shown(argv)
+    files = (Path(word).name for word in argv[1:] if word in words.split())
+    script = next((f" {name}" for name in files if _FILE.fullmatch(name)), "")
+    return f"command:{Path(argv[0]).name}{script} ({hashlib.sha256(words.encode()).hexdigest()[:8]})"

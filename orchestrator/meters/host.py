@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import glob
 import itertools
+import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 from orchestrator.device import Meter
-from orchestrator.errors import BoardError, ConfigError, MeterError
+from orchestrator.errors import BoardError, ConfigError, MeterError, reason
 from orchestrator.meters import usual
 from orchestrator.meters.clock import Sight, sight
 from orchestrator.meters.seam import CLOCKS, Clocks, Ended, Instrument, Missed, Reading, plausible
@@ -45,12 +46,13 @@ class Host:
         self._before: Sight | None = None
         self._after: Sight | None = None
         self._counted: tuple[float, float] | None = None
+        self._lost: str | None = None  # why the readings ended, where nobody ended them
 
     def open(self) -> Instrument:
         self.close()
         try:
             return self._open()
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise MeterError(f"that host's program answers with something else: {type(error).__name__}") from error
         except (BoardError, ConfigError) as error:
             raise MeterError(str(error)) from error
@@ -65,11 +67,16 @@ class Host:
                     yield from self._taken(message)
             self._after = sight(self._their_clock, self._clocks.monotonic)
         except BoardError as error:
+            self._lost = error.message
             raise MeterError(error.message) from error
+        except Exception as error:
+            self._lost = reason(error)
+            raise
 
     def ended(self) -> Ended:
         if self._before is None or self._after is None:
-            return Ended("how far that host's clock is from this machine's was not measured at the end")
+            clock = "how far that host's clock is from this machine's was not measured at the end"
+            return Ended(f"{self._lost}; so {clock}" if self._lost else clock)
         return Ended(None, max(self._before.bound_s, self._after.bound_s), self._after.offset_s - self._before.offset_s)
 
     def close(self) -> None:
@@ -90,11 +97,12 @@ class Host:
         if not traces:
             raise MeterError(f"{_name(sensor)} of that host cannot be read alone: {_why(found, sensor)}")
         self._index, trace = traces[0]
-        self._kind, self._counted, self._after = str(trace["kind"]), None, None
+        self._kind, self._counted, self._after, self._lost = str(trace["kind"]), None, None, None
         self._before = sight(self._their_clock, self._clocks.monotonic)
         limits = usual.limits(self._settings, str(trace["reader"]))
         settings = {plain(key)[:40]: plain(value)[:80] for key, value in dict(sensor["details"]).items()}
-        details = {"sensor": _name(sensor), "reader": plain(trace["reader"])[:60], **settings}
+        monitors = _listed(_monitors(found))
+        details = {"sensor": _name(sensor), "reader": plain(trace["reader"])[:60], "channels": monitors, **settings}
         source = f"host:{self._settings.address} ({_name(sensor)})"
         return Instrument(source, scope, float(trace["rate_hz"]), limits, details)
 
@@ -106,18 +114,21 @@ class Host:
         return dict(self._until("found"))
 
     def _chosen(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
-        sensors = [one for one in found["sensors"] if one["reader"] in READERS and one["kind"] == "sampled"]
+        sensors = _monitors(found)
         if not sensors:
             raise MeterError(f"no INA or other power monitor answers on that host: {plain(found['reason'])[:500]}")
         if self._settings.channel >= len(sensors):
-            names = "; ".join(f"{number}: {_name(one)}" for number, one in enumerate(sensors))
-            raise MeterError(f"that host has no sensor {self._settings.channel} (device.meter.channel), but {names}")
+            asked = f"that host has no sensor {self._settings.channel} (device.meter.channel)"
+            raise MeterError(f"{asked}, but {_listed(sensors)}")
         return dict(sensors[self._settings.channel])
 
     def _taken(self, message: Mapping[str, Any]) -> Iterator[Reading | Missed]:
         if message.get("p", [None])[0] == self._index:
             _, t_s, value = message["p"]
-            yield from self._value(float(t_s), float(value))
+            if math.isfinite(float(t_s)):
+                yield from self._value(float(t_s), float(value))
+            else:
+                yield Missed("that host's program sent a reading without a time")
         elif message.get("miss", [None])[0] == self._index:
             yield Missed(plain(message["miss"][1])[:300])
 
@@ -139,6 +150,8 @@ class Host:
         while True:
             said = self._until("clock")
             if said[0] == number:
+                if not math.isfinite(float(said[1])):
+                    raise MeterError("that host's clock makes no sense")
                 return float(said[1])
 
     def _until(self, key: str) -> Any:
@@ -154,6 +167,15 @@ class Host:
         if self._stream is None:
             raise MeterError("it is not open")
         return self._stream
+
+
+def _monitors(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What ``channel`` counts, in the order in which the program finds them."""
+    return [one for one in found["sensors"] if one["reader"] in READERS and one["kind"] == "sampled"]
+
+
+def _listed(sensors: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{number}: {_name(one)}" for number, one in enumerate(sensors))[:1000]
 
 
 def _of(found: Mapping[str, Any], sensor: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:

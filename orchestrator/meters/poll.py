@@ -9,12 +9,17 @@ from collections.abc import Callable, Iterator
 from orchestrator.errors import MeterError
 from orchestrator.meters.seam import Clocks, Missed, Reading, plausible
 
+DOUBT, SMALL_DOUBT_S = 0.1, 0.050
+"""A reading is of some time within its request. Half of that: a share of the nominal interval at the most, or so many
+seconds, as the clocks of a meter and a board may be apart in any case."""
+
 
 def poll(ask: Callable[[], float], rate_hz: float, stop: threading.Event, clocks: Clocks) -> Iterator[Reading | Missed]:
     """Readings at intervals drawn from 0.5 to 1.5 of the nominal: a fixed rate that beats with the inferences can be
-    off by half, however long the window. A reading is of the middle of its request; an answer slower than the nominal
-    interval is none, since nobody can say when it was read.
+    off by half, however long the window. A reading is of the middle of its request; a slow answer is none, since nobody
+    can say when it was read, and half of the slowest one counts as lag of them all.
     """
+    longest_s = 2 * max(DOUBT / rate_hz, SMALL_DOUBT_S)
     draw = random.Random()
     while not stop.is_set():
         before = clocks.monotonic()
@@ -24,8 +29,11 @@ def poll(ask: Callable[[], float], rate_hz: float, stop: threading.Event, clocks
             yield Missed(error.message)
         else:
             took_s = clocks.monotonic() - before
-            if took_s > 1.0 / rate_hz:
-                yield Missed(f"it answered after {took_s:.2g} s, at a rate of {rate_hz:g} Hz (device.meter.rate_hz)")
+            if took_s > longest_s:
+                yield Missed(
+                    f"it answered after {took_s:.2g} s; at {rate_hz:g} Hz (device.meter.rate_hz) no reading may take "
+                    f"longer than {longest_s:.2g} s"
+                )
             else:
                 yield Reading(before + took_s / 2, watts, took_s / 2)
         due_s = before + draw.uniform(0.5, 1.5) / rate_hz

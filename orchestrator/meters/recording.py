@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import statistics
 import threading
 from dataclasses import replace
@@ -21,6 +22,7 @@ AGAIN_S = 1.0
 PATIENCE_S = 10.0
 """For the thread to end; each request has its own patience, of some seconds."""
 FIRST_MISSES = 3
+SHORTEST_STEP_S = 1e-6
 
 
 def probe(meter: Meter, stop: threading.Event | None = None) -> tuple[Instrument, Reading]:
@@ -65,6 +67,7 @@ class Recording:
         self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
             log.warning("the %s meter does not end", self._kind)
+            self.ended = _worse(Ended(f"it did not end within {PATIENCE_S:g} s"), self.ended)
 
     def readings(self) -> MeterReadings | None:
         """What came, after :meth:`stop`; None when the instrument never answered."""
@@ -101,13 +104,16 @@ class Recording:
                 log.exception("the %s meter", self._kind)
                 self._lost(reason(error))
             finally:
-                self.ended = _worse(self.ended, self._meter.ended()) if self._instrument else self.ended
+                ended = self._meter.ended() if self._instrument else Ended()
+                self.ended = _worse(self.ended, ended)
                 self._meter.close()
             self._stop.wait(AGAIN_S)
 
     def _take(self, item: Reading | Missed) -> None:
         if isinstance(item, Missed):
             self._lost(item.why)
+        elif not all(map(math.isfinite, (item.t_s, item.watts, item.doubt_s))):
+            self._lost("a reading was no number")  # JSON has none for it, and the cell is kept as JSON
         elif len(self._points) < MAX_SAMPLES:
             self._points.append((item.t_s, item.watts))
             self._doubt_s = max(self._doubt_s, item.doubt_s)
@@ -137,7 +143,7 @@ def _rate(points: tuple[tuple[float, float], ...]) -> float:
     """As often as readings came, at the median."""
     steps = [after[0] - before[0] for before, after in itertools.pairwise(points)]
     middle_s = statistics.median(steps) if steps else 0.0
-    return 1.0 / middle_s if middle_s > 0 else 1.0
+    return 1.0 / middle_s if middle_s > SHORTEST_STEP_S else 1.0
 
 
 def _worse(one: Ended, other: Ended) -> Ended:

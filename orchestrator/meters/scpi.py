@@ -23,6 +23,7 @@ REFUSED = 0b111100
 NO_NUMBER = 9.8e37
 UNITS = {"": 1.0, "w": 1.0, "mw": 1e-3, "uw": 1e-6, "kw": 1e3}
 _VALUE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_ONE = threading.Lock()
 _SOCKET = re.compile(r"([A-Za-z0-9_.-]+):(\d{1,5})")
 
 
@@ -54,7 +55,6 @@ class Scpi:
     def __init__(self, settings: Meter, clocks: Clocks = CLOCKS) -> None:
         self._settings, self._clocks = settings, clocks
         self._rate_hz = settings.rate_hz or usual.RATES_HZ["scpi"]
-        self._manager: Any = None
         self._device: Any = None
 
     def open(self) -> Instrument:
@@ -80,11 +80,10 @@ class Scpi:
         return Ended()
 
     def close(self) -> None:
-        for thing in (self._device, self._manager):
-            if thing is not None:
-                with suppress(Exception):  # what is being left need not work
-                    thing.close()
-        self._device = self._manager = None
+        if self._device is not None:
+            with suppress(Exception):  # what is being left need not work
+                self._device.close()
+        self._device = None
 
     def _set_up(self) -> str:
         """Send the setup; an instrument says itself whether it took it."""
@@ -92,7 +91,7 @@ class Scpi:
             self._say(line)
         try:
             status = int(float(self._ask("*ESR?")))
-        except (MeterError, ValueError):
+        except (MeterError, ValueError, OverflowError):  # 1e999
             return "no: it does not answer *ESR?"
         if status & REFUSED:
             raise MeterError(f"it refused a command of device.meter.setup (*ESR? is {status})")
@@ -117,10 +116,7 @@ class Scpi:
 
     def _connected(self) -> Any:
         if self._device is None:
-            import pyvisa
-
-            self._manager = pyvisa.ResourceManager("@py")
-            self._device = self._manager.open_resource(
+            self._device = _manager().open_resource(
                 resource(self._settings.address),
                 open_timeout=int(self._settings.timeout_s * 1000),
                 read_termination="\n",
@@ -128,6 +124,14 @@ class Scpi:
                 timeout=int(self._settings.timeout_s * 1000),
             )
         return self._device
+
+
+def _manager() -> Any:
+    """PyVISA has one for the whole process, whose end would be the end of every other meter's connection: it stays."""
+    import pyvisa
+
+    with _ONE:
+        return pyvisa.ResourceManager("@py")
 
 
 def _words(error: BaseException) -> str:

@@ -3,6 +3,7 @@ and after."""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from dataclasses import replace
@@ -17,7 +18,10 @@ from orchestrator.errors import BoardError, ConnectionFailed, OrchestratorError,
 from orchestrator.meters import Recording, Sight, meter_of, offset, probe, sight, unread
 from orchestrator.meters.host import Stream
 from orchestrator.provisioning import Program, deploy, facts
+from orchestrator.redact import shown
 from orchestrator.session.dialogue import Dialogue
+
+log = logging.getLogger(__name__)
 
 WAY_OUT = "cells are measured without its energy until it does ('python -m orchestrator meter device=...' tries it)"
 LINK_LOST = (ConnectionFailed, ProgramEnded)
@@ -103,16 +107,18 @@ def trouble(board: Board, program: Program, stop: threading.Event) -> list[str]:
     meter = meter_of(settings, lambda: HostLink(board, settings, program, stop))
     try:
         probe(meter, stop)
-    except OrchestratorError as error:
+    except Exception as error:  # an instrument may cost its energy, never the board's lane
         if stop.is_set():
             return []
+        if not isinstance(error, OrchestratorError):
+            log.debug("the %s meter", settings.kind, exc_info=True)
         return [f"its meter, {named(settings)}, gives no reading: {reason(error)}; {WAY_OUT}"]
     return []
 
 
 def named(settings: inventory.Meter) -> str:
     """The kind of an instrument and where it is."""
-    where = " ".join(settings.command[:3]) if settings.kind == "command" else settings.address
+    where = shown(settings.command)[:100] if settings.kind == "command" else settings.address
     return f"{settings.kind} {where}"
 
 

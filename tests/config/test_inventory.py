@@ -156,6 +156,7 @@ def test_the_catalogue_in_the_docs_is_that_of_the_files() -> None:
 
 PLUG = ["device=pi4", "device.meter.kind=shelly"]
 POOL = [*PLUG, "device.hosts=[pi4-01,pi4-02]"]
+STRIP = [*POOL, "device.meter.address=strip"]
 COMMAND = ["device=pi4", "device.meter.kind=command", "device.meter.scope=wall_ac"]
 
 
@@ -166,6 +167,10 @@ COMMAND = ["device=pi4", "device.meter.kind=command", "device.meter.scope=wall_a
         ([*POOL, "device.meter.address=plug1"], ["plug1 of pi4-01, pi4-02", "power of all", "{board}"]),
         ([*POOL, "+device.meter.addresses.pi4-01=plug1"], ["device.meter.address", "by host"]),
         ([*PLUG, "device.meter.address=plug1", "+device.meter.addresses.pi9=x"], ["device.meter.addresses", "pi9"]),
+        ([*STRIP, "+device.meter.channels.pi4-01=0"], ["strip, channel 0, of pi4-01, pi4-02", "device.meter.channels"]),
+        ([*PLUG, "device.meter.address=plug1", "+device.meter.channels.pi9=1"], ["device.meter.channels", "pi9"]),
+        ([*STRIP, "+device.meter.channels.pi4-01=-1"], ["device.meter.channels.pi4-01", "0 to 1000"]),
+        ([*COMMAND, "device.meter.command=[x]", "+device.meter.channels.pi4=1"], ["channels", "kind is command"]),
         ([*PLUG, "device.meter.address=p", "device.meter.command=[x]"], ["command", "device.meter.kind is shelly"]),
         ([*PLUG, "device.meter.address=p", "device.meter.query=P?"], ["device.meter.query", "nothing"]),
         (["device=pi4", "device.meter.address=plug1"], ["device.meter.address", "device.meter.kind is none"]),
@@ -193,3 +198,9 @@ def test_each_board_of_a_pool_has_its_own_meter(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, [*POOL, "device.meter.address='plug-{board}'"])
     meters = [board.meter for board in job.cell.settings.device.boards]
     assert [meter.address for meter in meters if meter] == ["plug-pi4-01", "plug-pi4-02"]
+
+
+def test_a_pool_shares_a_strip(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, [*STRIP, "device.meter.channel=2", "+device.meter.channels.pi4-02=1"])
+    meters = [board.meter for board in job.cell.settings.device.boards]
+    assert [(meter.address, meter.channel) for meter in meters if meter] == [("strip", 2), ("strip", 1)]

@@ -10,6 +10,7 @@ import socketserver
 import threading
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -168,6 +169,34 @@ class Bench:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class Dripping:
+    """A server that says ``begin`` and then a blank each 20 ms, for so long."""
+
+    def __init__(self, begin: bytes, seconds: float) -> None:
+        over = self._over = threading.Event()
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.sendall(begin)
+                with suppress(OSError):
+                    for _ in range(int(seconds / 0.02)):
+                        if over.wait(0.02):
+                            break
+                        self.request.sendall(b" ")
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class FakeTime:

@@ -14,6 +14,7 @@ from orchestrator.device import Meter
 from orchestrator.errors import MeterError
 from orchestrator.meters import Missed, Reading, probe
 from orchestrator.meters.command import Command
+from orchestrator.session.metering import named
 from tests.meters.servers import FakeTime
 
 
@@ -74,14 +75,14 @@ def test_time_stamps_that_cannot_be(ages_s: tuple[float, ...], words: str) -> No
 
 
 def test_what_it_may_print() -> None:
-    printed = "# head\\n- 5\\nnow,6\\n\\nnonsense\\n1 2 3\\n- nan\\n5 7\\n5 7"
+    printed = "# head\\n- 5\\nnow,6\\n\\nnonsense\\n1 2 3\\n- nan\\nnan 5\\ninf 5\\n5 7\\n5 7"
     code = f"import time; print('{printed}', flush=True); time.sleep(9)"
     meter = Command(settings(code, lag_s=600))
-    found = read(meter, 7)
+    found = read(meter, 9)
     assert [item.watts for item in found if isinstance(item, Reading)] == [5, 6]
     whys = [item.why for item in found if isinstance(item, Missed)]
-    assert [word in why for word, why in zip(("nonsense", "1 2 3", "no number"), whys, strict=False)] == [True] * 3
-    assert "after its time stamp" in whys[3]
+    words = ("nonsense", "1 2 3", "no number", "nan 5", "inf 5", "after its time stamp", "after its time stamp")
+    assert [word in why for word, why in zip(words, whys, strict=True)] == [True] * len(words)
     meter.close()
 
 
@@ -113,6 +114,39 @@ def test_its_own_last_words_are_quoted() -> None:
     silent.open()
     assert "printed nothing" in str(next(silent.readings(threading.Event())))
     silent.close()
+
+
+def test_another_script_is_another_instrument_and_another_password_is_none(tmp_path: Path) -> None:
+    for name in ("shunt.py", "hall.py"):
+        (tmp_path / name).write_text("print('- 5', flush=True); input()")
+
+    def source(*arguments: str) -> str:
+        return probe(Command(Meter("command", command=[sys.executable, *arguments], scope="wall_ac")))[0].source
+
+    shunt, hall = str(tmp_path / "shunt.py"), str(tmp_path / "hall.py")
+    assert " hall.py (" in source("-u", hall)
+    given = [(shunt, "a"), (shunt, "b"), (hall, "a"), (hall, "a", "--password", "old")]
+    sources = [source(*arguments) for arguments in given]
+    assert len(set(sources)) == len(sources)
+    assert source(hall, "a", "--password", "new") == sources[-1]
+
+
+SPELLINGS = (["-P", "s3/cret"], ["--mqtt-password=s3/cret"], ["-u", "me:s3/cret"], ["http://me:s3%2Fcret@plug/rpc?a=1"])
+
+
+@pytest.mark.parametrize("words", SPELLINGS)
+def test_no_secret_of_a_command_is_kept_or_shown(words: list[str]) -> None:
+    code = "import sys; print(*sys.argv[1:]); print('- 5', flush=True); sys.exit('refused: ' + sys.argv[-1])"
+    settings = Meter("command", command=[sys.executable, "-c", code, *words], scope="wall_ac")
+    meter = Command(settings)
+    seen = [*meter.open().details.values()]
+    with pytest.raises(MeterError) as caught:
+        for item in meter.readings(threading.Event()):
+            seen += [item.why] if isinstance(item, Missed) else []
+    meter.close()
+    for text in (*seen, str(caught.value), named(settings)):
+        assert "cret" not in text
+    assert "***" in str(caught.value)
 
 
 def test_no_descriptor_is_left() -> None:

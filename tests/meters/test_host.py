@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.device import Meter
 from orchestrator.errors import ConnectionFailed, MeterError
-from orchestrator.meters import Reading, Recording, Sight, offset, sight
+from orchestrator.meters import Missed, Reading, Recording, Sight, offset, sight
 from orchestrator.meters.host import Host
 from orchestrator.provisioning import Program
 from orchestrator.session.metering import HostLink
@@ -91,6 +91,7 @@ def test_one_power_monitor_is_read_and_no_sum(channel: int, alone: int | None, o
     meter = made(program, channel)
     instrument = meter.open()
     assert SENSORS[channel + 1]["source"] in instrument.source
+    assert f"{channel}: {instrument.details['sensor']}" in instrument.details["channels"]
     assert (instrument.scope, instrument.rate_hz, program.opened) == ("board_dc_in", 10.0, opened)
     stop = threading.Event()
     readings = meter.readings(stop)
@@ -117,7 +118,22 @@ def test_what_cannot_be_read() -> None:
     program.lost = True
     with pytest.raises(MeterError, match="was lost"):
         next(readings)
-    assert "was not measured at the end" in str(meter.ended().invalid)
+    invalid = str(meter.ended().invalid)
+    assert "the link to the meter's host was lost; so how far" in invalid
+    assert "was not measured at the end" in invalid
+
+
+def test_what_has_no_time_is_no_reading_and_a_clock_without_one_is_none() -> None:
+    program = There(FakeTime())
+    meter = made(program)
+    meter.open()
+    readings = meter.readings(threading.Event())
+    next(readings)
+    program.said.append({"p": [program.index, float("nan"), 4.5]})
+    assert isinstance(next(readings), Missed)
+    program.ahead_s = float("nan")
+    with pytest.raises(MeterError, match="clock makes no sense"):
+        made(program).open()
 
 
 def test_the_shortest_round_trip_bounds_the_offset_however_unlike_its_ways_are() -> None:

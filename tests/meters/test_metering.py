@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.device import Board, Device, Meter
+from orchestrator.energy.limits import UNKNOWN
 from orchestrator.energy.reading import reading
 from orchestrator.energy.trace import of_meter
 from orchestrator.errors import BoardError, ConnectionFailed
-from orchestrator.meters import Recording
+from orchestrator.meters import Instrument, Reading, Recording
 from orchestrator.meters.kinds import meter_of
+from orchestrator.meters.seam import Ended
 from orchestrator.provisioning import Program
 from orchestrator.session.metering import Metering, trouble
 
@@ -108,7 +113,7 @@ def test_an_interrupt_leaves_no_thread() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("meter")]
 
 
-def test_what_no_instrument_should_do_is_its_problem_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_no_instrument_should_do_is_its_problem_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def open(self) -> None:
             raise ZeroDivisionError("a bug of a driver")
@@ -116,8 +121,66 @@ def test_what_no_instrument_should_do_is_its_problem_alone(caplog: pytest.LogCap
         def close(self) -> None:
             pass
 
+    monkeypatch.setattr("orchestrator.session.metering.meter_of", lambda *_: Broken())
+    (told,) = trouble(board(GOOD), NONE, threading.Event())
+    assert "ZeroDivisionError: a bug of a driver" in told
     recording = Recording("scpi", Broken())  # type: ignore[arg-type]
     recording.stop()
     assert recording.readings() is None
     assert recording.problem == "ZeroDivisionError: a bug of a driver"
     assert meter_of(board(GOOD).meter, lambda: 1 / 0) is not None  # type: ignore[arg-type]
+
+
+class Says:
+    """An instrument that gives these readings and no more."""
+
+    def __init__(self, *readings: Reading) -> None:
+        self.said, self.done = readings, threading.Event()
+
+    def open(self) -> Instrument:
+        return Instrument("scpi:pm", "board_dc_in", None, UNKNOWN)
+
+    def readings(self, stop: threading.Event) -> Iterator[Reading]:
+        yield from self.said
+        self.done.set()
+        stop.wait()
+
+    def ended(self) -> Ended:
+        return Ended()
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_is_no_number_is_no_reading_and_the_rest_can_be_kept() -> None:
+    nan, inf = math.nan, math.inf
+    odd = [Reading(nan, 5), Reading(inf, 5), Reading(1, nan), Reading(1, 5, nan)]
+    meter = Says(*odd, Reading(2, 5), Reading(math.nextafter(2, 3), 5))
+    recording = Recording("scpi", meter)
+    assert meter.done.wait(20)
+    recording.stop()
+    found = recording.readings()
+    assert found is not None
+    assert (len(found.points), found.missed) == (2, 4)
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_what_does_not_end_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.meters.recording.PATIENCE_S", 0.01)
+    release = threading.Event()
+
+    class Deaf(Says):
+        def ended(self) -> Ended:
+            release.wait(20)
+            return Ended()
+
+    meter = Deaf(Reading(1, 5))
+    recording = Recording("scpi", meter)
+    assert meter.done.wait(20)
+    recording.stop()
+    found = recording.readings()
+    release.set()
+    recording._thread.join(20)
+    assert found is not None
+    assert "did not end" in str(found.invalid)
+    assert "did not end" in str(recording.ended.invalid)  # also when it does at last

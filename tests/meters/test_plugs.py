@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -91,6 +93,25 @@ def test_a_wrong_password_is_said_and_never_shown(
         probe(MAKE[kind](settings))
 
 
+@pytest.mark.parametrize("spell", [str, quote, quote_plus, html.escape, lambda text: quote(text, safe="").lower()])
+def test_a_password_is_blotted_as_a_whole_however_it_is_spelled(
+    start: Callable[..., Plug],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    spell: Callable[[str], str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("PLUG_PASSWORD", SECRET)
+    server = start(servers.Tasmota)
+    server.broken = f"<p>Welcome to the plug in the kitchen, password={spell(SECRET)}".encode()  # cut in its middle
+    with pytest.raises(MeterError, match="no JSON object") as caught:
+        probe(Tasmota(Meter("tasmota", server.address, password_env="PLUG_PASSWORD")))
+    logging.getLogger("urllib3.connectionpool").debug("went to %s", spell(SECRET))
+    for text in (str(caught.value), caplog.text):
+        assert not any(part in text for part in ("p&", "p%26", "ss/", "word 7", "ss%2"))
+    assert "went to ***" in caplog.text
+
+
 def test_a_relay_without_a_meter_and_an_outlet_that_is_not_there(start: Callable[..., Plug]) -> None:
     server = start(Gen2)
     for channel in (1, 2):
@@ -130,11 +151,38 @@ def test_one_that_goes_away_misses_readings_and_comes_back(start: Callable[..., 
     meter.close()
 
 
-def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(start: Callable[..., Plug]) -> None:
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n\r\n{"])
+def test_one_that_answers_bit_by_bit_has_not_answered(begin: bytes) -> None:
+    """Each byte comes in time, in the headers or in the body; the whole does not."""
+    with servers.Dripping(begin, seconds=1.0) as address:
+        for kind, make in MAKE.items():
+            with pytest.raises(MeterError, match=r"did not answer within 0\.1 s \(device\.meter\.timeout_s"):
+                probe(make(Meter(kind, address, timeout_s=0.1)))
+
+
+@pytest.mark.parametrize("address", ["plug..lan", "a" * 70 + ".lan", "plug:99999"])
+def test_an_address_that_is_none_is_said(address: str) -> None:
+    for kind, make in MAKE.items():
+        with pytest.raises(MeterError, match=r"cannot be reached: device\.meter\.address is no host"):
+            probe(make(Meter(kind, address)))
+
+
+def test_a_number_that_no_float_holds(start: Callable[..., Plug]) -> None:
+    server = start(Gen2)
+    server.watts = 10**400
+    with pytest.raises(MeterError, match="measures no power"):
+        probe(Shelly(Meter("shelly", server.address)))
+
+
+@pytest.mark.parametrize(("rate_hz", "good_s", "late_s"), [(1, 0.19, 0.21), (0.5, 0.39, 0.41), (5, 0.09, 0.11)])
+def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(
+    start: Callable[..., Plug], rate_hz: float, good_s: float, late_s: float
+) -> None:
+    """Half of it may be a tenth of the interval, and 50 ms in any case."""
     server, time = start(Gen2), FakeTime()
-    meter = Shelly(Meter("shelly", server.address), time.clocks)
+    meter = Shelly(Meter("shelly", server.address, rate_hz=rate_hz), time.clocks)
     meter.open()
-    ask, took = meter._ask, iter((0.4, 1.1))
+    ask, took = meter._ask, iter((good_s, late_s))
 
     def slowly() -> float:
         time.now_s += next(took)
@@ -143,7 +191,7 @@ def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(s
     meter._ask = slowly
     good, late = itertools.islice(meter.readings(threading.Event()), 2)
     assert isinstance(good, Reading)
-    assert (good.t_s, good.doubt_s) == pytest.approx((1000.2, 0.2))
+    assert (good.t_s, good.doubt_s) == pytest.approx((1000 + good_s / 2, good_s / 2))
     assert isinstance(late, Missed)
-    assert "1.1 s" in late.why
+    assert f"after {late_s} s" in late.why
     meter.close()

@@ -53,6 +53,21 @@ def test_a_refused_setup_and_a_query_that_nobody_answers(start: Start) -> None:
         probe(Scpi(settings(start(), query="MEASURE?")))
 
 
+def test_a_status_that_is_no_number_confirms_nothing(start: Start) -> None:
+    meter = Scpi(settings(start(**{"*ESR?": "1e999"}), setup=["SENS:POW:RANG 20"]))
+    assert meter.open().details["setup_confirmed"].startswith("no")
+    meter.close()
+
+
+def test_the_end_of_one_is_not_the_end_of_the_others(start: Start) -> None:
+    one, other = (Scpi(settings(start()), FakeTime().clocks) for _ in range(2))
+    for meter in (one, other):
+        meter.open()
+    one.close()
+    assert isinstance(next(iter(other.readings(threading.Event()))), Reading)
+    other.close()
+
+
 def test_a_late_answer_is_not_taken_for_the_next_one(start: Start) -> None:
     bench = start()
     meter = Scpi(settings(bench), FakeTime().clocks)
