@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from orchestrator.energy.meter import ClockOffset
 from orchestrator.errors import BoardError, ConnectionFailed, OrchestratorError, reason
 from orchestrator.meters import Recording, Sight, meter_of, offset, probe, sight, unread
 from orchestrator.meters.host import Stream
+from orchestrator.meters.windows import shortest_s
 from orchestrator.provisioning import Program, deploy, facts
 from orchestrator.redact import shown
 from orchestrator.session.dialogue import Dialogue
@@ -33,8 +35,9 @@ class Metering:
     """Life cycle: construct, :meth:`begin` at the event of the energy pass, :meth:`sight` when the link is there,
     :meth:`finish`, :meth:`close` in any case. No method raises for what the instrument does."""
 
-    def __init__(self, board: Board, program: Program, stop: threading.Event, idle_s: float) -> None:
-        self._board, self._program, self._stop, self._idle_s = board, program, stop, idle_s
+    def __init__(self, board: Board, program: Program, stop: threading.Event, scenario: Mapping[str, Any]) -> None:
+        self._board, self._program, self._stop = board, program, stop
+        self._idle_s, self._window_s = scenario["idle_s"], scenario["energy_s"]
         self._recording: Recording | None = None
         self._sights: list[Sight] = []
         self._clockless: str | None = None  # why the board's clock cannot be seen
@@ -42,7 +45,7 @@ class Metering:
     def begin(self) -> None:
         """Start the recording. Not earlier: this may be the machine that measures."""
         settings = self._board.meter
-        if settings is not None and self._recording is None:
+        if settings is not None and self._recording is None and shortest_s(settings) <= self._window_s:
             meter = meter_of(settings, lambda: HostLink(self._board, settings, self._program, self._stop))
             self._recording = Recording(settings.kind, meter)
 
@@ -64,7 +67,15 @@ class Metering:
     def finish(self) -> MeterReadings | None:
         """Wait for the last reading of the pass and end the recording; None where there was no pass."""
         settings, recording = self._board.meter, self._recording
-        if settings is None or recording is None:
+        if settings is None or self._window_s <= 0:
+            return None
+        where = settings.address or " ".join(settings.command[:1])
+        if (least_s := shortest_s(settings)) > self._window_s:
+            why = (
+                f"windows of {self._window_s:g} s are too short for it (scenario.energy_s={math.ceil(least_s)} or more)"
+            )
+            return unread(settings.kind, where, settings.scope, why)
+        if recording is None:
             return None
         if recording.instrument is not None:
             found = recording.instrument
@@ -74,7 +85,6 @@ class Metering:
         recording.stop()
         readings = recording.readings()
         if readings is None:
-            where = settings.address or " ".join(settings.command[:1])
             return unread(settings.kind, where, settings.scope, recording.problem)
         return replace(readings, clock=self._clock(recording), invalid=readings.invalid or self._clockless)
 

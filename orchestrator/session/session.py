@@ -262,7 +262,7 @@ class Session:
         cores = self._known_facts().cores
         job = contract.check_job(job_of(cell, self.board, artifact, part, runtime, environment, cores))
         self._running = part.run_id
-        meter = Metering(self.board, self._workshop.program, self._stop, job["scenario"]["idle_s"])
+        meter = Metering(self.board, self._workshop.program, self._stop, job["scenario"])
         try:
             self._patiently(lambda: self._talk().request("start", job=job), progress)
             final = self._follow(part.run_id, part.deadline_s + GRACE_S, meter, progress)

@@ -57,7 +57,7 @@ GOOD = "import time\nwhile True: print('- 4.5', flush=True); time.sleep(0.01)"
 
 
 def test_the_boards_clock_is_seen_before_and_after_also_over_a_lost_link() -> None:
-    metering = Metering(board(GOOD, lag_s=0), NONE, threading.Event(), idle_s=1.0)
+    metering = Metering(board(GOOD, lag_s=0), NONE, threading.Event(), {"idle_s": 1.0, "energy_s": 20.0})
     metering.sight(Supervisor(AssertionError("nothing is recorded yet")))  # type: ignore[arg-type]
     metering.begin()
     with pytest.raises(ConnectionFailed):
@@ -77,7 +77,7 @@ def test_the_boards_clock_is_seen_before_and_after_also_over_a_lost_link() -> No
 
 
 def test_a_clock_that_cannot_be_seen_costs_the_energy_and_not_the_cell() -> None:
-    metering = Metering(board(GOOD), NONE, threading.Event(), idle_s=1.0)
+    metering = Metering(board(GOOD), NONE, threading.Event(), {"idle_s": 1.0, "energy_s": 20.0})
     metering.begin()
     metering.sight(Supervisor(BoardError("no such operation: 'clock'")))  # type: ignore[arg-type]
     until_read(metering)
@@ -93,7 +93,7 @@ def test_one_that_is_not_there_is_told_with_the_way_out_and_kept_with_its_reason
     (told,) = trouble(absent, NONE, threading.Event())
     assert all(words in told for words in ("command", "is it plugged in?", "orchestrator meter device="))
     stop = threading.Event()
-    metering = Metering(absent, NONE, stop, idle_s=1.0)
+    metering = Metering(absent, NONE, stop, {"idle_s": 1.0, "energy_s": 20.0})
     metering.begin()
     end = time.monotonic() + 20
     while metering._recording is None or metering._recording.problem is None:
@@ -106,7 +106,7 @@ def test_one_that_is_not_there_is_told_with_the_way_out_and_kept_with_its_reason
 
 
 def test_an_interrupt_leaves_no_thread() -> None:
-    metering = Metering(board(GOOD), NONE, threading.Event(), idle_s=1.0)
+    metering = Metering(board(GOOD), NONE, threading.Event(), {"idle_s": 1.0, "energy_s": 20.0})
     metering.begin()
     metering.close()
     metering.close()
@@ -184,3 +184,13 @@ def test_what_does_not_end_does_not_count(monkeypatch: pytest.MonkeyPatch) -> No
     assert found is not None
     assert "did not end" in str(found.invalid)
     assert "did not end" in str(recording.ended.invalid)  # also when it does at last
+
+
+def test_windows_that_are_too_short_for_the_meter_leave_it_alone_and_say_so() -> None:
+    metering = Metering(board(GOOD, lag_s=2.0), NONE, threading.Event(), {"idle_s": 1.0, "energy_s": 3.0})
+    metering.begin()
+    got = metering.finish()
+    assert got is not None and got.points == ()
+    assert got.invalid == "windows of 3 s are too short for it (scenario.energy_s=4 or more)"
+    for part in ({"idle_s": 1.0, "energy_s": 0.0}, {"idle_s": 1.0, "energy_s": 20.0}):  # no pass; one that never came
+        assert Metering(board(GOOD), NONE, threading.Event(), part).finish() is None
