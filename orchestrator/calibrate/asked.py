@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.calibrate.readings import PAGE
 from orchestrator.config import composed_settings
-from orchestrator.device import Device
-from orchestrator.energy import LIMITS
-from orchestrator.energy.reading import LONGEST_LAG
+from orchestrator.device import Device, Meter
+from orchestrator.energy.reading import shortest_window_s
 from orchestrator.errors import ConfigError
+from orchestrator.meters import usual
 
 PRESET, SCENARIO = "calibrate", "calibration"
 THREADS = (1, 2, 4)
 """Levels of load where the board's cores are not known."""
+SLACK = 1.1
+"""What a meter trails by is more than it is said to: the time of a request comes to it, and what the readings show."""
 
 
 def asked(overrides: Sequence[str]) -> list[str]:
@@ -42,12 +46,18 @@ def asked(overrides: Sequence[str]) -> list[str]:
     words = ["-m", f"+experiment={PRESET}"]
     if "threads" not in keys:
         words.append(f"threads={','.join(map(str, levels_of(device)))}")
-    lag_s = meter.lag_s if meter.lag_s is not None else LIMITS[meter.kind].lag_s if meter.kind in LIMITS else 0.0
-    usual = composed_settings([f"scenario={SCENARIO}"]).scenario
+    scenario, least_s = composed_settings([f"scenario={SCENARIO}"]).scenario, span_for(meter)
     for key in ("energy_s", "idle_s"):
-        if f"scenario.{key}" not in keys and lag_s > LONGEST_LAG * getattr(usual, key):
-            words.append(f"scenario.{key}={lag_s / LONGEST_LAG:g}")
+        if f"scenario.{key}" not in keys and least_s > getattr(scenario, key):
+            words.append(f"scenario.{key}={least_s}")
     return [*words, *overrides]
+
+
+def span_for(meter: Meter) -> int:
+    """Seconds of a window, and of idle, that this meter can follow."""
+    limits, rate_hz = usual.limits(meter), meter.rate_hz or usual.RATES_HZ.get(meter.kind, 1.0)
+    trails_s = SLACK * (limits.lag_s + 0.5 / rate_hz)  # a request that takes longer than an interval is no reading
+    return math.ceil(shortest_window_s(replace(limits, lag_s=trails_s), rate_hz))
 
 
 def levels_of(device: Device) -> list[int]:

@@ -137,7 +137,7 @@ def test_what_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for name, says, changed in (
         ("one", "2 levels of load", {"threads": (1,)}),
         ("set", "its clock was set", {"invalid": "its clock was set"}),
-        ("late", "trail by up to 2 s", {"limits": LIMITS["shelly"]}),
+        ("late", "trail by up to 3 s", {"limits": LIMITS["tasmota"]}),
     ):
         status, text = calibrated(capsys, stored(tmp_path / name, **changed))
         assert status == 1 and says in text, text
