@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import re
 from pathlib import Path
@@ -134,6 +135,33 @@ def test_a_file_that_cannot_take_it_stays_as_it_is(
     status, told = calibrated(capsys, stored(tmp_path), tmp_path / "lab")
     assert status == 1 and says in told, told
     assert file.read_text() == text and [path.name for path in file.parent.iterdir()] == ["pi5.yaml"]
+
+
+def test_a_lab_that_cannot_be_written_is_told_first_and_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lab" / "device" / "pi5.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(PUBLISHED)
+    monkeypatch.setattr("sys.argv", ["orchestrator"])
+    words = ["device=pi5", "device.hosts=[pi5-01]", "device.meter.kind=shelly", "device.meter.address=x"]
+    plan = ["calibrate", *words, "dry_run=true", f"root={tmp_path}", "--config-dir", str(file.parent.parent)]
+    assert app.run(plan) == 0 and "will be printed" not in capsys.readouterr().out
+
+    def read_only(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    directory = stored(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", read_only)
+        status, text = calibrated(capsys, directory, tmp_path / "lab")
+    assert status == 1 and f"{file} cannot be written: Read-only file system" in text, text
+    assert "powers:\n  pi5-01:\n    idle:" in text and [path.name for path in file.parent.iterdir()] == ["pi5.yaml"]
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)
+        assert app.run(plan) == 0 and "will be printed and not written" in capsys.readouterr().out
+    file.write_text(PUBLISHED + "powers: {}\n")
+    assert app.run(plan) == 0 and "has powers in words of its own" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
