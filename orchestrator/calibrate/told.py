@@ -73,7 +73,7 @@ def found_of(got: Readings, watts: Profile | None, lines: Sequence[Line]) -> Cal
     power = None
     if watts is not None:
         beyond = f"; load is {beyond_words(watts)}" if watts.read is None else ""
-        power = PowerProfile(rounded(watts.idle), rounded(watts.load), scope, source + beyond)
+        power = PowerProfile(rounded(watts.idle), rounded(watts.load), scope, f"calibrated by {source}{beyond}")
     host = got.board.host
     kept = [
         Calibration(
