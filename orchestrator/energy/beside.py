@@ -8,6 +8,9 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+STEP = 0.05
+"""Of all cores: more than that of our own beyond everybody's is the time of a helper that ended, booked at once."""
+
 
 def foreign_use(samples: Sequence[Json], span: Json) -> float | None:
     """As a share of all cores; None where no sample covers the span, or the board does not tell.
@@ -19,7 +22,8 @@ def foreign_use(samples: Sequence[Json], span: Json) -> float | None:
     covered_s = total = 0.0
     for before, sample in pairwise(known):
         inside_s = min(sample["t_s"], span["end_s"]) - max(before["t_s"], span["begin_s"])
-        if inside_s > 0:
+        foreign = sample["cpu_busy"] - sample["own_busy"]
+        if inside_s > 0 and foreign > -STEP:
             covered_s += inside_s
-            total += inside_s * (sample["cpu_busy"] - sample["own_busy"])
+            total += inside_s * foreign
     return max(0.0, total / covered_s) if covered_s > 0 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from orchestrator.calibrate.table import load_words
+from orchestrator.energy.beside import foreign_use
 from orchestrator.energy.fit import Line, Profile, line, profile
 from orchestrator.energy.levels import IDLE, Point
 from orchestrator.energy.limits import Limits
@@ -61,6 +62,16 @@ def test_what_other_programs_take_is_neither_idle_nor_the_models() -> None:
     watts = profile(points, Limits(0.0))
     assert isinstance(watts, Profile) and watts.idle.low_w <= 3 <= watts.idle.high_w < 3.15
     assert abs(watts.load.low_w - 7) < 1e-9 and abs(watts.load.high_w - 7) < 1e-9
+
+
+def test_foreign_use_is_that_of_the_span_alone() -> None:
+    busy = [(0.9, 0.5), (0.3, 0.2), (None, None), (0.4, 0.2), (0.50, 0.51), (0.6, 1.0), (1.0, 0.0)]
+    samples = [{"t_s": float(t), "cpu_busy": all_, "own_busy": own} for t, (all_, own) in enumerate(busy)]
+    found = foreign_use(
+        samples, {"begin_s": 0.5, "end_s": 5.0}
+    )  # 0.5 s of 0.1, 2 s of 0.2, 1 s of -0.01; a helper ended
+    assert found is not None and abs(found - (0.05 + 0.4 - 0.01) / 3.5) < 1e-9
+    assert foreign_use(samples, {"begin_s": 7.0, "end_s": 9.0}) is None
 
 
 def test_two_levels_differ_in_use_and_by_more_than_the_meter_tells() -> None:
