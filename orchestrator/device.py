@@ -39,7 +39,7 @@ class PowerRange:
 
 @dataclass(slots=True)
 class PowerProfile:
-    """Published idle and full-load power of a board, for estimates only; never a measurement.
+    """Idle and full-load power of a board, published or by ``calibrate``: for estimates only, never a measurement.
 
     ``scope`` says what the watts include (``board_dc_in``, ``module_in``, ``wall_ac``), ``source`` who says so.
     """

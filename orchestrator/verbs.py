@@ -39,8 +39,13 @@ def calibrate(arguments: list[str]) -> int:
     """``calibrate [SWEEP] [KEY=VALUE...]``: a board's own watts, and the line of its sensor, from a meter beside it."""
     parser = Parser("calibrate", "Fit a board's own idle and load watts, and the line of its own sensor, to a meter.")
     parser.add_argument(
-        "words", nargs="*", metavar="SWEEP|KEY=VALUE", help="fit this stored sweep again; or device=NAME, and overrides"
+        "words",
+        nargs="*",
+        metavar="SWEEP|KEY=VALUE",
+        help="fit this stored sweep again (id, path or 'last'); or device=NAME and other keys, such as "
+        "dry_run=true for the plan alone",
     )
+    parser.epilog = "--config-dir LAB: write what is found into LAB/device/NAME.yaml; without it, it is printed."
     words = parser.parse_args(arguments).words
     from orchestrator.calibrate import calibrate as measured_and_fitted
 

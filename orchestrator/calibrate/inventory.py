@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -58,18 +59,16 @@ def write(lab: Path, found: Calibrated) -> Path:
     Raises:
         ConfigError: the file has these keys in its own words, or does not compose with the new ones. It is as it was.
     """
-    path = (lab / "device" / f"{found.device}.yaml").resolve()
-    shipped = conf_directory() / "device" / f"{found.device}.yaml"
-    source = path if path.is_file() else shipped
+    path, source = files(lab, found.device)
     if not source.is_file():
         raise ConfigError(
-            f"there is no {path} and no shipped {shipped.name}",
+            f"there is no {path} and no shipped {source.name}",
             hint="keep a device's name and that of its file the same; " + by_hand(found),
         )
     text = rewritten(source.read_text(encoding="utf-8"), found, source)
-    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.stem}-new-{secrets.token_hex(4)}.yaml")  # a name that can be composed
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with new.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -78,9 +77,33 @@ def write(lab: Path, found: Calibrated) -> Path:
             shutil.copymode(path, new)
         checked(new.stem, found)
         new.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}", hint=by_hand(found)) from error
     finally:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
     return path
+
+
+def files(lab: Path, device: str) -> tuple[Path, Path]:
+    """The lab's file of a device, and the one that its text is taken from."""
+    path = (lab / "device" / f"{device}.yaml").resolve()
+    return path, path if path.is_file() else conf_directory() / "device" / f"{device}.yaml"
+
+
+def trouble(lab: Path, device: str, host: str) -> str | None:
+    """Why :func:`write` would fail, as far as that can be told before anything is measured. Touches nothing."""
+    path, source = files(lab, device)
+    there = next(folder for folder in path.parents if folder.exists())
+    if not os.access(there, os.W_OK):
+        return f"{there} cannot be written"
+    try:
+        rewritten(source.read_text(encoding="utf-8"), Calibrated(device, host, None, ()), source)
+    except OSError:
+        return f"there is no {path} and no shipped {source.name}"
+    except ConfigError as error:
+        return error.message
+    return None
 
 
 def rewritten(text: str, found: Calibrated, path: Path) -> str:

@@ -15,6 +15,7 @@ from orchestrator.energy.levels import Level, Point, level
 from orchestrator.energy.meter import METER_FILE
 from orchestrator.errors import ConfigError, MeasurementError
 from orchestrator.result import DONE, Result, Sweep, load_sweep
+from orchestrator.verdict import INVALID
 from orchestrator.words import labels
 
 PAGE = "docs/energy.md#calibrate-your-own-board"
@@ -31,6 +32,7 @@ class Readings:
     points: tuple[Point, ...]
     left_out: Mapping[str, str]  # cells, and why
     unusable: Mapping[str, str]  # readers of sensors, and why
+    doubted: Mapping[str, str]  # cells that were used all the same, and what speaks against them
 
 
 def readings(directory: Path) -> Readings:
@@ -51,6 +53,7 @@ def readings(directory: Path) -> Readings:
     points: list[Point] = []
     left_out: dict[str, str] = {}
     unusable: dict[str, str] = {}
+    doubted: dict[str, str] = {}
     meters = []
     for one in done:
         meter = meter_of(one)
@@ -60,6 +63,8 @@ def readings(directory: Path) -> Readings:
             meters.append(meter)
             points += found.points
             unusable |= {reader: f"{why} ({name})" for reader, why in found.unusable.items()}
+            if doubts := [*found.doubts, *doubts_of(one)]:
+                doubted[name] = "; ".join(doubts)
         else:
             left_out[name] = str(found)
     if not meters:
@@ -67,7 +72,7 @@ def readings(directory: Path) -> Readings:
             f"nothing to fit in sweep {sweep.id}: {'; '.join(f'{name}: {why}' for name, why in left_out.items())}",
             hint=f"see {PAGE}",
         )
-    return Readings(sweep, device, board, meters[0], tuple(points), left_out, unusable)
+    return Readings(sweep, device, board, meters[0], tuple(points), left_out, unusable, doubted)
 
 
 def board_of(result: Result) -> tuple[Device, Board]:
@@ -94,10 +99,21 @@ def meter_of(result: Result) -> MeterReadings | None:
 
 
 def level_of(name: str, result: Result, meter: MeterReadings | None, device: Device) -> Level | str:
+    if result.measurement and result.measurement.verdict.level == INVALID:
+        return f"it is invalid: {'; '.join(result.measurement.verdict.reasons)}"
     cores = cores_of(result, device)
     if cores is None:
         return "the number of cores of the board is not known (device.cores)"
-    return level(name, load(folder_of(result) / "record.json")["energy"], meter, cores)
+    record = load(folder_of(result) / "record.json")
+    return level(name, record["energy"], meter, cores, record["state"]["samples"])
+
+
+def doubts_of(result: Result) -> list[str]:
+    """Why the cell, or its energy, is suspect. What makes its power another one than the model's is refused before."""
+    if result.measurement is None:
+        return []
+    energy = result.measurement.tags.get("energy.verdict.reasons")
+    return [*result.measurement.verdict.reasons, *([energy] if energy else [])]
 
 
 def cores_of(result: Result, device: Device) -> int | None:

@@ -40,10 +40,31 @@ def mean(values: Sequence[float]) -> float:
 
 def profile_words(watts: Profile, before: PowerProfile) -> str:
     """What estimates of this board rest on from now on, and rested on until now."""
+    ends = ((IDLE, watts.idle, "", before.idle), ("load", watts.load, load_words(watts), before.load))
     return ", ".join(
-        f"{name} {span(now)}{f' (before: {span(then)})' if then else ''}"
-        for name, now, then in ((IDLE, watts.idle, before.idle), ("load", watts.load, before.load))
+        f"{name} {span(now)}{f' ({words})' if words else ''}{f' (before: {span(then)})' if then else ''}"
+        for name, now, words, then in ends
     )
+
+
+def load_words(watts: Profile) -> str:
+    """How far the power of full load is what the meter read; nothing where all of it is."""
+    if watts.read is None:
+        return beyond_words(watts)
+    ends = zip(
+        (watts.load.low_w, watts.load.high_w), (watts.read.low_w, watts.read.high_w), watts.farthest, strict=True
+    )
+    far = [f"{one.level} at u = {one.use:.2f} comes to {w:.3g} W" for w, read_w, one in ends if differs(w, read_w)]
+    return "; ".join([f"full load was read as {span(watts.read)}", *far]) if far else ""
+
+
+def beyond_words(watts: Profile) -> str:
+    return f"beyond any reading, from u = {watts.highest_use:.2f}"
+
+
+def differs(one_w: float, other_w: float) -> bool:
+    """As they are shown."""
+    return f"{one_w:.3g}" != f"{other_w:.3g}"
 
 
 def span(watts: PowerRange) -> str:

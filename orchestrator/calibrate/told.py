@@ -12,7 +12,7 @@ from orchestrator.about import shown
 from orchestrator.app import OK
 from orchestrator.calibrate.inventory import Calibrated, write
 from orchestrator.calibrate.readings import PAGE, Readings
-from orchestrator.calibrate.table import line_words, profile_words, table
+from orchestrator.calibrate.table import beyond_words, line_words, profile_words, table
 from orchestrator.config import LAB_VARIABLE
 from orchestrator.console import say, terminal
 from orchestrator.device import Calibration, PowerProfile, PowerRange
@@ -49,7 +49,7 @@ def told(got: Readings) -> int:
             refused.append(f"no line for {reader}: {one}")
     if not isinstance(watts, Profile) and not lines:
         raise MeasurementError("\n".join(["nothing could be fitted", *refused]), hint=f"see {PAGE}")
-    for words in refused:
+    for words in [*(f"used, but doubted: {name}: {why}" for name, why in got.doubted.items()), *refused]:
         say(console, (words, "yellow"))
     if not readers:
         say(console, "the board has no sensor of its own to fit: its watts are for estimates alone")
@@ -70,7 +70,10 @@ def found_of(got: Readings, watts: Profile | None, lines: Sequence[Line]) -> Cal
     """As the inventory keeps it."""
     day = time.strftime("%Y-%m-%d", time.gmtime(got.sweep.started_s))
     source, scope = f"{against(got)}, {day}, sweep {got.sweep.id}", got.meter.scope
-    power = PowerProfile(rounded(watts.idle), rounded(watts.load), scope, source) if watts is not None else None
+    power = None
+    if watts is not None:
+        beyond = f"; load is {beyond_words(watts)}" if watts.read is None else ""
+        power = PowerProfile(rounded(watts.idle), rounded(watts.load), scope, f"calibrated by {source}{beyond}")
     host = got.board.host
     kept = [
         Calibration(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.app import OK, swept
-from orchestrator.calibrate.asked import asked
+from orchestrator.calibrate.asked import asked, board_of
+from orchestrator.calibrate.inventory import trouble
 from orchestrator.calibrate.readings import readings
 from orchestrator.calibrate.told import told
+from orchestrator.config import LAB_VARIABLE
+from orchestrator.console import say, terminal
+from orchestrator.device import Board
 from orchestrator.errors import ConfigError
 from orchestrator.invocation import INCOMPLETE
 from orchestrator.reproduce import root_of
@@ -33,7 +38,16 @@ def calibrate(words: Sequence[str], default_root: Path) -> int:
         )
     if stored:
         return told(readings(find_sweep(root_of(overrides, default_root), stored[0])))
-    status, directory = swept(asked(overrides))
+    sweep = asked(overrides)
+    warned(board_of(overrides))
+    status, directory = swept(sweep)
     if directory is None or status not in (OK, INCOMPLETE):  # a plan alone, or interrupted
         return status
     return max(status, told(readings(directory)))
+
+
+def warned(board: Board) -> None:
+    """Before minutes of measuring: a lab that will not take what is found."""
+    lab = os.environ.get(LAB_VARIABLE)
+    if lab and (why := trouble(Path(lab), board.device.name, board.host)):
+        say(terminal(), (f"what is found will be printed and not written: {why}", "yellow"))

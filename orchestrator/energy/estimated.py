@@ -1,4 +1,4 @@
-"""Energy per inference from published watts: an estimate, which never enters a field of a measurement."""
+"""Energy per inference from a power profile: an estimate, which never enters a field of a measurement."""
 
 from __future__ import annotations
 

@@ -16,6 +16,12 @@ FEWEST_LEVELS = 2
 """Of load, beside idle: through two points there is always a line."""
 LEAST_USE = 0.1
 """Of all cores: below, the power of full load would be extrapolated more than tenfold."""
+LEAST_STEP = 0.1
+"""Of all cores, from one level to the next."""
+CLEAR = 3.0
+"""Standard errors by which what the meter reads at two levels must differ."""
+FULL_USE = 0.9
+"""Of all cores: from here on it is full load that was read."""
 LARGEST_RESIDUAL = 0.10
 """As a share of the meter's reading; beyond, what the sensor reads is on no line with it."""
 LARGEST_PULL = 0.01
@@ -26,10 +32,15 @@ errors that are known badly."""
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Watts of the idle board and of all cores busy."""
+    """Watts of the idle board and of all cores busy. ``highest_use`` is the highest one that was read; ``read`` what
+    the windows of full load alone say, None where there is none; ``farthest`` the windows that ``load`` ends at, low
+    and high."""
 
     idle: PowerRange
     load: PowerRange
+    highest_use: float
+    read: PowerRange | None
+    farthest: tuple[Point, Point]
 
     def at(self, use: float) -> tuple[float, float]:
         """What an estimate says at this use of the CPU: its low and high end, W."""
@@ -57,23 +68,38 @@ class Line:
 
 
 def profile(points: Sequence[Point], meter: Limits) -> Profile | str:
-    """P = idle + use (load - idle). Idle: lowest to highest span. Load: what each window extrapolates to, lowest to
-    highest, so that every window lies within what the profile says at its use; both widened by the meter's limits."""
-    idle = [one.meter_w for one in points if one.level == IDLE]
-    loads = [one for one in points if one.level != IDLE and one.use >= LEAST_USE]
+    """P = idle + use (load - idle), with the use of other programs in it. Idle: lowest to highest span, at no use at
+    all. Load: what each window extrapolates to, lowest to highest, so that every window lies within what the profile
+    says at its use; both widened by the meter's limits."""
+    idle = [one for one in points if one.level == IDLE]
     if not idle:
         return "the idle board was not read"
-    levels = sorted({one.level for one in loads})
-    if len(levels) < FEWEST_LEVELS:
-        return _few(levels, f" that keeps {LEAST_USE:.0%} of the cores busy")
-    if (lowest := min(loads, key=lambda one: one.meter_w)).meter_w <= max(idle):
+    base_w, base_use = (float(np.mean([getattr(one, name) for one in idle])) for name in ("meter_w", "use"))
+    loads = [one for one in points if one.level != IDLE and one.use - base_use >= LEAST_USE]
+    highest_w = max(one.meter_w for one in idle)
+    lowest = min(loads, key=lambda one: one.meter_w, default=None)
+    if lowest is not None and lowest.meter_w <= highest_w:
         return (
             f"the meter read {lowest.meter_w:.3g} W at {lowest.use:.0%} use ({lowest.level}), and up to "
-            f"{max(idle):.3g} W idle: what the model takes is lost in something else"
+            f"{highest_w:.3g} W idle: what the model takes is lost in something else"
         )
-    base = float(np.mean(idle))
-    full = [base + (one.meter_w - base) / one.use for one in loads]
-    return Profile(_widened(idle, meter), _widened(full, meter))
+    if why := _few(loads, meter, LEAST_STEP, f" that keeps {LEAST_USE:.0%} of the cores busy"):
+        return why
+    slopes_w = [(one.meter_w - base_w) / (one.use - base_use) for one in loads]
+    full_w = [one.meter_w + (1 - one.use) * slope for one, slope in zip(loads, slopes_w, strict=True)]
+    read_w = [watts for one, watts in zip(loads, full_w, strict=True) if one.use >= FULL_USE]
+    return Profile(
+        idle=_widened([watts for one in idle for watts in _without_others(one, slopes_w)], meter),
+        load=_widened(full_w, meter),
+        highest_use=max(one.use for one in loads),
+        read=_widened(read_w, meter) if read_w else None,
+        farthest=(loads[int(np.argmin(full_w))], loads[int(np.argmax(full_w))]),
+    )
+
+
+def _without_others(idle: Point, slopes_w: Sequence[float]) -> tuple[float, float]:
+    """Other programs may take half or half as much again of what the model would in their time."""
+    return idle.meter_w - 1.5 * idle.use * max(slopes_w), idle.meter_w - 0.5 * idle.use * min(slopes_w)
 
 
 def line(points: Sequence[Point], reader: str, meter: Limits) -> Line | str:
@@ -81,8 +107,10 @@ def line(points: Sequence[Point], reader: str, meter: Limits) -> Line | str:
     calibrated sensor is a share."""
     read = [one for one in points if reader in one.sensors]
     levels = list(dict.fromkeys(one.level for one in read))
-    if len(loads := [name for name in levels if name != IDLE]) < FEWEST_LEVELS or IDLE not in levels:
-        return _few(loads, f" beside idle at which {reader} was read")
+    if why := _few([one for one in read if one.level != IDLE], meter, 0.0, f" beside idle at which {reader} was read"):
+        return why
+    if IDLE not in levels:
+        return f"{reader} was not read on the idle board"
     x = np.array([one.sensors[reader][0] for one in read])
     y = np.array([one.meter_w for one in read])
     member = np.array([[one.level == name for one in read] for name in levels])
@@ -103,8 +131,38 @@ def line(points: Sequence[Point], reader: str, meter: Limits) -> Line | str:
     return Line(reader, slope, intercept_w, residual, left_out, min(1.0, error))
 
 
-def _few(levels: Sequence[str], words: str) -> str:
-    return f"{FEWEST_LEVELS} levels of load{words} are needed, there are {len(levels)} ({', '.join(levels) or 'none'})"
+def _few(loads: Sequence[Point], meter: Limits, step: float, words: str) -> str | None:
+    """Why these are not levels enough: two are two where use differs by ``step``, and the meter by more than noise."""
+    groups = [[one for one in loads if one.level == name] for name in dict.fromkeys(one.level for one in loads)]
+    groups.sort(key=_use)
+    squares = sum(float(np.var([p.meter_w for p in one])) * len(one) for one in groups)
+    scatter_w = (squares / max(1, len(loads) - len(groups))) ** 0.5
+    apart: list[list[Point]] = []
+    same = []
+    for one in groups:
+        for other in apart:
+            error_w = (scatter_w**2 * (1 / len(one) + 1 / len(other)) + meter.resolution_w**2 / 6) ** 0.5
+            if _use(one) - _use(other) < step or abs(_watts(one) - _watts(other)) <= CLEAR * error_w:
+                same.append(f"{_words(one)} is too near {_words(other)}")
+                break
+        else:
+            apart.append(one)
+    if len(apart) >= FEWEST_LEVELS:
+        return None
+    names = ", ".join(one[0].level for one in apart) or "none"
+    return "; ".join([f"{FEWEST_LEVELS} levels of load{words} are needed, there are {len(apart)} ({names})", *same])
+
+
+def _use(level: Sequence[Point]) -> float:
+    return float(np.mean([one.use for one in level]))
+
+
+def _watts(level: Sequence[Point]) -> float:
+    return float(np.mean([one.meter_w for one in level]))
+
+
+def _words(level: Sequence[Point]) -> str:
+    return f"{level[0].level} ({_use(level):.0%} of the cores, {_watts(level):.3f} W)"
 
 
 def _widened(watts: Sequence[float], meter: Limits) -> PowerRange:

@@ -9,7 +9,8 @@ from orchestrator.plain import plain
 from orchestrator.report import columns as c
 
 ESTIMATE_NOTE = (
-    "Est. mJ is no measurement: published idle and load power of the board × CPU use × time, as a range. "
+    "Est. mJ is no measurement: idle and load power of the board's profile × CPU use × time, as a range. The details "
+    "name its source: somebody who published it, or calibrate on this very board. "
     "Use it to rank variants on one board, not as an absolute."
 )
 ENERGY_NOTE = (

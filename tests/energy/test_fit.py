@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from orchestrator.calibrate.table import load_words
+from orchestrator.energy.beside import foreign_use
 from orchestrator.energy.fit import Line, Profile, line, profile
 from orchestrator.energy.levels import IDLE, Point
 from orchestrator.energy.limits import Limits
@@ -45,6 +47,61 @@ def test_every_window_lies_within_the_profile() -> None:
     watts = profile(points, METER)
     assert isinstance(watts, Profile)
     assert all(watts.at(p.use)[0] <= p.meter_w <= watts.at(p.use)[1] for p in points)
+
+
+def test_what_other_programs_take_is_neither_idle_nor_the_models() -> None:
+    busy = (
+        (IDLE, 0.0, 0.06),
+        (IDLE, 0.0, 0.03),
+        ("1", 0.25, 0.05),
+        ("1", 0.25, 0.09),
+        ("2", 0.5, 0.04),
+        ("2", 0.5, 0.0),
+    )
+    points = [Point(name, own + others, 3 + 4 * (own + others), {}, others) for name, own, others in busy]
+    watts = profile(points, Limits(0.0))
+    assert isinstance(watts, Profile) and watts.idle.low_w <= 3 <= watts.idle.high_w < 3.15
+    assert abs(watts.load.low_w - 7) < 1e-9 and abs(watts.load.high_w - 7) < 1e-9
+
+
+def test_foreign_use_is_that_of_the_span_alone() -> None:
+    busy = [(0.9, 0.5), (0.3, 0.2), (None, None), (0.4, 0.2), (0.50, 0.51), (0.6, 1.0), (1.0, 0.0)]
+    samples = [{"t_s": float(t), "cpu_busy": all_, "own_busy": own} for t, (all_, own) in enumerate(busy)]
+    found = foreign_use(
+        samples, {"begin_s": 0.5, "end_s": 5.0}
+    )  # 0.5 s of 0.1, 2 s of 0.2, 1 s of -0.01; a helper ended
+    assert found is not None and abs(found - (0.05 + 0.4 - 0.01) / 3.5) < 1e-9
+    assert foreign_use(samples, {"begin_s": 7.0, "end_s": 9.0}) is None
+
+
+def test_two_levels_differ_in_use_and_by_more_than_the_meter_tells() -> None:
+    rng = np.random.default_rng(4)
+
+    def at(*levels: tuple[str, float, float]) -> list[Point]:
+        watts = [(name, use, true_w + rng.normal(0, 0.01)) for name, use, true_w in levels for _ in range(3)]
+        return [Point(name, use, w, {"pmic": (w - 1, 0.001)}) for name, use, w in watts]
+
+    same_use, same_power = (at((IDLE, 0, 3.0), ("1", 0.46, 5.0), ("2", *other)) for other in ((0.5, 5.2), (0.9, 5.0)))
+    assert "2 (50% of the cores, 5.1" in str(profile(same_use, METER)) and "there are 1 (1)" in str(
+        profile(same_use, METER)
+    )
+    assert isinstance(line(same_use, "pmic", METER), Line)  # a line needs no levels of use
+    for found in (profile(same_power, METER), line(same_power, "pmic", METER)):
+        assert "2 (90% of the cores, 5.0" in str(found) and "is too near 1" in str(found)
+    coarse = Limits(0.0, resolution_w=1.0)
+    assert "is too near" in str(profile(at((IDLE, 0, 3.0), ("1", 0.5, 5.0), ("2", 1.0, 6.0)), coarse))
+
+
+def test_full_load_that_nobody_read_is_called_so() -> None:
+    points = board(np.random.default_rng(6))
+    far, near = profile([p for p in points if p.use < 0.8], METER), profile(points, METER)
+    assert isinstance(far, Profile) and isinstance(near, Profile) and far.read is None
+    assert load_words(far) == "beyond any reading, from u = 0.75"
+    watts = profile([*points, *[Point("first", 0.2, 2.8 + 0.3 * 4.6, {})] * 3], METER)  # takes more than its share
+    assert isinstance(watts, Profile) and watts.read == near.read is not None
+    assert load_words(watts).startswith("full load was read as 7.") and "first at u = 0.20 comes to 9." in load_words(
+        watts
+    )
 
 
 def test_a_bent_sensor_shows_in_the_error_and_then_is_no_line() -> None:

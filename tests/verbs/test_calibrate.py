@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import re
 from pathlib import Path
@@ -49,7 +50,10 @@ def stored(root: Path, board: str = "pi5-01", threads: tuple[int, ...] = (1, 2, 
         result = make_result(directory, number, write=False, sweep_id=f"cal-{board}", device="pi5", threads=str(some))
         assert isinstance(result.measurement, Measurement) and result.directory is not None
         dataclasses.replace(result, board=board).write(result.directory)
-        (result.directory / "record.json").write_text(json.dumps(make_record(energy=run)))
+        record = make_record(energy=run)
+        sample = record["state"]["samples"][0] | {"cpu_busy": some / 4, "own_busy": some / 4}
+        record["state"]["samples"] = [sample | {"t_s": 2000.0 + second} for second in range(30)]
+        (result.directory / "record.json").write_text(json.dumps(record))
         device = {"name": "pi5", "hosts": ["pi5-01", "pi5-02"], "power": {"idle": {"low_w": 1.8, "high_w": 2.8}}}
         (result.directory / "config.yaml").write_text(yaml.safe_dump({"device": device}))
         usual: dict[str, Any] = {"kind": "scpi", "source": "scpi:bench", "scope": "board_dc_in", "rate_hz": 10.0}
@@ -133,6 +137,33 @@ def test_a_file_that_cannot_take_it_stays_as_it_is(
     assert file.read_text() == text and [path.name for path in file.parent.iterdir()] == ["pi5.yaml"]
 
 
+def test_a_lab_that_cannot_be_written_is_told_first_and_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lab" / "device" / "pi5.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(PUBLISHED)
+    monkeypatch.setattr("sys.argv", ["orchestrator"])
+    words = ["device=pi5", "device.hosts=[pi5-01]", "device.meter.kind=shelly", "device.meter.address=x"]
+    plan = ["calibrate", *words, "dry_run=true", f"root={tmp_path}", "--config-dir", str(file.parent.parent)]
+    assert app.run(plan) == 0 and "will be printed" not in capsys.readouterr().out
+
+    def read_only(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    directory = stored(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", read_only)
+        status, text = calibrated(capsys, directory, tmp_path / "lab")
+    assert status == 1 and f"{file} cannot be written: Read-only file system" in text, text
+    assert "powers:\n  pi5-01:\n    idle:" in text and [path.name for path in file.parent.iterdir()] == ["pi5.yaml"]
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)
+        assert app.run(plan) == 0 and "will be printed and not written" in capsys.readouterr().out
+    file.write_text(PUBLISHED + "powers: {}\n")
+    assert app.run(plan) == 0 and "has powers in words of its own" in " ".join(capsys.readouterr().out.split())
+
+
 def test_what_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, says, changed in (
         ("one", "2 levels of load", {"threads": (1,)}),
@@ -151,12 +182,42 @@ def test_what_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "powers:" in text and "calibrations:" not in text
 
 
+def test_cells_whose_power_is_not_the_models_are_left_out_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = stored(tmp_path)
+    file = directory / "2" / "record.json"
+    record = json.loads(file.read_text())
+    for sample in record["state"]["samples"][-20:]:  # from within the first window on
+        sample["cpu_busy"] = 1.0
+        sample["own_busy"] = 0.75
+    file.write_text(json.dumps(record))
+    status, text = calibrated(capsys, directory)
+    assert status == 2 and "none threads 4: other programs used 1.00 of 4 cores" in text, text
+    assert "(beyond any reading, from u = 0.50)" in text and re.search(
+        r"load\s+is beyond any reading, from u = 0.50", text
+    )
+    file = directory / "1" / "meter.json"
+    meter = json.loads(file.read_text())
+    meter["points"] = [[t, w + 0.3 * (t + AHEAD_S > 2012.1)] for t, w in meter["points"]]
+    file.write_text(json.dumps(meter))
+    status, text = calibrated(capsys, directory)
+    assert status == 1 and "none threads 2: idle power changed by 1" in text, text
+    file = directory / "0" / "result.json"
+    result = json.loads(file.read_text())
+    result["measurement"]["verdict"] |= {"level": "invalid", "reasons": ["throttled in 3 samples"]}
+    file.write_text(json.dumps(result))
+    status, text = calibrated(capsys, directory)
+    assert status == 1 and "threads 1: it is invalid: throttled in 3 samples" in text, text
+
+
 def test_what_is_measured_fits_the_board_and_its_meter() -> None:
     words = ["device=pi5", "device.meter.kind=tasmota", "device.meter.address=plug"]
     assert asked(words) == ["-m", "+experiment=calibrate", "threads=1,2,4", *words]
-    slow = asked(["device=jetson", *words[1:], "device.meter.lag_s=30"])
-    assert {"threads=1,3,6", "scenario.energy_s=60", "scenario.idle_s=60"} <= set(slow)
-    assert not any("idle_s=60" in word for word in asked([*words, "device.meter.lag_s=30", "scenario.idle_s=9"]))
+    slow = asked(["device=jetson", *words[1:], "device.meter.lag_s=15"])  # half of 30 s, and then the request's time
+    assert {"threads=1,3,6", "scenario.energy_s=35", "scenario.idle_s=35"} <= set(slow)
+    assert "scenario.energy_s=99" in asked([*words, "device.meter.rate_hz=0.1"])  # six readings beyond it
+    assert not any("idle_s=35" in word for word in asked([*words, "device.meter.lag_s=15", "scenario.idle_s=9"]))
     for wrong, says in (
         (["device=pi5"], "only a meter beside the board"),
         (words[1:], "which board"),
