@@ -74,7 +74,8 @@ class Scpi:
         )
 
     def readings(self, stop: threading.Event) -> Iterator[Reading | Missed]:
-        return poll(self._watts, self._rate_hz, stop, self._clocks)
+        lag_s = usual.limits(self._settings).lag_s
+        return poll(self._watts, self._rate_hz, lag_s, stop, self._clocks)
 
     def ended(self) -> Ended:
         return Ended()

@@ -49,7 +49,8 @@ class Tasmota:
         )
 
     def readings(self, stop: threading.Event) -> Iterator[Reading | Missed]:
-        return poll(lambda: self._watts(self._status), self._rate_hz, stop, self._clocks)
+        lag_s = usual.limits(self._settings).lag_s
+        return poll(lambda: self._watts(self._status), self._rate_hz, lag_s, stop, self._clocks)
 
     def ended(self) -> Ended:
         return Ended()
