@@ -167,6 +167,11 @@ def test_an_address_that_is_none_is_said(address: str) -> None:
             probe(make(Meter(kind, address)))
 
 
+def test_a_plug_of_another_make_is_asked_for(start: Callable[..., Plug]) -> None:
+    with pytest.raises(MeterError, match="is it a Tasmota"):
+        probe(Tasmota(Meter("tasmota", start(Gen2).address)))
+
+
 def test_a_number_that_no_float_holds(start: Callable[..., Plug]) -> None:
     server = start(Gen2)
     server.watts = 10**400
