@@ -17,6 +17,7 @@ from orchestrator.config.asked import key_of, swept
 from orchestrator.config.explain import explained, known_keys, refusal
 from orchestrator.config.keys import NOT_MEASURED, NOT_MEASURED_OF_DEVICE
 from orchestrator.config.limits import BY_HOST, problems
+from orchestrator.config.meters import contended
 from orchestrator.config.rules import Rule, rules
 from orchestrator.errors import ConfigError
 from orchestrator.redact import redacted, secrets_of, without
@@ -90,6 +91,8 @@ def compose_cells(
             left = [job for job in jobs if job.excluded is None]
             jobs += added(loader, master, left, shared, includes, first_number + len(batch))
     wrong = dict.fromkeys(problem for job in jobs if job.excluded is None for problem in wrong_with(job))
+    devices = {repr(job.cell.settings.device): job.cell.settings.device for job in jobs if job.excluded is None}
+    wrong |= dict.fromkeys(contended(devices.values()))
     folders = [job.cell.directory for job in jobs]
     if len(set(folders)) < len(folders):
         wrong["hydra.sweep.subdir gives two cells one folder: keep ${hydra.job.num} in it"] = None

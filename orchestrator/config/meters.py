@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 
-from orchestrator.device import Device, Meter
+from orchestrator.device import Board, Device, Meter
 from orchestrator.redact import BLOT, shown
 
 EVERY = {"kind", "scope", "lag_s", "gain", "offset_w", "timeout_s"}
@@ -64,6 +64,25 @@ def wrong(device: Device) -> Iterator[Wrong]:
         if not 0 <= channel <= HIGHEST_CHANNEL:
             yield Wrong(f"device.meter.channels.{host}", channel, f"0 to {HIGHEST_CHANNEL}")
     yield from _command(device) if meter.kind == "command" else _address(device)
+
+
+def contended(devices: Iterable[Device]) -> Iterator[str]:
+    """A line for each instrument that two devices of a sweep have beside different boards.
+
+    The same board may be in several files, and boards of one machine take turns: these may share one.
+    """
+    seen: dict[tuple[object, ...], Board] = {}
+    for board in (board for device in devices for board in device.boards):
+        meter = board.meter
+        if meter is None:
+            continue
+        place = (*meter.command,) if meter.kind == "command" else (meter.address, meter.channel, meter.query)
+        other = seen.setdefault((meter.kind, *place), board)
+        if other.name == board.name or other.machine == board.machine or other.device.name == board.device.name:
+            continue  # within one device it is told beside
+        same = "device.meter.command is" if meter.kind == "command" else "device.meter.address and channel are"
+        whose = f"{other.name} ({other.device.name}) and {board.name} ({board.device.name})"
+        yield f"{same} the same for {whose}: each would get the power of both"
 
 
 def _unused(meter: Meter) -> Iterator[Wrong]:

@@ -219,6 +219,15 @@ def test_each_board_of_a_pool_has_its_own_meter(tmp_path: Path) -> None:
     assert [meter.address for meter in meters if meter] == ["plug-pi4-01", "plug-pi4-02"]
 
 
+def test_two_devices_of_a_sweep_have_no_meter_in_common(tmp_path: Path) -> None:
+    plug = ["device.meter.kind=shelly", "device.meter.address=plug1"]
+    two = (["device=pi4", *plug], ["device=pi5", *plug])
+    with pytest.raises(ConfigError, match=r"the same for pi4 \(pi4\) and pi5 \(pi5\): each would get the power"):
+        jobs(tmp_path, *two)
+    jobs(tmp_path, *two[:1], [*two[1], "device.meter.channel=1"], [*two[0], "threads=2", "device.cores=4"])
+    jobs(tmp_path, *([*words, "device.machine=bench"] for words in two))  # they take turns
+
+
 def test_a_pool_shares_a_strip(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, [*STRIP, "device.meter.channel=2", "+device.meter.channels.pi4-02=1"])
     meters = [board.meter for board in job.cell.settings.device.boards]
