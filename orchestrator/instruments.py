@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
 from orchestrator import device as inventory
-from orchestrator.config.meters import wrong
+from orchestrator.catalogue import choices
 from orchestrator.connection import Connection, LocalServer, connect
 from orchestrator.console import Part, say
 from orchestrator.device import Board, Device
 from orchestrator.energy import MeterReadings
-from orchestrator.errors import BoardError, ConfigError, ConnectionFailed
-from orchestrator.invocation import cache_directory
+from orchestrator.energy.reading import COVERAGE_MINIMUM
+from orchestrator.energy.trace import of_meter
+from orchestrator.energy.window import window_power
+from orchestrator.errors import BoardError, ConnectionFailed
+from orchestrator.invocation import INTERRUPTED, cache_directory
 from orchestrator.meters import Recording, meter_of, sight
 from orchestrator.meters.host import Stream
+from orchestrator.meters.windows import shortest_s
 from orchestrator.plain import plain
 from orchestrator.provisioning import Program, deploy, facts
 from orchestrator.session.metering import HostLink, named
@@ -37,16 +43,16 @@ SCOPES = {
 
 
 def show(console: Console, device: Device) -> int:
-    """Try everything that could read the power of the device's boards; 0 where each board has something that does.
-
-    Raises ConfigError for a meter that is not described well.
-    """
-    if faults := [f"{one.key}: {plain(one.value)}; allowed: {one.allowed}" for one in wrong(device)]:
-        raise ConfigError("\n".join(faults), hint="docs/energy.md")
+    """Try everything that could read the power of the device's boards, which is within its limits: the exit status, 0
+    where each board has something that does."""
     program = Program.built(cache_directory())
-    with contextlib.ExitStack() as stack:
-        local = stack.enter_context(LocalServer()) if device.is_local else None
-        found = [_board(console, board, program, local) for board in device.boards]
+    try:
+        with contextlib.ExitStack() as stack:
+            local = stack.enter_context(LocalServer()) if device.is_local else None
+            found = [_board(console, board, program, local) for board in device.boards]
+    except KeyboardInterrupt:
+        say(console, ("interrupted", "yellow"), ": what was read until then stands above")
+        return INTERRUPTED
     return 0 if found and all(found) else 2
 
 
@@ -87,7 +93,7 @@ def _sensors(console: Console, board: Board, program: Program, connection: Conne
 
 def _say_sensor(console: Console, sensor: Mapping[str, Any]) -> None:
     mark: Part = ("used", "green") if sensor["used"] else ("not used", "yellow")
-    scope = SCOPES.get(str(sensor["scope"]), "of nobody knows what")
+    scope = _scope(str(sensor["scope"])) if sensor["scope"] in SCOPES else "of nobody knows what"
     why = f": {plain(sensor['reason'])}" if sensor["reason"] else ""
     set_to = "".join(f", {plain(name)} {plain(value)}" for name, value in dict(sensor["details"]).items())
     what = f"{plain(sensor['source'])} ({plain(sensor['rail'])}), {scope}, {plain(sensor['kind'])}{set_to}: "
@@ -97,7 +103,7 @@ def _say_sensor(console: Console, sensor: Mapping[str, Any]) -> None:
 def _say_trace(console: Console, trace: Mapping[str, Any], points: list[tuple[float, float]]) -> None:
     watts = _watts(trace, points)
     rate = (len(points) - 1) / (points[-1][0] - points[0][0]) if len(points) > 1 else 0.0
-    read = f"{watts:.3f} W, {rate:.1f} readings a second" if watts is not None else "no reading came"
+    read = f"mean {watts:.3f} W, {rate:.1f} readings a second" if watts is not None else "no reading came"
     say(console, f"  reads {plain(trace['reader'])} ({plain(trace['scope'])}): ", (read, "bold"))
 
 
@@ -140,26 +146,63 @@ def _until(stream: Stream, key: str) -> Any:
 
 
 def _meter(console: Console, board: Board, settings: inventory.Meter, program: Program) -> bool:
+    begin_s = time.monotonic()
     recording = Recording(settings.kind, meter_of(settings, lambda: HostLink(board, settings, program)))
     try:
         time.sleep(METER_S)
     finally:
+        end_s = time.monotonic()
         recording.stop()
     found = recording.readings()
     if found is None or not found.points:
         why = recording.problem or "it gave no reading"
         say(console, f"  beside it: {named(settings)}: ", ("no reading", "red"), f": {plain(why)}")
         return False
-    _say_readings(console, found, recording.ended.clock_bound_s)
-    return found.invalid is None
+    _say_readings(console, found, end_s - begin_s, recording.ended.clock_bound_s)
+    if found.invalid is None:
+        _say_windows(console, settings, found)
+    fault = found.invalid or _gaps(found, end_s)
+    if fault:
+        say(console, ("    it would not count: ", "red"), fault)
+    return fault is None
 
 
-def _say_readings(console: Console, found: MeterReadings, clock_bound_s: float) -> None:
+def _gaps(found: MeterReadings, end_s: float) -> str | None:
+    """What a sweep would say to such readings. A single lost one is no gap: windows are longer than this look."""
+    why = f" ({found.missed} readings failed)" if found.missed else ""
+    if len(found.points) < 2:
+        return f"one reading came{why}" if found.missed else None
+    late_s = found.limits.lag_s if found.kind == "command" else 0.0  # its last lines are still to come
+    trace = replace(of_meter(found), rate_hz=found.rate_hz / 2, limits=replace(found.limits, lag_s=0.0))
+    first_s, last_s = found.points[0][0], max(found.points[-1][0], end_s - late_s)
+    power = window_power(replace(trace, clock_bound_s=0.0), first_s, last_s)
+    if power is None or power.coverage >= COVERAGE_MINIMUM:
+        return None
+    return f"its readings cover {power.coverage:.0%} of the time, {COVERAGE_MINIMUM:.0%} needed{why}"
+
+
+def _say_windows(console: Console, settings: inventory.Meter, found: MeterReadings) -> None:
+    """How long a window has to be, and where it is."""
+    least_s = shortest_s(settings, found)
+    lengths = {one.name: one.content.get("energy_s") for one in choices("scenario")}
+    known = {name: float(s) for name, s in lengths.items() if isinstance(s, int | float) and s > 0}
+    enough = ", ".join(name for name, seconds in known.items() if seconds >= least_s) or "none that there is"
+    short = ", ".join(name for name, seconds in known.items() if seconds < least_s)
+    say(console, f"    windows it needs: scenario.energy_s={math.ceil(least_s)} or more")
+    say(console, f"    scenarios that have them: {enough}{f'; not {short}' if short else ''}")
+
+
+def _scope(scope: str) -> str:
+    return f"{scope}, {SCOPES[scope]}"
+
+
+def _say_readings(console: Console, found: MeterReadings, took_s: float, clock_bound_s: float) -> None:
     values, limits = [watts for _, watts in found.points], found.limits
-    span_s = found.points[-1][0] - found.points[0][0]
+    span_s = min(found.points[-1][0] - found.points[0][0], took_s)  # time stamps may be in another unit
     rate = f"{(len(values) - 1) / span_s:.2g} readings a second" if span_s > 0 else "one reading"
-    say(console, f"  beside it: {plain(found.source)}, {SCOPES[found.scope]}: ", (f"{values[-1]:.3f} W", "bold"))
-    say(console, f"    {min(values):.3f} to {max(values):.3f} W, mean {statistics.fmean(values):.3f} W; {rate}")
+    mean = f"mean {statistics.fmean(values):.3f} W"
+    say(console, f"  beside it: {plain(found.source)}, {_scope(found.scope)}: ", (mean, "bold"))
+    say(console, f"    {min(values):.3f} to {max(values):.3f} W, the last one {values[-1]:.3f} W; {rate}")
     assumed = " (assumed)" if limits.assumed else ""
     error = f"{limits.gain:.2%} of the reading{assumed} and {limits.offset_w:g} W"
     say(console, f"    limits of error: {error}; trails by up to {limits.lag_s:.2g} s")
@@ -169,5 +212,3 @@ def _say_readings(console: Console, found: MeterReadings, clock_bound_s: float) 
         say(console, f"    {name}: {plain(value)}")
     if found.missed:
         say(console, f"    {found.missed} readings failed, the last one: {plain(found.problem)}")
-    if found.invalid:
-        say(console, ("    it would not count: ", "red"), found.invalid)

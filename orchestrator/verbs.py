@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -175,16 +175,22 @@ def meter(arguments: list[str]) -> int:
     """``meter device=NAME [KEY=VALUE...]``: what reads the power of each board, and whether it answers."""
     parser = Parser("meter", "Try what reads the power of each board: its own sensors, and the meter beside it.")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME, and changes to that device")
-    device = composed_device(parser.parse_args(arguments).overrides, "meter")
+    overrides = parser.parse_args(arguments).overrides
+    named(overrides, "meter")
     from orchestrator.instruments import show
 
-    return show(terminal(soft_wrap=True), device)
+    return show(terminal(soft_wrap=True), config.composed_settings(overrides).device)
+
+
+def named(overrides: Sequence[str], verb: str) -> None:
+    """Raises ConfigError where they name no device."""
+    if not any(word.startswith("device=") for word in overrides):
+        raise ConfigError("which board?", hint=f"python -m orchestrator {verb} device=NAME")
 
 
 def composed_device(overrides: list[str], verb: str) -> Device:
     """The device that ``device=NAME`` and other overrides name."""
-    if not any(word.startswith("device=") for word in overrides):
-        raise ConfigError("which board?", hint=f"python -m orchestrator {verb} device=NAME")
+    named(overrides, verb)
     config.register()
     with config.explained(), initialize_config_dir(str(config.conf_directory()), version_base="1.3"):
         composed = compose("config", overrides=overrides)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,13 @@ from orchestrator.config.asked import key_of, swept
 from orchestrator.config.explain import explained, known_keys, refusal
 from orchestrator.config.keys import NOT_MEASURED, NOT_MEASURED_OF_DEVICE
 from orchestrator.config.limits import BY_HOST, problems
+from orchestrator.config.meters import contended
 from orchestrator.config.rules import Rule, rules
 from orchestrator.errors import ConfigError
-from orchestrator.redact import redacted
+from orchestrator.redact import redacted, secrets_of, without
+
+COMMANDS = ("device.meter", "device.meter.command")
+"""Keys under which a password may be an argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,22 @@ class Job:
         """Write ``.hydra/`` as Hydra does, and ``config.yaml``: everything resolved, secrets blotted out."""
         folder = self.cell.directory / ".hydra"
         folder.mkdir(parents=True, exist_ok=False)
+        secrets = secrets_of(self.cell.settings.device.meter.command)
+        hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(self.config, ["hydra"]))
+        words = [without(word, secrets) if key_of(word) in COMMANDS else word for word in self.overrides]
+        (folder / "config.yaml").write_text(self._task(secrets, resolve=False))
+        (folder / "hydra.yaml").write_text(redacted(without(hydra, secrets)))
+        (folder / "overrides.yaml").write_text(redacted(OmegaConf.to_yaml(OmegaConf.create(words))))
+        (self.cell.directory / "config.yaml").write_text(self._task(secrets, resolve=True))
+
+    def _task(self, secrets: Collection[str], *, resolve: bool) -> str:
+        """The configuration as YAML; ``secrets`` are blotted in the command alone, since a short one is in every other
+        word, too."""
         task = OmegaConf.masked_copy(self.config, [str(key) for key in self.config if key != "hydra"])
-        hydra = OmegaConf.masked_copy(self.config, ["hydra"])
-        (folder / "config.yaml").write_text(redacted(OmegaConf.to_yaml(task)))
-        (folder / "hydra.yaml").write_text(redacted(OmegaConf.to_yaml(hydra)))
-        (folder / "overrides.yaml").write_text(redacted(OmegaConf.to_yaml(OmegaConf.create(list(self.overrides)))))
-        (self.cell.directory / "config.yaml").write_text(redacted(OmegaConf.to_yaml(task, resolve=True)))
+        if secrets:
+            command: Any = OmegaConf.to_container(task.device.meter.command, resolve=resolve)
+            task.device.meter.command = [without(word, secrets) for word in command]
+        return redacted(OmegaConf.to_yaml(task, resolve=resolve))
 
 
 def compose_cells(
@@ -77,6 +91,8 @@ def compose_cells(
             left = [job for job in jobs if job.excluded is None]
             jobs += added(loader, master, left, shared, includes, first_number + len(batch))
     wrong = dict.fromkeys(problem for job in jobs if job.excluded is None for problem in wrong_with(job))
+    devices = {repr(job.cell.settings.device): job.cell.settings.device for job in jobs if job.excluded is None}
+    wrong |= dict.fromkeys(contended(devices.values()))
     folders = [job.cell.directory for job in jobs]
     if len(set(folders)) < len(folders):
         wrong["hydra.sweep.subdir gives two cells one folder: keep ${hydra.job.num} in it"] = None

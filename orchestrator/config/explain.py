@@ -26,6 +26,8 @@ from orchestrator.redact import BLOT
 
 ADVICE = {
     "Cannot merge DictConfig with ListConfig": "a list is expected here: rules are exclude=[{device: pi4, threads: 4}]",
+    "is not a ListConfig, list or tuple": "a list is expected here: write it as a list, such as [pi4-01, pi4-02] for "
+    "device.hosts or [python3, /tmp/x.py] for device.meter.command",
     "INTERVAL_SWEEP": "an interval has no end of values: it is for adaptive sweeps (hydra/sweeper=optuna)",
 }
 """What to do about words of Hydra's that do not say it."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 
-from orchestrator.device import Device, Meter
+from orchestrator.device import Board, Device, Meter
 from orchestrator.redact import BLOT, shown
 
 EVERY = {"kind", "scope", "lag_s", "gain", "offset_w", "timeout_s"}
@@ -25,7 +25,11 @@ USES = {
 }
 UNKNOWN_SCOPE = ("scpi", "host", "command")
 """Only somebody who has seen the cables can say what these read."""
+PLUGS = ("shelly", "tasmota")
 PLACES = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?")
+INSTRUMENTS = re.compile(r"[A-Za-z0-9_.-]+:\d{1,5}|ASRL\S+|[A-Za-z][A-Za-z-]*\d*::\S+")
+"""``host:port``, or a VISA resource: only a serial port has its name without a colon before it."""
+HARMLESS = re.compile(r"([a-z]+://)?[A-Za-z0-9_.-]+(:\d{1,5})?(/[\w.-]*)*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -42,8 +46,11 @@ def wrong(device: Device) -> Iterator[Wrong]:
     """Everything that is wrong with the meter of a device."""
     meter = device.meter
     yield from _unused(meter)
-    if meter.kind == "none":
+    if meter.kind == "none" or meter.kind not in USES:  # which kinds there are is told beside
         return
+    if meter.kind in PLUGS and meter.scope not in (None, "wall_ac"):
+        how = "wall_ac: a plug reads what goes into the power supply, whose losses nobody can take out of its watts"
+        yield Wrong("device.meter.scope", meter.scope, how)
     if meter.scope is None and meter.kind in UNKNOWN_SCOPE:
         yield Wrong("device.meter.scope", None, "what its power includes: board_dc_in, wall_ac, module_in, ...")
     if meter.password_env is not None and not VARIABLE.fullmatch(meter.password_env):
@@ -59,8 +66,29 @@ def wrong(device: Device) -> Iterator[Wrong]:
     yield from _command(device) if meter.kind == "command" else _address(device)
 
 
+def contended(devices: Iterable[Device]) -> Iterator[str]:
+    """A line for each instrument that two devices of a sweep have beside different boards.
+
+    The same board may be in several files, and boards of one machine take turns: these may share one.
+    """
+    seen: dict[tuple[object, ...], Board] = {}
+    for board in (board for device in devices for board in device.boards):
+        meter = board.meter
+        if meter is None:
+            continue
+        place = (*meter.command,) if meter.kind == "command" else (meter.address, meter.channel, meter.query)
+        other = seen.setdefault((meter.kind, *place), board)
+        if other.name == board.name or other.machine == board.machine or other.device.name == board.device.name:
+            continue  # within one device it is told beside
+        same = "device.meter.command is" if meter.kind == "command" else "device.meter.address and channel are"
+        whose = f"{other.name} ({other.device.name}) and {board.name} ({board.device.name})"
+        yield f"{same} the same for {whose}: each would get the power of both"
+
+
 def _unused(meter: Meter) -> Iterator[Wrong]:
-    uses = USES.get(meter.kind, set())
+    uses = USES.get(meter.kind)
+    if uses is None:
+        return
     for field in fields(meter):
         usual = field.default if field.default_factory is MISSING else field.default_factory()
         value = getattr(meter, field.name)
@@ -79,10 +107,13 @@ def _address(device: Device) -> Iterator[Wrong]:
             )
             yield Wrong("device.meter.address", address, how)
             return
-        if device.meter.kind in ("shelly", "tasmota") and not PLACES.fullmatch(address):
-            # an address may hold a password: so it is not quoted
+        if device.meter.kind in PLUGS and not PLACES.fullmatch(address):
             how = "host[:port] alone: the user is device.meter.user, the password in the variable of password_env"
-            yield Wrong("device.meter.address", BLOT, how)
+            yield Wrong("device.meter.address", _quoted(address), how)
+            return
+        if device.meter.kind == "scpi" and not INSTRUMENTS.fullmatch(address):
+            how = "host:port of its socket (5025 on many), or a VISA resource such as TCPIP::pm-1::inst0::INSTR"
+            yield Wrong("device.meter.address", _quoted(address), how)
             return
         boards[f"{address}, channel {channel}," if device.meter.channels else address].append(board.name)
     yield from _shared(
@@ -91,6 +122,11 @@ def _address(device: Device) -> Iterator[Wrong]:
         "one for each board (device.meter.addresses), or an outlet of it for each (device.meter.channels), or each "
         "would get the power of all",
     )
+
+
+def _quoted(address: str) -> str:
+    """A wrong address as it was written, where no part of it can be a password."""
+    return address if HARMLESS.fullmatch(address) else BLOT
 
 
 def _command(device: Device) -> Iterator[Wrong]:

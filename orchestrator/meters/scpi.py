@@ -5,6 +5,7 @@ Sources: IEEE 488.2 (``*IDN?``, ``*CLS``, the bits of ``*ESR?``), SCPI-99 (9.91E
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from orchestrator.plain import plain
 REFUSED = 0b111100
 """Of the event status register: errors of the command, its execution, the device and the query."""
 NO_NUMBER = 9.8e37
+NO_RESOURCE = "device.meter.address is no VISA resource that PyVISA-py knows; host:port is a socket"
 UNITS = {"": 1.0, "w": 1.0, "mw": 1e-3, "uw": 1e-6, "kw": 1e3}
 _VALUE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 _ONE = threading.Lock()
@@ -74,7 +76,8 @@ class Scpi:
         )
 
     def readings(self, stop: threading.Event) -> Iterator[Reading | Missed]:
-        return poll(self._watts, self._rate_hz, stop, self._clocks)
+        lag_s = usual.limits(self._settings).lag_s
+        return poll(self._watts, self._rate_hz, lag_s, stop, self._clocks)
 
     def ended(self) -> Ended:
         return Ended()
@@ -101,29 +104,43 @@ class Scpi:
         return watts(self._ask(self._settings.query), self._settings.channel)
 
     def _ask(self, query: str) -> str:
+        device = self._connected()
         try:
-            return str(self._connected().query(query))
+            return str(device.query(query))
         except Exception as error:  # PyVISA, its backend and sockets each raise their own
             self.close()  # an answer that comes late would be taken for the next one's
             raise MeterError(f"it did not answer {query!r}: {_words(error)}") from error
 
     def _say(self, line: str) -> None:
+        device = self._connected()
         try:
-            self._connected().write(line)
+            device.write(line)
         except Exception as error:
             self.close()
             raise MeterError(f"it did not take {line!r}: {_words(error)}") from error
 
     def _connected(self) -> Any:
         if self._device is None:
-            self._device = _manager().open_resource(
-                resource(self._settings.address),
-                open_timeout=int(self._settings.timeout_s * 1000),
-                read_termination="\n",
-                write_termination="\n",
-                timeout=int(self._settings.timeout_s * 1000),
-            )
+            try:
+                self._device = self._opened()
+            except OSError as error:  # of a name that nobody knows PyVISA-py tells EBADF, of a socket that it closed
+                why = error.strerror if error.errno != errno.EBADF else "is its name right, and does it listen?"
+                raise MeterError(f"it cannot be reached: {why or _words(error)}") from error
+            except ValueError as error:  # a driver that is not installed, too
+                words = NO_RESOURCE if "for type Resource" in str(error) else _words(error)
+                raise MeterError(f"it cannot be opened: {words}") from error
+            except Exception as error:  # PyVISA-py raises it as it is where a socket cannot be connected
+                raise MeterError(f"it cannot be reached: {_words(error)}") from error
         return self._device
+
+    def _opened(self) -> Any:
+        return _manager().open_resource(
+            resource(self._settings.address),
+            open_timeout=int(self._settings.timeout_s * 1000),
+            read_termination="\n",
+            write_termination="\n",
+            timeout=int(self._settings.timeout_s * 1000),
+        )
 
 
 def _manager() -> Any:

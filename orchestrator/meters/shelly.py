@@ -57,7 +57,8 @@ class Shelly:
         return Instrument(source, usual.scope(self._settings), self._rate_hz, usual.limits(self._settings), details)
 
     def readings(self, stop: threading.Event) -> Iterator[Reading | Missed]:
-        return poll(self._ask, self._rate_hz, stop, self._clocks)
+        lag_s = usual.limits(self._settings).lag_s
+        return poll(self._ask, self._rate_hz, lag_s, stop, self._clocks)
 
     def ended(self) -> Ended:
         return Ended()

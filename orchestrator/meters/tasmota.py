@@ -15,7 +15,7 @@ from orchestrator.errors import MeterError
 from orchestrator.meters import usual
 from orchestrator.meters.poll import poll
 from orchestrator.meters.seam import CLOCKS, Clocks, Ended, Instrument, Missed, Reading
-from orchestrator.meters.web import NoNumber, Unauthorized, Web, number, password
+from orchestrator.meters.web import NoNumber, NotThere, Unauthorized, Web, number, password
 from orchestrator.plain import plain
 
 USER = "admin"
@@ -34,7 +34,13 @@ class Tasmota:
     def open(self) -> Instrument:
         self.close()
         self._web = Web(self._settings)
-        self._status = self._answering()
+        try:
+            self._status = self._answering()
+        except NotThere as error:
+            raise MeterError(
+                "what answers there has no web commands of Tasmota (/cm): is it a Tasmota, or a Shelly "
+                "(device.meter.kind=shelly)?"
+            ) from error
         digits = self._command("WattRes").get("WattRes")
         digits = digits if isinstance(digits, int) and 0 <= digits <= 3 else None
         status = self._command("Status").get("Status")
@@ -49,7 +55,8 @@ class Tasmota:
         )
 
     def readings(self, stop: threading.Event) -> Iterator[Reading | Missed]:
-        return poll(lambda: self._watts(self._status), self._rate_hz, stop, self._clocks)
+        lag_s = usual.limits(self._settings).lag_s
+        return poll(lambda: self._watts(self._status), self._rate_hz, lag_s, stop, self._clocks)
 
     def ended(self) -> Ended:
         return Ended()

@@ -6,6 +6,7 @@ import math
 
 from orchestrator.cell import Settings
 from orchestrator.device import Meter
+from orchestrator.energy.meter import MeterReadings
 from orchestrator.energy.reading import shortest_window_s
 from orchestrator.meters import usual
 
@@ -24,8 +25,9 @@ def needed_s(settings: Settings) -> float | None:
     return least_s if window_s < least_s else None
 
 
-def shortest_s(meter: Meter) -> float:
-    """Seconds of a window, for a meter as the inventory has it; a rate that only the readings will tell is taken as
-    high enough."""
-    rate_hz = meter.rate_hz or usual.RATES_HZ.get(meter.kind, math.inf)
-    return shortest_window_s(usual.limits(meter), rate_hz)
+def shortest_s(meter: Meter, found: MeterReadings | None = None) -> float:
+    """Seconds of a window, for a meter as the inventory has it. A rate that only the readings will tell is that of what
+    was ``found``, and high enough before."""
+    rate_hz = meter.rate_hz or usual.RATES_HZ.get(meter.kind) or (found.rate_hz if found else math.inf)
+    limits = found.limits if found and meter.kind == "host" else usual.limits(meter)  # it tells which sensor it is
+    return shortest_window_s(limits, rate_hz)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator import config
 from orchestrator.errors import ConfigError
@@ -180,3 +181,19 @@ def test_a_job_writes_what_hydra_would_and_no_password(tmp_path: Path) -> None:
     assert {path.name for path in written} == {"config.yaml", "hydra.yaml", "overrides.yaml"}
     assert not any("s3cret" in path.read_text() for path in written)
     assert "threads: 2" in (job.cell.directory / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("secret", ["it''s s3cret", "1"])
+def test_a_password_among_the_arguments_of_a_command_is_not_stored(tmp_path: Path, secret: str) -> None:
+    """Nor is anything else blotted, however short it is."""
+    command = f"[mosquitto_sub, -P, '{secret}', '{{board}}']"
+    text = f"name: lab\nhosts: [lab-01]\nmeter: {{kind: command, scope: wall_ac, command: {command}}}"
+    config.take_lab(["--config-dir", lab(tmp_path / "lab", text, "lab")])
+    said = "device.meter.command=[mosquitto_sub,-P,s3cret]"
+    for number, words in enumerate((["device=lab"], ["device=lab", said])):
+        (job,) = jobs(tmp_path / str(number), [*words, "threads=1"])
+        job.save()
+        assert not any("s3cret" in path.read_text() for path in job.cell.directory.rglob("*.yaml"))
+        stored = yaml.safe_load((job.cell.directory / "config.yaml").read_text())
+        assert stored["device"]["meter"]["command"][:3] == ["mosquitto_sub", "-P", "***"]
+        assert stored["threads"] == 1

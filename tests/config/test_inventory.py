@@ -157,6 +157,7 @@ def test_the_catalogue_in_the_docs_is_that_of_the_files() -> None:
 PLUG = ["device=pi4", "device.meter.kind=shelly"]
 POOL = [*PLUG, "device.hosts=[pi4-01,pi4-02]"]
 STRIP = [*POOL, "device.meter.address=strip"]
+SCPI = ["device=pi4", "device.meter.kind=scpi", "device.meter.scope=board_dc_in"]
 COMMAND = ["device=pi4", "device.meter.kind=command", "device.meter.scope=wall_ac"]
 
 
@@ -179,6 +180,10 @@ COMMAND = ["device=pi4", "device.meter.kind=command", "device.meter.scope=wall_a
         ([*COMMAND, "device.meter.command=[x]", "device.meter.address=y"], ["device.meter.address", "command"]),
         ([*COMMAND, "device.meter.command=[x]", "device.hosts=[a,b]"], ["device.meter.command", "of a, b"]),
         (["device=pi4", "device.meter.kind=amperes"], ["device.meter.kind", "shelly, tasmota"]),
+        ([*PLUG, "device.meter.address=p", "device.meter.scope=board_dc_in"], ["board_dc_in", "wall_ac: a plug reads"]),
+        ([*PLUG, "device.meter.address=http://plug1"], ["'http://plug1'", "host[:port] alone"]),
+        ([*SCPI, "device.meter.address=127.0.0.1"], ["'127.0.0.1'", "host:port of its socket"]),
+        ([*COMMAND, "device.meter.command=python3 /tmp/x.py"], ["device.meter.command", "[python3, /tmp/x.py]"]),
     ],
 )
 def test_a_meter_that_is_not_described_well(tmp_path: Path, overrides: list[str], words: list[str]) -> None:
@@ -187,17 +192,40 @@ def test_a_meter_that_is_not_described_well(tmp_path: Path, overrides: list[str]
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
-def test_a_password_in_the_inventory_is_refused_and_not_quoted(tmp_path: Path) -> None:
-    for words in ("device.meter.address=admin:s3cret@plug1", "device.meter.password_env='s3cret '"):
-        with pytest.raises(ConfigError) as caught:
-            jobs(tmp_path, [*PLUG, words])
-        assert str(caught.value).count("s3cret") == 0
+def test_nothing_is_said_of_the_keys_of_a_kind_that_there_is_none_of(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs(tmp_path, ["device=pi4", "device.meter.kind=shely", "device.meter.address=p"])
+    assert "address" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "address=admin:s3cret@plug1",
+        "address='http://u:s3cret@p'",
+        "address='plug1?password=s3cret'",
+        "password_env='s3cret '",
+    ],
+)
+def test_a_password_in_the_inventory_is_refused_and_not_quoted(tmp_path: Path, word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs(tmp_path, [*PLUG, f"device.meter.{word}"])
+    assert str(caught.value).count("s3cret") == 0
 
 
 def test_each_board_of_a_pool_has_its_own_meter(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, [*POOL, "device.meter.address='plug-{board}'"])
     meters = [board.meter for board in job.cell.settings.device.boards]
     assert [meter.address for meter in meters if meter] == ["plug-pi4-01", "plug-pi4-02"]
+
+
+def test_two_devices_of_a_sweep_have_no_meter_in_common(tmp_path: Path) -> None:
+    plug = ["device.meter.kind=shelly", "device.meter.address=plug1"]
+    two = (["device=pi4", *plug], ["device=pi5", *plug])
+    with pytest.raises(ConfigError, match=r"the same for pi4 \(pi4\) and pi5 \(pi5\): each would get the power"):
+        jobs(tmp_path, *two)
+    jobs(tmp_path, *two[:1], [*two[1], "device.meter.channel=1"], [*two[0], "threads=2", "device.cores=4"])
+    jobs(tmp_path, *([*words, "device.machine=bench"] for words in two))  # they take turns
 
 
 def test_a_pool_shares_a_strip(tmp_path: Path) -> None:

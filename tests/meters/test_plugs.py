@@ -167,6 +167,11 @@ def test_an_address_that_is_none_is_said(address: str) -> None:
             probe(make(Meter(kind, address)))
 
 
+def test_a_plug_of_another_make_is_asked_for(start: Callable[..., Plug]) -> None:
+    with pytest.raises(MeterError, match="is it a Tasmota"):
+        probe(Tasmota(Meter("tasmota", start(Gen2).address)))
+
+
 def test_a_number_that_no_float_holds(start: Callable[..., Plug]) -> None:
     server = start(Gen2)
     server.watts = 10**400
@@ -174,13 +179,16 @@ def test_a_number_that_no_float_holds(start: Callable[..., Plug]) -> None:
         probe(Shelly(Meter("shelly", server.address)))
 
 
-@pytest.mark.parametrize(("rate_hz", "good_s", "late_s"), [(1, 0.19, 0.21), (0.5, 0.39, 0.41), (5, 0.09, 0.11)])
+@pytest.mark.parametrize(
+    ("rate_hz", "lag_s", "good_s", "late_s"),
+    [(1, 0, 0.19, 0.21), (0.5, 0, 0.39, 0.41), (5, 0, 0.09, 0.11), (1, None, 0.99, 1.01)],
+)
 def test_a_slow_answer_is_no_reading_and_the_time_is_the_middle_of_the_request(
-    start: Callable[..., Plug], rate_hz: float, good_s: float, late_s: float
+    start: Callable[..., Plug], rate_hz: float, lag_s: float | None, good_s: float, late_s: float
 ) -> None:
-    """Half of it may be a tenth of the interval, and 50 ms in any case."""
+    """Half of it may be a tenth of the interval, a quarter of the lag (2 s of a Shelly), and 50 ms in any case."""
     server, time = start(Gen2), FakeTime()
-    meter = Shelly(Meter("shelly", server.address, rate_hz=rate_hz), time.clocks)
+    meter = Shelly(Meter("shelly", server.address, rate_hz=rate_hz, lag_s=lag_s), time.clocks)
     meter.open()
     ask, took = meter._ask, iter((good_s, late_s))
 

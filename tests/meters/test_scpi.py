@@ -97,6 +97,20 @@ def test_what_is_no_power(answer: str) -> None:
         watts(answer, 1 if "," in answer else 0)
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("USB0::x", "device.meter.address is no VISA resource"),
+        ("TCPIP::no..name::inst0::INSTR", "cannot be reached: is its name right"),
+        ("127.0.0.1:1", "Connection refused"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_in_words(address: str, words: str) -> None:
+    with pytest.raises(MeterError) as caught:
+        Scpi(Meter("scpi", address, scope="board_dc_in", timeout_s=1)).open()
+    assert words in caught.value.message
+
+
 def test_addresses() -> None:
     assert resource("pm1:5025") == "TCPIP::pm1::5025::SOCKET"
     assert resource("TCPIP::10.0.0.7::inst0::INSTR") == "TCPIP::10.0.0.7::inst0::INSTR"
