@@ -21,7 +21,8 @@ from remote.contract import SCOPES
 Json = Mapping[str, Any]
 
 NAMES = (
-    *("per_inference_mj", "uncertainty_mj", "repeatability_mj", "mean_power_w", "idle_power_w", "idle_drift"),
+    *("per_inference_mj", "uncertainty_mj", "repeatability_mj", "mean_power_w", "power_uncertainty_w"),
+    *("idle_power_w", "idle_drift"),
     *("net_per_inference_mj", "net_uncertainty_mj", "coverage", "windows", "window_spread", "latency_shift"),
 )
 
@@ -71,6 +72,7 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
     sheet.put("energy/uncertainty_mj", expanded_mj)
     sheet.put("energy/repeatability_mj", COVERAGE_FACTOR * got.apart * gross_mj)
     sheet.put("energy/mean_power_w", got.power_w)
+    sheet.put("energy/power_uncertainty_w", COVERAGE_FACTOR * got.power_error_w)
     sheet.put("energy/coverage", got.coverage)
     sheet.put("energy/windows", len(got.windows))
     sheet.put("energy/window_spread", stats.spread(got.windows))

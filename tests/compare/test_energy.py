@@ -177,7 +177,7 @@ def test_hours_on_a_battery_only_where_asked(tmp_path: Path) -> None:
 
     assert not any("h on" in head for head in texts(compare(sweep, [cell(at, 0, "none")])))
     asked = texts(compare_sweeps(tmp_path, [str(at)], battery="37"))
-    assert asked["h on 37 Wh"] == ["5.96 ±0.29 module alone", "–", "–"]
+    assert asked["h on 37 Wh"] == ["5.96 ±0.14 module alone", "–", "–"]
     assert asked["Est. h"][:2] == ["", ""] and re.fullmatch(r"[\d.]+–[\d.]+", asked["Est. h"][2])
     fast = compare_sweeps(tmp_path, [str(at)], battery="37@100")
     assert texts(fast)["h on 37 Wh at 100/s"] == ["too fast", "–", "–"]
