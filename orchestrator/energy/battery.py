@@ -46,8 +46,14 @@ class Hours:
     note: str = ""
 
 
-def measured_hours(battery: Battery, metrics: Mapping[str, float], scope: str | None) -> Hours:
-    """With the expanded uncertainty of the power. At a rate the power lies between idle and full load, where a gain or
+NO_IDLE = "no idle power: "
+"""What the reasons for it begin with."""
+
+
+def measured_hours(
+    battery: Battery, metrics: Mapping[str, float], scope: str | None, missing: Mapping[str, str] | None = None
+) -> Hours:
+    """``missing``: why metrics are not there. With the expanded uncertainty of the power. At a rate the power lies between idle and full load, where a gain or
     an offset errs by no more than at full load; what net energy errs comes on top."""
     energy_mj = metrics.get("energy/per_inference_mj")
     if energy_mj is None:
@@ -60,7 +66,7 @@ def measured_hours(battery: Battery, metrics: Mapping[str, float], scope: str | 
     if battery.per_s is not None:
         idle_w, net_mj = metrics.get("energy/idle_power_w"), metrics.get("energy/net_per_inference_mj")
         if idle_w is None or net_mj is None:
-            return Hours(None, note="a rate needs idle power and net energy, which were not measured")
+            return Hours(None, note=_no_rate("idle power" if idle_w is None else "net energy", missing or {}))
         power_w = idle_w + battery.per_s * net_mj / 1e3
         error_w = math.hypot(error_w, battery.per_s * metrics.get("energy/net_uncertainty_mj", 0.0) / 1e3)
     low_w = power_w - error_w
@@ -82,6 +88,12 @@ def estimated_hours(battery: Battery, metrics: Mapping[str, float], scope: str |
         watts = [idle_w + duty * (load_w - idle_w) for idle_w, load_w in zip(idles, watts, strict=True)]
     low_h, high_h = (battery.wh / watt for watt in watts)
     return Hours(None, low_h, high_h, WHOLE_BOARD[scope or ""])
+
+
+def _no_rate(what: str, missing: Mapping[str, str]) -> str:
+    """``a rate needs net energy: 0.007 W above idle is within 3 u (2.7 W)``."""
+    why = missing.get("energy/net_per_inference_mj", "it was not measured").removeprefix(NO_IDLE)
+    return f"a rate needs {what}: {why}"
 
 
 def _refused(battery: Battery, metrics: Mapping[str, float], scope: str | None) -> str:

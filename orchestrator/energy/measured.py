@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator import stats
 from orchestrator.device import Calibration
+from orchestrator.energy.battery import NO_IDLE
 from orchestrator.energy.meter import MeterReadings
 from orchestrator.energy.reading import COVERAGE_FACTOR, Reading, reading
 from orchestrator.energy.rules import judged
@@ -124,7 +125,7 @@ def _net(sheet: Sheet, got: Reading, idle_asked: bool) -> None:
     names = ("energy/net_per_inference_mj", "energy/net_uncertainty_mj")
     if got.idle is None or got.above_idle_error_w is None:
         why = "idle was not asked for: idle_s is 0" if not idle_asked else f"{got.trace.source} read too little of it"
-        return sheet.lacks(f"no idle power: {why}", "energy/idle_power_w", "energy/idle_drift", *names)
+        return sheet.lacks(f"{NO_IDLE}{why}", "energy/idle_power_w", "energy/idle_drift", *names)
     idle, error_w = got.idle, got.above_idle_error_w
     sheet.put("energy/idle_power_w", idle.power_w)
     drift = idle.drift_w / idle.power_w if idle.drift_w is not None and idle.power_w > 0 else None

@@ -17,7 +17,7 @@ from orchestrator.compare import compare, compare_sweeps, value_called
 from orchestrator.compare.comparison import Comparison
 from orchestrator.energy.drawing import power_drawing
 from orchestrator.energy.meter import ClockOffset, MeterReadings
-from orchestrator.measurement import measure
+from orchestrator.measurement import Measurement, measure
 from orchestrator.report import View, grid
 from orchestrator.report.columns import Sheet, energy, energy_change, ops, sheet
 from orchestrator.report.figure import CHARTS, apart, ends
@@ -76,6 +76,20 @@ def test_less_more_or_no_difference(tmp_path: Path, changed: dict[str, Any], sai
     cells = cell(tmp_path, 0, "none", r=changed.get("r", 3.0)), cell(tmp_path, 1, "int8", **changed)
     base, other = rows_of(tmp_path, *cells).rows
     assert energy_change(base) == "baseline" and energy_change(other) == said
+
+
+def test_why_there_is_no_net_energy(tmp_path: Path) -> None:
+    base = cell(tmp_path, 0, "none")
+    noise = replace(base, measurement=measured_noise())
+    shown = rows_of(tmp_path, noise, cell(tmp_path, 1, "int8"))
+    found = grid.tables(shown, View(axes=("model", "optimization")))
+    said = grid.legend(found, value_called("net"))
+    assert re.fullmatch(r"– no such number \(0\.\d+ W above idle is within 3 u \([\d.]+ W\)\)", said)
+
+
+def measured_noise() -> Measurement:
+    """Hardly more power under load than without."""
+    return make_measurement(energy=make_energy_pass(power_w=2.905))
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -92,12 +92,14 @@ def test_hours_err_as_the_power_does() -> None:
         ("36", "cpu_package", "", "not the whole board"),
         ("36@11", "board_dc_in", "", "too fast: 10/s at most"),
         ("36@1", "board_dc_in", "energy/idle_power_w", "a rate needs idle power"),
+        ("36@1", "board_dc_in", "energy/net_per_inference_mj", "a rate needs net energy: 0.01 W above idle is noise"),
         ("36", "board_dc_in", "energy/per_inference_mj", "not measured"),
     ],
 )
 def test_why_there_are_no_hours(battery: str, scope: str, without: str, why: str) -> None:
     metrics = {name: value for name, value in METERED.items() if name != without}
-    hours = measured_hours(Battery.parse(battery), metrics, scope)
+    missing = {"energy/net_per_inference_mj": "0.01 W above idle is noise"}
+    hours = measured_hours(Battery.parse(battery), metrics, scope, missing)
     assert hours.value is None and why in hours.note
 
 
