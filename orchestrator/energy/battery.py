@@ -53,8 +53,11 @@ NO_IDLE = "no idle power: "
 def measured_hours(
     battery: Battery, metrics: Mapping[str, float], scope: str | None, missing: Mapping[str, str] | None = None
 ) -> Hours:
-    """``missing``: why metrics are not there. With the expanded uncertainty of the power. At a rate the power lies between idle and full load, where a gain or
-    an offset errs by no more than at full load; what net energy errs comes on top."""
+    """With the expanded uncertainty of the power; ``missing``: why metrics are not there.
+
+    At a rate the power lies between idle and full load, where a gain or an offset errs by no more than at full load;
+    what net energy errs comes on top.
+    """
     energy_mj = metrics.get("energy/per_inference_mj")
     if energy_mj is None:
         return Hours(None, note="energy was not measured")

@@ -12,7 +12,7 @@ from orchestrator.energy.operations import INDEX, operations
 from orchestrator.errors import ConfigError
 from orchestrator.measurement import measure
 from orchestrator.sheet import Sheet
-from tests.measurement.records import MANIFEST, make_energy_pass, make_measurement, make_record
+from tests.measurement.records import MANIFEST, PI4_POWER, make_energy_pass, make_measurement, make_record
 
 
 def index(**manifest: Any) -> Sheet:
@@ -77,7 +77,7 @@ def test_hours_at_full_load_and_at_a_rate() -> None:
 def test_hours_err_as_the_power_does() -> None:
     """Processes that differ make the energy uncertain, and no power; a meter's offset counts whole at any rate."""
     record = make_record(spread=1.0, energy=make_energy_pass())
-    m = measure(record, manifest=MANIFEST, power=None, cores=4).metrics
+    m = measure(record, manifest=MANIFEST, power=PI4_POWER, cores=4).metrics
     share = m["energy/power_uncertainty_w"] / m["energy/mean_power_w"]
     assert 2 * 0.02 / 3**0.5 < share < 0.03 < 0.3 < m["energy/uncertainty_mj"] / m["energy/per_inference_mj"]
     full = measured_hours(Battery.parse("37"), m, "module_in")
