@@ -16,7 +16,8 @@ Row = Mapping[str, Any]
 
 
 ENERGY_COLUMNS = (
-    *("energy_mj", "energy_net_mj", "energy_change_ratio", "power_w", "idle_power_w", "battery_h"),
+    *("energy_mj", "energy_uncertainty_mj", "energy_repeatability_mj", "energy_net_mj", "energy_net_uncertainty_mj"),
+    *("energy_change_ratio", "power_w", "idle_power_w", "battery_h"),
     *("inferences_per_wh", "joules_per_1000", "edp_mj_ms"),
 )
 
@@ -36,6 +37,11 @@ class Value:
     def of_energy(self) -> bool:
         """Whether it was made of measured energy, which may be doubted where the latency is not."""
         return self.column in ENERGY_COLUMNS
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether it means something else for another scope; a ratio is of energies of one."""
+        return self.of_energy and self.column != "energy_change_ratio"
 
     def of(self, row: Row) -> float | None:
         """None where there is no number."""

@@ -69,7 +69,8 @@ def text(row: c.Row | None, value: Value, letters: Mapping[int, str]) -> str:
         return ""
     if row["status"] != "done":
         return plain(f"{row['status']} {letters.get(id(row), '')}").rstrip()
-    return f"{bare(row, value)} {DOUBT_MARKS.get(_doubt(row, value), '')}".rstrip()
+    of = row.get("energy_beside", "") if value.is_energy and value.of(row) is not None else ""
+    return " ".join(filter(None, (bare(row, value), DOUBT_MARKS.get(_doubt(row, value), ""), of)))
 
 
 def _doubt(row: c.Row, value: Value) -> str:
@@ -107,6 +108,8 @@ def legend(found: list[Pivot], value: Value) -> str:
         said.append("× as fast as the baseline, ~ no significant difference")
     if none := [row for row in rows if row["status"] == "done" and bare(row, value) == "–"]:
         said.append(f"– no such number{_reasons(none, value)}")
+    if value.is_energy and any(row.get("energy_beside") for row in rows):
+        said += c.shortened(rows, c.differing_labels(rows))
     if any(row["status"] != "done" for row in rows):
         said.append("letters: the reasons below")
     if any(len(p.cells) < len(p.row_values) * len(p.column_values) for p in found):

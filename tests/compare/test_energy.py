@@ -107,6 +107,33 @@ def test_energy_is_left_out_after_what_it_ran_on(tmp_path: Path, width: int) -> 
     assert "Delegate" in left and "RSS MB" in left and "Energy" not in left
 
 
+@pytest.mark.parametrize("width", [80, 100, 160, 300])
+def test_what_an_energy_is_of_is_never_left_out_where_it_differs(tmp_path: Path, width: int) -> None:
+    """Nor is a battery that was asked for, before what nobody asked for."""
+    made = cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", scope="wall_ac"), cell(tmp_path, 2, "float16")
+    comparison = compare(replace(make_sweep(tmp_path), battery="37"), made)
+    where = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    table(where, comparison)
+    assert isinstance(where.file, io.StringIO)
+    cells, _, rest = where.file.getvalue().partition("Latency: median")
+    assert "h on 37" in cells and "Scope" not in cells.partition("Without room here")[2]
+    by_name = "wall_ac" in cells
+    assert by_name == (width >= 160) == ("wall is wall_ac" not in rest)
+    assert by_name or re.search(r"\bmodule\b.*\bwall\b", cells, re.DOTALL)
+    shown = sheet(comparison)
+    assert shown.common["Energy kind"] == "sampled" and "Scope" not in shown.common
+    (pivot,) = grid.tables(shown, View(axes=("model", "optimization")))
+    texts = [grid.text(pivot.cells["mobilenetv2", x], value_called("energy"), {}) for x in pivot.column_values]
+    assert texts == ["250 module", "250 wall", "250 module"]
+    assert grid.legend([pivot], value_called("energy")) == "module is module_in; wall is wall_ac"
+
+
+def test_what_all_energies_are_of_is_said_once_also_where_some_have_none(tmp_path: Path) -> None:
+    shown = rows_of(tmp_path, cell(tmp_path, 0, "none"), make_result(tmp_path, 1, write=False, optimization="int8"))
+    assert shown.common["Scope"] == "module_in" and not shown.labels
+    assert grid.text(shown.rows[0], value_called("energy"), {}) == "250"
+
+
 def test_the_gain_cancels_on_one_board_with_one_sensor_only(tmp_path: Path) -> None:
     """4 % apart: far beyond the repeatability, and within what two sensors may err."""
     cells = [cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", mj=240.0)]
