@@ -16,6 +16,7 @@ METRICS = (
     "energy/net_per_inference_mj",
     "energy/net_uncertainty_mj",
     "energy/per_inference_mj",
+    "energy/power_uncertainty_w",
     "energy/repeatability_mj",
     "energy/uncertainty_mj",
     "energy/window_spread",

@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.builder import Builder
 from orchestrator.cell import AXES
 from orchestrator.console import Part, say
-from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, forecast
+from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, energy_seconds, forecast
 from orchestrator.meters.windows import needed_s
 from orchestrator.provisioning import package, packed_bytes
 from orchestrator.stock import Stock
@@ -142,14 +142,18 @@ def totals(plan: Plan, cast: Forecast, stock: Stock, cache: Path) -> Iterator[li
 
 
 def energy(plan: Plan, cast: Forecast) -> Iterator[list[Part]]:
-    """What energy takes a cell and a board; nothing where a history tells how long the cells take, or none is asked."""
-    passes = {adds_energy(entry): entry.cell.settings.scenario for entry in plan.runnable if adds_energy(entry)}
+    """What energy takes a cell and a board; nothing where none is asked."""
+    asked = [entry for entry in plan.runnable if entry.cell.settings.scenario.energy_s]
+    passes = {energy_seconds(entry.cell.settings.scenario): entry.cell.settings.scenario for entry in asked}
     if not passes:
         return
     longest = passes[max(passes)]
     windows = f"{longest.energy_windows} x {longest.energy_s:g} s, idle 2 x {longest.idle_s:g} s"
     most = "up to " if len(passes) > 1 else ""
     yield [("energy   ", "bold"), f"{most}{duration(max(passes))} a cell (windows {windows})"]
+    if known := [entry for entry in asked if not adds_energy(entry)]:
+        whose = "" if len(known) == len(asked) else f" of {counted(len(known), 'cell')}"
+        yield [f"         in the times above where it was measured before: the history{whose} includes it"]
     for how, some in (
         ("in the times above", [(share.board, share.metered_s) for share in cast.shares if share.metered_s]),
         ("more where a sensor answers", [(share.board, share.perhaps_s) for share in cast.shares if share.perhaps_s]),

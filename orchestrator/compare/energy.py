@@ -66,7 +66,7 @@ def battery_columns(m: Measurement, battery: Battery | None) -> dict[str, Any]:
     """Hours on a battery, where one was given; measured and estimated ones apart."""
     if battery is None:
         return {}
-    hours = measured_hours(battery, m.metrics, m.tags.get("energy.scope"))
+    hours = measured_hours(battery, m.metrics, m.tags.get("energy.scope"), m.missing)
     range_h = estimated_hours(battery, m.metrics, m.tags.get("energy_estimate.scope"))
     return {
         "battery": str(battery),

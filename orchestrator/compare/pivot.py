@@ -16,25 +16,32 @@ Row = Mapping[str, Any]
 
 
 ENERGY_COLUMNS = (
-    *("energy_mj", "energy_net_mj", "energy_change_ratio", "power_w", "idle_power_w", "battery_h"),
+    *("energy_mj", "energy_uncertainty_mj", "energy_repeatability_mj", "energy_net_mj", "energy_net_uncertainty_mj"),
+    *("energy_change_ratio", "power_w", "idle_power_w", "battery_h"),
     *("inferences_per_wh", "joules_per_1000", "edp_mj_ms"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a pivot shows: a column, divided by ``scale``."""
+    """What a pivot shows: a column, divided by ``scale``; ``why``: the column with the reason where there is none."""
 
     name: str
     column: str
     head: str
     scale: float = 1.0
     more_is_better: bool = False
+    why: str = ""
 
     @property
     def of_energy(self) -> bool:
         """Whether it was made of measured energy, which may be doubted where the latency is not."""
         return self.column in ENERGY_COLUMNS
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether it means something else for another scope; a ratio is of energies of one."""
+        return self.of_energy and self.column != "energy_change_ratio"
 
     def of(self, row: Row) -> float | None:
         """None where there is no number."""
@@ -59,15 +66,15 @@ VALUES = {
         Value("load", "load_ms", "Load ms"),
         Value("memory", "peak_rss_mb", "RSS MB"),
         Value("size", "size_bytes", "Size MB", 1e6),
-        Value("energy", "energy_mj", "Energy measured mJ"),
-        Value("energy_change", "energy_change_ratio", "Energy against the baseline"),
-        Value("net", "energy_net_mj", "Energy above idle mJ"),
-        Value("wh", "inferences_per_wh", "Inferences per Wh", more_is_better=True),
-        Value("edp", "edp_mj_ms", "Energy x latency mJ ms"),
-        Value("battery", "battery_h", "Hours on the battery", more_is_better=True),
+        Value("energy", "energy_mj", "Energy measured mJ", why="energy_reason"),
+        Value("energy_change", "energy_change_ratio", "Energy against the baseline", why="energy_change_note"),
+        Value("net", "energy_net_mj", "Energy above idle mJ", why="energy_net_reason"),
+        Value("wh", "inferences_per_wh", "Inferences per Wh", more_is_better=True, why="energy_reason"),
+        Value("edp", "edp_mj_ms", "Energy x latency mJ ms", why="energy_reason"),
+        Value("battery", "battery_h", "Hours on the battery", more_is_better=True, why="battery_note"),
         Value("ops", "ops_ratio", "Ops index against the baseline (no energy)"),
         Value("estimate", "energy_estimate_mj", "Energy ESTIMATED mJ"),
-        Value("power", "power_w", "Power W"),
+        Value("power", "power_w", "Power W", why="energy_reason"),
         Value("temperature", "temperature_max_c", "Highest temperature °C"),
     )
 }

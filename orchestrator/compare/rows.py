@@ -92,7 +92,7 @@ COLUMNS: tuple[str, ...] = (
     *("change_outcome", "change_detectable", "change_processes", "change_note", "change_differs"),
     *ENERGY_CHANGE,
     *BATTERY,
-    *("energy_reason", "reason", "hint", "log", "cell_id"),
+    *("energy_reason", "energy_net_reason", "reason", "hint", "log", "cell_id"),
 )
 
 NUMBERS = (
@@ -140,6 +140,7 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
         "verdict_reasons": "; ".join(m.verdict.reasons),
         "processes": len(m.process_medians_ms),
         "energy_reason": m.missing.get("energy/per_inference_mj"),
+        "energy_net_reason": m.missing.get("energy/net_per_inference_mj"),
         "is_baseline": result is base and not alone,
     }
     return {**row, **({"change_note": "nothing beside it"} if alone and result is base else change)}

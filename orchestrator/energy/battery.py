@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -45,21 +46,32 @@ class Hours:
     note: str = ""
 
 
-def measured_hours(battery: Battery, metrics: Mapping[str, float], scope: str | None) -> Hours:
-    """With the expanded uncertainty of the energies; those of idle and net are taken to go the same way."""
+NO_IDLE = "no idle power: "
+"""What the reasons for it begin with."""
+
+
+def measured_hours(
+    battery: Battery, metrics: Mapping[str, float], scope: str | None, missing: Mapping[str, str] | None = None
+) -> Hours:
+    """With the expanded uncertainty of the power; ``missing``: why metrics are not there.
+
+    At a rate the power lies between idle and full load, where a gain or an offset errs by no more than at full load;
+    what net energy errs comes on top.
+    """
     energy_mj = metrics.get("energy/per_inference_mj")
     if energy_mj is None:
         return Hours(None, note="energy was not measured")
     if refused := _refused(battery, metrics, scope):
         return Hours(None, note=refused)
-    share = metrics["energy/uncertainty_mj"] / energy_mj
-    power_w, error_w = metrics["energy/mean_power_w"], share * metrics["energy/mean_power_w"]
+    power_w = metrics["energy/mean_power_w"]
+    older_w = metrics["energy/uncertainty_mj"] / energy_mj * power_w  # of results that have none of its own
+    error_w = metrics.get("energy/power_uncertainty_w", older_w)
     if battery.per_s is not None:
         idle_w, net_mj = metrics.get("energy/idle_power_w"), metrics.get("energy/net_per_inference_mj")
         if idle_w is None or net_mj is None:
-            return Hours(None, note="a rate needs idle power and net energy, which were not measured")
+            return Hours(None, note=_no_rate("idle power" if idle_w is None else "net energy", missing or {}))
         power_w = idle_w + battery.per_s * net_mj / 1e3
-        error_w = share * idle_w + battery.per_s * metrics.get("energy/net_uncertainty_mj", 0.0) / 1e3
+        error_w = math.hypot(error_w, battery.per_s * metrics.get("energy/net_uncertainty_mj", 0.0) / 1e3)
     low_w = power_w - error_w
     high_h = battery.wh / low_w if low_w > 0 else None
     return Hours(battery.wh / power_w, battery.wh / (power_w + error_w), high_h, WHOLE_BOARD[scope or ""])
@@ -79,6 +91,12 @@ def estimated_hours(battery: Battery, metrics: Mapping[str, float], scope: str |
         watts = [idle_w + duty * (load_w - idle_w) for idle_w, load_w in zip(idles, watts, strict=True)]
     low_h, high_h = (battery.wh / watt for watt in watts)
     return Hours(None, low_h, high_h, WHOLE_BOARD[scope or ""])
+
+
+def _no_rate(what: str, missing: Mapping[str, str]) -> str:
+    """``a rate needs net energy: 0.007 W above idle is within 3 u (2.7 W)``."""
+    why = missing.get("energy/net_per_inference_mj", "it was not measured").removeprefix(NO_IDLE)
+    return f"a rate needs {what}: {why}"
 
 
 def _refused(battery: Battery, metrics: Mapping[str, float], scope: str | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator import stats
 from orchestrator.device import Calibration
+from orchestrator.energy.battery import NO_IDLE
 from orchestrator.energy.meter import MeterReadings
 from orchestrator.energy.reading import COVERAGE_FACTOR, Reading, reading
 from orchestrator.energy.rules import judged
@@ -21,7 +22,8 @@ from remote.contract import SCOPES
 Json = Mapping[str, Any]
 
 NAMES = (
-    *("per_inference_mj", "uncertainty_mj", "repeatability_mj", "mean_power_w", "idle_power_w", "idle_drift"),
+    *("per_inference_mj", "uncertainty_mj", "repeatability_mj", "mean_power_w", "power_uncertainty_w"),
+    *("idle_power_w", "idle_drift"),
     *("net_per_inference_mj", "net_uncertainty_mj", "coverage", "windows", "window_spread", "latency_shift"),
 )
 
@@ -71,6 +73,7 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
     sheet.put("energy/uncertainty_mj", expanded_mj)
     sheet.put("energy/repeatability_mj", COVERAGE_FACTOR * got.apart * gross_mj)
     sheet.put("energy/mean_power_w", got.power_w)
+    sheet.put("energy/power_uncertainty_w", COVERAGE_FACTOR * got.power_error_w)
     sheet.put("energy/coverage", got.coverage)
     sheet.put("energy/windows", len(got.windows))
     sheet.put("energy/window_spread", stats.spread(got.windows))
@@ -122,7 +125,7 @@ def _net(sheet: Sheet, got: Reading, idle_asked: bool) -> None:
     names = ("energy/net_per_inference_mj", "energy/net_uncertainty_mj")
     if got.idle is None or got.above_idle_error_w is None:
         why = "idle was not asked for: idle_s is 0" if not idle_asked else f"{got.trace.source} read too little of it"
-        return sheet.lacks(f"no idle power: {why}", "energy/idle_power_w", "energy/idle_drift", *names)
+        return sheet.lacks(f"{NO_IDLE}{why}", "energy/idle_power_w", "energy/idle_drift", *names)
     idle, error_w = got.idle, got.above_idle_error_w
     sheet.put("energy/idle_power_w", idle.power_w)
     drift = idle.drift_w / idle.power_w if idle.drift_w is not None and idle.power_w > 0 else None

@@ -56,6 +56,7 @@ class Reading:
     trace: Trace
     per_inference_j: float
     power_w: float
+    power_error_w: float
     parts: Mapping[str, float]
     apart: float
     coverage: float
@@ -130,17 +131,21 @@ def _reading(
     limits = trace.limits
     resolution_w = 0.0 if stats.median([one.step_w for one in powers]) > limits.resolution_w else limits.resolution_w
     gain, offset = limits.gain / math.sqrt(3), limits.offset_w / math.sqrt(3) / power_w
+    steps = limits.update_s / math.sqrt(6) / _shortest_s(run) if trace.kind == COUNTER else 0.0
     by_chance = {
         SCATTER: _scatter(_batches(powers, run["windows"])) * _of_median(len(powers)) / joules,
-        COUNTER_STEPS: limits.update_s / math.sqrt(6) / _shortest_s(run) if trace.kind == COUNTER else 0.0,
+        COUNTER_STEPS: steps,
         PROCESSES: processes_spread,
     }
-    parts = {
+    of_sensor = {
         f"sensor gain within {limits.gain:.1%}" + (" (assumed)" if limits.assumed else ""): gain,
         f"sensor offset within {limits.offset_w:.2g} W": offset,
         f"resolution {resolution_w * 1e3:.3g} mW": resolution_w / math.sqrt(12) / power_w,
-        **by_chance,
     }
+    # How long an inference took is no part of a power.
+    watts = _scatter([w for one in powers for w in one.batches_w]) * _of_median(len(powers))
+    power_error_w = math.hypot(watts, power_w * math.hypot(steps, *of_sensor.values()))
+    parts = of_sensor | by_chance
     parts = {name: part for name, part in parts.items() if part > 0}
     random = math.hypot(*by_chance.values())
     # A gain cancels in the ratio of two energies by one sensor. An offset does not, nor what a fitted line leaves.
@@ -150,7 +155,7 @@ def _reading(
     if idle is not None:  # gain and resolution are the same sensor's, offsets cancel
         gain_w = limits.gain / math.sqrt(3) * (power_w - idle.power_w)
         above = math.hypot(gain_w, random * power_w, idle.error_w, resolution_w / math.sqrt(6))
-    return Reading(trace, joules, power_w, parts, apart, coverage, tuple(energies), idle, above)
+    return Reading(trace, joules, power_w, power_error_w, parts, apart, coverage, tuple(energies), idle, above)
 
 
 def _batches(powers: Sequence[WindowPower], windows: Sequence[Json]) -> list[float]:

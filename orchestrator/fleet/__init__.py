@@ -5,7 +5,7 @@ from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.finish import failed
 from orchestrator.fleet.forecast import Forecast, Share, forecast
 from orchestrator.fleet.lanes import Fleet
-from orchestrator.fleet.plan import Entry, Plan, adds_energy, plan
+from orchestrator.fleet.plan import Entry, Plan, adds_energy, energy_seconds, plan
 from orchestrator.fleet.turns import Turns
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Share",
     "Turns",
     "adds_energy",
+    "energy_seconds",
     "failed",
     "forecast",
     "plan",

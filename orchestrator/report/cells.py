@@ -41,13 +41,16 @@ UNITS = {
     "_c": " °C",
     "_s": " s",
     "_w": " W",
-    "_mj_ms": " mJ·ms",
     "_mj": " mJ",
-    "_per_1000": " J/1000",
-    "_per_wh": "/Wh",
     "_bytes": " bytes",
 }
 """By the end of a metric's name; a longer end comes first."""
+NAMED = {
+    "energy/edp_mj_ms": ("energy-delay product", " mJ·ms"),
+    "energy/joules_per_1000": ("per 1000 inferences", " J"),
+    "energy/inferences_per_wh": ("inferences per Wh", ""),
+}
+"""What a name does not say well, and its unit."""
 SHARES = (
     *("stability/", "delegate/share", "latency/cv", "energy/latency_shift", "energy/coverage"),
     *("energy/idle_drift", "energy/window_spread", "sustained/degradation", "state/clock_low_share"),
@@ -129,6 +132,17 @@ def _is_end(name: str, m: Measurement) -> bool:
 
 
 def _number(name: str, value: float, m: Measurement) -> str:
+    label, unit = _label(name)
+    if name.startswith(SHARES):
+        return _row(label, f"{100 * value:.3g} %", m.uncertainty.get(name), name)
+    digits = f"{value:,.0f}" if value == int(value) else c.number(value, 4)
+    return _row(label, digits + unit, m.uncertainty.get(name), name)
+
+
+def _label(name: str) -> tuple[str, str]:
+    """In words, and the unit."""
+    if name in NAMED:
+        return NAMED[name]
     group, _, leaf = name.partition("/")
     words, unit = leaf, ""
     for end, text in UNITS.items():
@@ -137,11 +151,7 @@ def _number(name: str, value: float, m: Measurement) -> str:
             words, unit = head + rest, text
             break
     words = words.replace("_", " ")
-    label = words if group in OWN_HEAD else f"{group} {words}"
-    if name.startswith(SHARES):
-        return _row(label, f"{100 * value:.3g} %", m.uncertainty.get(name), name)
-    digits = f"{value:,.0f}" if value == int(value) else c.number(value, 4)
-    return _row(label, digits + unit, m.uncertainty.get(name), name)
+    return words if group in OWN_HEAD else f"{group} {words}", unit
 
 
 def _row(label: str, text: str, interval: Interval | None = None, title: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.compare.energy import LESS, MORE
@@ -36,7 +36,8 @@ class Sheet:
     """What is left to show: columns that hold something, rows with numbers, what all rows share, the others.
 
     ``remarks`` are about the whole, ``asked`` too, but of what somebody wanted so;
-    ``along`` is the axis of the baseline, ``implied`` axes follow from the model.
+    ``labels`` are those of energies that differ; ``along`` is the axis of the baseline, ``implied`` axes follow from
+    the model.
     """
 
     columns: tuple[Column, ...]
@@ -47,6 +48,7 @@ class Sheet:
     asked: tuple[str, ...] = ()
     along: str = "optimization"
     implied: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def every(self) -> tuple[Row, ...]:
@@ -152,6 +154,37 @@ def energy(row: Row) -> str:
     return f"{number(row['energy_mj'])} ±{number(row['energy_uncertainty_mj'], 2)}{doubt}"
 
 
+ENERGY_LABELS = ("energy_scope", "energy_kind")
+"""What no energy is shown without, where it differs."""
+SHORT = {"gpu_board": "gpu", "cpu_package": "cpu", "soc_rails": "soc", "module_in": "module", "board_dc_in": "dc in",
+         "wall_ac": "wall", "calibrated": "cal."}  # fmt: skip
+"""Scopes and kinds where there is no room for them."""
+
+
+def differing_labels(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Those that differ between the rows that show an energy."""
+    have = [row for row in rows if has(row, "energy_mj")]
+    return tuple(key for key in ENERGY_LABELS if len({plain(row[key]) for row in have}) > 1)
+
+
+def beside(row: Row, labels: Sequence[str]) -> str:
+    """``wall``, ``wall calibrated``: behind an energy where it has no column for it."""
+    words = [plain(row[key]) for key in labels if has(row, "energy_mj") and has(row, key)]
+    return " ".join(SHORT.get(word, word) for word in words)
+
+
+def shortened(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
+    """What the short words are, as far as they occur: ``wall is wall_ac``."""
+    have = [row for row in rows if has(row, "energy_mj")]
+    words = dict.fromkeys(plain(row[key]) for key in labels for row in have)
+    return [f"{SHORT[word]} is {word}" for word in words if word in SHORT]
+
+
+def labelled(column: Column, labels: Sequence[str]) -> Column:
+    """The column of energies with their labels beside them."""
+    return replace(column, text=lambda row: f"{column.text(row)} {beside(row, labels)}".strip())
+
+
 def suspect_energy(row: Row) -> bool:
     return has(row, "energy_verdict") and row["energy_verdict"] != "valid"
 
@@ -183,11 +216,18 @@ def battery(row: Row) -> str:
     """``6.0 ±0.3 module alone``; a dash where there is no time, or that the rate is too fast."""
     if not has(row, "battery"):
         return ""
-    note = plain(row["battery_note"])
+    note = plain(row["battery_note"]) if has(row, "battery_h") else ""
+    return " ".join(filter(None, (battery_alone(row), note)))
+
+
+def battery_alone(row: Row) -> str:
+    """Without what must be said with it, which is in the notes too."""
+    if not has(row, "battery"):
+        return ""
     if not has(row, "battery_h"):
-        return note.partition(":")[0] if note.startswith("too fast") else "–"
+        return "too fast" if plain(row["battery_note"]).startswith("too fast") else "–"
     high = f"{(row['battery_high_h'] - row['battery_low_h']) / 2:.2g}" if has(row, "battery_high_h") else "?"
-    return " ".join(filter(None, (f"{number(row['battery_h'])} ±{high}", note)))
+    return f"{number(row['battery_h'])} ±{high}"
 
 
 def battery_estimate(row: Row) -> str:
@@ -242,17 +282,18 @@ def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
         Column("energy_mj", "Energy mJ", energy, 8, True),
+        Column("energy_scope", "Scope", _word("energy_scope"), 4, axis=True),
+        Column("energy_kind", "Energy kind", _word("energy_kind"), 4, axis=True),
         Column("energy_change", f"Energy vs {baseline}", energy_change, 8, True),
-        Column("battery_h", f"h on {cell}", battery, 7, True),
+        Column("battery_h", f"h on {cell}", battery, 8, True),
+        Column("battery_estimate_h", "Est. h", battery_estimate, 8, True),
         Column("verdict", "Verdict", _word("verdict")),
         Column("front", "Front", on_front, 4),
         Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),
         Column("load_ms", "Load ms", _of("load_ms"), 1, True),
         Column("peak_rss_mb", "RSS MB", _of("peak_rss_mb"), 2, True),
         Column("size_bytes", "Size MB", _of("size_bytes", 1e6), 5, True),
-        Column("energy_scope", "Scope", _word("energy_scope"), 4, axis=True),
         Column("energy_estimate_mj", "Est. mJ", estimate, 6, True),
-        Column("battery_estimate_h", "Est. h", battery_estimate, 6, True),
         Column("ops_ratio", "Ops index", ops, 0, True),
         Column("processor", "Accelerator", _word("processor"), 6, axis=True),
         Column("delegate", "Delegate", _word("delegate"), 6, axis=True),
@@ -265,6 +306,8 @@ def sheet(comparison: Comparison) -> Sheet:
         [{str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")]
     )
     rows = [row for row in records if row["status"] == DONE]
+    labels = differing_labels(rows)
+    rows = [{**row, "energy_beside": beside(row, labels)} for row in rows]
     others = tuple(row for row in records if row["status"] != DONE)
     implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
@@ -275,15 +318,16 @@ def sheet(comparison: Comparison) -> Sheet:
         compared = column.key in ("change", "energy_change")
         if (compared and set(texts) <= {"–", ""}) or (column.key == "front" and len(rows) < 3):
             continue  # nothing to compare with; nothing to choose from
-        if column.axis and len(set(texts)) == 1:
+        of_energy = column.key in ENERGY_LABELS
+        if column.axis and (column.key not in labels if of_energy else len(set(texts)) == 1):
             if column.key != "sweep":  # a single one is the title
-                common[column.head] = texts[0]
+                common[column.head] = max(texts)  # of an energy: some have none
         else:
             kept.append(column)
     if also:
         common["Also"] = plain(", ".join(also))
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
-    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied)
+    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied, labels)
 
 
 def _battery(rows: Sequence[Row]) -> str:
@@ -318,7 +362,7 @@ def cell_name(row: Row) -> str:
     return plain("/".join(str(row.get(key) or "?") for key in ("device", "model", "optimization")))
 
 
-NO_LABEL = ("sweep", "device", "board", "processor", "delegate", "energy_scope")
+NO_LABEL = ("sweep", "device", "board", "processor", "delegate", *ENERGY_LABELS)
 
 
 def differing(shown: Sheet, row: Row) -> list[str]:

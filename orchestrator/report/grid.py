@@ -12,6 +12,8 @@ from orchestrator.result import SKIPPED
 from orchestrator.stats import NO_GROUND
 
 DOUBT_MARKS = {"suspect": "?", "invalid": "!"}
+MOST_REASONS = 3
+"""In the legend, of why there is no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def text(row: c.Row | None, value: Value, letters: Mapping[int, str]) -> str:
         return ""
     if row["status"] != "done":
         return plain(f"{row['status']} {letters.get(id(row), '')}").rstrip()
-    return f"{bare(row, value)} {DOUBT_MARKS.get(_doubt(row, value), '')}".rstrip()
+    of = row.get("energy_beside", "") if value.is_energy and value.of(row) is not None else ""
+    return " ".join(filter(None, (bare(row, value), DOUBT_MARKS.get(_doubt(row, value), ""), of)))
 
 
 def _doubt(row: c.Row, value: Value) -> str:
@@ -103,8 +106,10 @@ def legend(found: list[Pivot], value: Value) -> str:
         said.append(", ".join(doubts))
     if value.name == "speedup":
         said.append("× as fast as the baseline, ~ no significant difference")
-    if any(row["status"] == "done" and bare(row, value) == "–" for row in rows):
-        said.append("– no such number")
+    if none := [row for row in rows if row["status"] == "done" and bare(row, value) == "–"]:
+        said.append(f"– no such number{_reasons(none, value)}")
+    if value.is_energy and any(row.get("energy_beside") for row in rows):
+        said += c.shortened(rows, c.differing_labels(rows))
     if any(row["status"] != "done" for row in rows):
         said.append("letters: the reasons below")
     if any(len(p.cells) < len(p.row_values) * len(p.column_values) for p in found):
@@ -112,6 +117,13 @@ def legend(found: list[Pivot], value: Value) -> str:
     if any(p.left_out for p in found):
         said.append("rows with nothing but skipped cells are left out")
     return "; ".join(said)
+
+
+def _reasons(rows: list[c.Row], value: Value) -> str:
+    """Why, where that is known; a few of many."""
+    found = list(dict.fromkeys(plain(row[value.why]) for row in rows if value.why and c.has(row, value.why)))
+    more = f", and {len(found) - MOST_REASONS} more reasons" if len(found) > MOST_REASONS else ""
+    return f" ({', or '.join(found[:MOST_REASONS])}{more})" if found else ""
 
 
 def _axis(name: str) -> str:

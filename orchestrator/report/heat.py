@@ -108,7 +108,7 @@ def _small(row: c.Row, value: Value) -> str:
     text = {
         "speedup": lambda: f"{c.number(row['latency_ms'])} ms",
         "energy": lambda: c.energy_change(row),
-        "energy_change": lambda: f"{c.energy(row)} mJ" if c.has(row, "energy_mj") else "",
+        "energy_change": lambda: f"{c.energy(row)} mJ {row['energy_beside']}" if c.has(row, "energy_mj") else "",
     }.get(value.name, lambda: _factor(row))()
     return f"<small>{escaped(text)}</small>" if text else "<small>&nbsp;</small>"
 

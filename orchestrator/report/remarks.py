@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from orchestrator.compare.front import candidates
 from orchestrator.plain import plain
@@ -22,6 +22,7 @@ ENERGY_CHANGE_NOTE = (
     "measurements together may err from one to the next (k=2) and at least 2 %, ~ within is not. What one sensor of "
     "one board has wrong throughout cancels there."
 )
+SHORT_NOTE = "Beside the energy stands what it is of: "
 BATTERY_NOTE = (
     "Hours on the battery: its nominal Wh over the measured power, at full load or at the given rate with the board "
     "idle between; only where the whole board was metered. Losses of a converter are not taken off."
@@ -58,27 +59,37 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
         lines.append(f"* under other conditions than the baseline: {', '.join(conditions)}.")
     if "front" in keys:
         lines.append(front_note(shown))
+    lines += [SHORT_NOTE + ", ".join(short) + "."] if (short := _short(shown, keys)) else []
     lines += [ENERGY_NOTE] if "energy_mj" in keys else _no_energy(shown)
     if "energy_change" in keys:
-        lines.append(ENERGY_CHANGE_NOTE + _incomparable(shown))
+        lines += [ENERGY_CHANGE_NOTE, *_incomparable(shown)]
     if keys & {"battery_h", "battery_estimate_h"}:
-        lines.append(BATTERY_NOTE + _no_hours(shown))
+        lines += [BATTERY_NOTE, *_about_hours(shown)]
     lines += [ESTIMATE_NOTE] if "energy_estimate_mj" in keys else []
     return lines + ([OPS_NOTE] if "ops_ratio" in keys else [])
 
 
-def _incomparable(shown: c.Sheet) -> str:
+def _short(shown: c.Sheet, keys: Set[str]) -> list[str]:
+    """Scopes and kinds that had no room for their names."""
+    return c.shortened(shown.rows, [label for label in shown.labels if label not in keys])
+
+
+def _incomparable(shown: c.Sheet) -> list[str]:
     """Why some energies are compared with nothing."""
     rows = [row for row in shown.rows if c.has(row, "energy_mj") and not c.has(row, "energy_change_ratio")]
     reasons = dict.fromkeys(plain(row["energy_change_note"]) for row in rows if not row["is_baseline"])
     found = [reason for reason in reasons if reason]
-    return f" – there: {'; '.join(found)}." if found else ""
+    return [f"Energies not compared: {'; '.join(found)}."] if found else []
 
 
-def _no_hours(shown: c.Sheet) -> str:
-    rows = [row for row in shown.rows if c.has(row, "battery") and not c.has(row, "battery_h")]
-    found = dict.fromkeys(plain(row["battery_note"]) for row in rows)
-    return f" – there: {'; '.join(found)}." if found else ""
+def _about_hours(shown: c.Sheet) -> list[str]:
+    """What goes with some of them, and why there are none of others."""
+    rows = [row for row in shown.rows if c.has(row, "battery")]
+    none = dict.fromkeys(plain(row["battery_note"]) for row in rows if not c.has(row, "battery_h"))
+    good = [row for row in rows if c.has(row, "battery_h") and c.has(row, "battery_note")]
+    said = dict.fromkeys(f"{plain(row['energy_scope'])}: {plain(row['battery_note'])}" for row in good)
+    lines = [f"Hours by {'; by '.join(said)}."] if said else []
+    return lines + ([f"No hours: {'; '.join(none)}."] if none else [])
 
 
 def _detectable(shown: c.Sheet) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console
@@ -44,7 +45,8 @@ def table(console: Console, comparison: Comparison, view: View | None = None) ->
         _say(console, Text(remark, "yellow"))
     for remark in shown.asked:
         _say(console, Text(remark, "dim"))
-    if left := [column.head for column in shown.columns if column not in kept]:
+    there = {column.key for column in kept} | {*shown.labels}
+    if left := [column.head for column in shown.columns if column.key not in there]:
         _say(console, Text(f"Without room here, in comparison.html: {', '.join(left)}", "dim"))
     for note in [] if view.asked else remarks.notes(shown, kept):
         _say(console, Text(note, "dim"))
@@ -128,12 +130,20 @@ def _lines(shown: c.Sheet, kept: list[c.Column]) -> Iterator[str]:
 def _fitting(shown: c.Sheet, width: int) -> list[c.Column]:
     """As many columns as fit side by side, the least important left out first."""
     kept = list(shown.columns)
-    while _width(kept, shown) > width:
+    if _width(kept, shown) > width:
+        kept = [replace(column, text=c.battery_alone) if column.key == "battery_h" else column for column in kept]
+    while _width(fitted := _with_labels(shown, kept), shown) > width:
         least = min(kept, key=lambda column: column.keep)
         if least.keep >= 8:
             break
         kept.remove(least)
-    return kept
+    return fitted
+
+
+def _with_labels(shown: c.Sheet, kept: list[c.Column]) -> list[c.Column]:
+    """What an energy is of stands beside it where it has lost its column."""
+    lost = [label for label in shown.labels if label not in {column.key for column in kept}]
+    return [c.labelled(column, lost) if lost and column.key == "energy_mj" else column for column in kept]
 
 
 def _width(kept: list[c.Column], shown: c.Sheet) -> int:

@@ -80,7 +80,7 @@ class MlflowTracker:
             skipped = _skipped(sweep)
             text = sweep.directory / "comparison.md"
             comparison = text.read_text(encoding="utf-8") if text.is_file() else ""
-            note = words.value_of(words.sweep_note(sweep, skipped, comparison))
+            note = words.sweep_note(sweep, skipped, comparison)
             client.set_tag(parent_id, "mlflow.note.content", note)
             with tempfile.TemporaryDirectory(prefix="edge-orchestrator-") as folder:
                 stage_sweep(sweep.directory, skipped, Path(folder))

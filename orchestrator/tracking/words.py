@@ -18,11 +18,11 @@ def name_of(text: str) -> str:
     return re.sub(r"\.{2,}", ".", clean)[:NAME_LIMIT] or "_"
 
 
-def value_of(text: str, limit: int = TAG_LIMIT) -> str:
-    """Text cut to what a tag holds; a cut is said at its end."""
+def value_of(text: str, limit: int = TAG_LIMIT, whole: str = "result.json") -> str:
+    """Text cut to what a tag holds; a cut is said at its end. ``whole``: the file that has all of it."""
     if len(text) <= limit:
         return text
-    note = f" ... [cut, {len(text)} characters; whole in result.json]"
+    note = f" ... [cut, {len(text)} characters; whole in {whole}]"
     return text[: limit - len(note)] + note
 
 
@@ -112,12 +112,25 @@ def note(result: Result) -> str:
 
 def sweep_note(sweep: Sweep, skipped: list[Result], comparison: str) -> str:
     """The sweep's page, which shows a few lines before it folds: the comparison first, what was asked for last."""
-    lines = [re.sub(r"\A## .*\n+", "", comparison).rstrip()] if comparison else []  # its title is the page's already
+    command = [f"`{sweep.command}`"] if sweep.command else []
+    lines = []
+    if comparison:  # its title is the page's already
+        room = TAG_LIMIT - sum(len(text) + 2 for text in command)
+        lines.append(_brief(re.sub(r"\A## .*\n+", "", comparison).rstrip(), room))
     if skipped and not comparison:
         lines.append("Skipped:\n\n" + "\n".join(f"- {_plain(r.short)}: {_plain(r.why)}" for r in skipped))
-    if sweep.command:
-        lines.append(f"`{sweep.command}`")
-    return "\n\n".join(lines)
+    return value_of("\n\n".join([*lines, *command]), whole="comparison.md")
+
+
+def _brief(comparison: str, room: int) -> str:
+    """With no more than the first sentence of the longest notes below the tables where all of them have no room."""
+    lines = comparison.split("\n")
+    notes = [at for at, line in enumerate(lines) if re.fullmatch(r"\*[^*].*\*\s*", line)]
+    for at in sorted(notes, key=lambda at: -len(lines[at])):
+        if len("\n".join(lines)) <= room:
+            break
+        lines[at] = re.sub(r"\. (?=[A-Z?]).*", ".*  ", lines[at])
+    return "\n".join(lines)
 
 
 def _energy(metrics: dict[str, float], tags: dict[str, str], missing: dict[str, str]) -> str:

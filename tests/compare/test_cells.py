@@ -55,6 +55,7 @@ def test_numbers_with_their_units_and_intervals(tmp_path: Path) -> None:
     assert metered["temperature max"].endswith(" °C") and metered["governor"] == "ondemand"
     assert metered["runs"].isdecimal() and metered["delegate share"] == "100 %"
     assert "median low" not in metered
+    assert metered["energy-delay product"].endswith(" mJ·ms") and metered["per 1000 inferences"].endswith(" J")
     assert "per inference low" in plain and "per inference low" not in metered, "an estimate, where nothing measured it"
     estimated = behind(tmp_path, make_measurement())[0]
     assert "Energy, estimated" in estimated and "Energy, measured" not in estimated

@@ -17,7 +17,7 @@ from orchestrator.compare import compare, compare_sweeps, value_called
 from orchestrator.compare.comparison import Comparison
 from orchestrator.energy.drawing import power_drawing
 from orchestrator.energy.meter import ClockOffset, MeterReadings
-from orchestrator.measurement import measure
+from orchestrator.measurement import Measurement, measure
 from orchestrator.report import View, grid
 from orchestrator.report.columns import Sheet, energy, energy_change, ops, sheet
 from orchestrator.report.figure import CHARTS, apart, ends
@@ -78,6 +78,20 @@ def test_less_more_or_no_difference(tmp_path: Path, changed: dict[str, Any], sai
     assert energy_change(base) == "baseline" and energy_change(other) == said
 
 
+def test_why_there_is_no_net_energy(tmp_path: Path) -> None:
+    base = cell(tmp_path, 0, "none")
+    noise = replace(base, measurement=measured_noise())
+    shown = rows_of(tmp_path, noise, cell(tmp_path, 1, "int8"))
+    found = grid.tables(shown, View(axes=("model", "optimization")))
+    said = grid.legend(found, value_called("net"))
+    assert re.fullmatch(r"– no such number \(0\.\d+ W above idle is within 3 u \([\d.]+ W\)\)", said)
+
+
+def measured_noise() -> Measurement:
+    """Hardly more power under load than without."""
+    return make_measurement(energy=make_energy_pass(power_w=2.905))
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_energy_is_left_out_after_what_it_ran_on(tmp_path: Path, width: int) -> None:
     cells = [cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", mj=100.0)]
@@ -91,6 +105,33 @@ def test_energy_is_left_out_after_what_it_ran_on(tmp_path: Path, width: int) -> 
     assert "100 ±12" in text and "2.50×" in text and "xxxx" not in text
     left = text.partition("Without room here")[2].partition("Latency:")[0]
     assert "Delegate" in left and "RSS MB" in left and "Energy" not in left
+
+
+@pytest.mark.parametrize("width", [80, 100, 160, 300])
+def test_what_an_energy_is_of_is_never_left_out_where_it_differs(tmp_path: Path, width: int) -> None:
+    """Nor is a battery that was asked for, before what nobody asked for."""
+    made = cell(tmp_path, 0, "none"), cell(tmp_path, 1, "int8", scope="wall_ac"), cell(tmp_path, 2, "float16")
+    comparison = compare(replace(make_sweep(tmp_path), battery="37"), made)
+    where = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    table(where, comparison)
+    assert isinstance(where.file, io.StringIO)
+    cells, _, rest = where.file.getvalue().partition("Latency: median")
+    assert "h on 37" in cells and "Scope" not in cells.partition("Without room here")[2]
+    by_name = "wall_ac" in cells
+    assert by_name == (width >= 160) == ("wall is wall_ac" not in rest)
+    assert by_name or re.search(r"\bmodule\b.*\bwall\b", cells, re.DOTALL)
+    shown = sheet(comparison)
+    assert shown.common["Energy kind"] == "sampled" and "Scope" not in shown.common
+    (pivot,) = grid.tables(shown, View(axes=("model", "optimization")))
+    texts = [grid.text(pivot.cells["mobilenetv2", x], value_called("energy"), {}) for x in pivot.column_values]
+    assert texts == ["250 module", "250 wall", "250 module"]
+    assert grid.legend([pivot], value_called("energy")) == "module is module_in; wall is wall_ac"
+
+
+def test_what_all_energies_are_of_is_said_once_also_where_some_have_none(tmp_path: Path) -> None:
+    shown = rows_of(tmp_path, cell(tmp_path, 0, "none"), make_result(tmp_path, 1, write=False, optimization="int8"))
+    assert shown.common["Scope"] == "module_in" and not shown.labels
+    assert grid.text(shown.rows[0], value_called("energy"), {}) == "250"
 
 
 def test_the_gain_cancels_on_one_board_with_one_sensor_only(tmp_path: Path) -> None:
@@ -177,7 +218,7 @@ def test_hours_on_a_battery_only_where_asked(tmp_path: Path) -> None:
 
     assert not any("h on" in head for head in texts(compare(sweep, [cell(at, 0, "none")])))
     asked = texts(compare_sweeps(tmp_path, [str(at)], battery="37"))
-    assert asked["h on 37 Wh"] == ["5.96 ±0.29 module alone", "–", "–"]
+    assert asked["h on 37 Wh"] == ["5.96 ±0.14 module alone", "–", "–"]
     assert asked["Est. h"][:2] == ["", ""] and re.fullmatch(r"[\d.]+–[\d.]+", asked["Est. h"][2])
     fast = compare_sweeps(tmp_path, [str(at)], battery="37@100")
     assert texts(fast)["h on 37 Wh at 100/s"] == ["too fast", "–", "–"]

@@ -10,8 +10,9 @@ import pytest
 from orchestrator.energy.battery import Battery, estimated_hours, measured_hours
 from orchestrator.energy.operations import INDEX, operations
 from orchestrator.errors import ConfigError
+from orchestrator.measurement import measure
 from orchestrator.sheet import Sheet
-from tests.measurement.records import MANIFEST, make_energy_pass, make_measurement
+from tests.measurement.records import MANIFEST, PI4_POWER, make_energy_pass, make_measurement, make_record
 
 
 def index(**manifest: Any) -> Sheet:
@@ -73,18 +74,32 @@ def test_hours_at_full_load_and_at_a_rate() -> None:
     assert limit.value == pytest.approx(full.value), "at the most that it can do, it is at full load"
 
 
+def test_hours_err_as_the_power_does() -> None:
+    """Processes that differ make the energy uncertain, and no power; a meter's offset counts whole at any rate."""
+    record = make_record(spread=1.0, energy=make_energy_pass())
+    m = measure(record, manifest=MANIFEST, power=PI4_POWER, cores=4).metrics
+    share = m["energy/power_uncertainty_w"] / m["energy/mean_power_w"]
+    assert 2 * 0.02 / 3**0.5 < share < 0.03 < 0.3 < m["energy/uncertainty_mj"] / m["energy/per_inference_mj"]
+    full = measured_hours(Battery.parse("37"), m, "module_in")
+    assert full.low == pytest.approx(37 / (m["energy/mean_power_w"] + m["energy/power_uncertainty_w"]))
+    seldom = measured_hours(Battery.parse("36@0.001"), METERED | {"energy/power_uncertainty_w": 0.5}, "board_dc_in")
+    assert (seldom.low, seldom.high) == pytest.approx((36 / 2.5, 36 / 1.5), rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("battery", "scope", "without", "why"),
     [
         ("36", "cpu_package", "", "not the whole board"),
         ("36@11", "board_dc_in", "", "too fast: 10/s at most"),
         ("36@1", "board_dc_in", "energy/idle_power_w", "a rate needs idle power"),
+        ("36@1", "board_dc_in", "energy/net_per_inference_mj", "a rate needs net energy: 0.01 W above idle is noise"),
         ("36", "board_dc_in", "energy/per_inference_mj", "not measured"),
     ],
 )
 def test_why_there_are_no_hours(battery: str, scope: str, without: str, why: str) -> None:
     metrics = {name: value for name, value in METERED.items() if name != without}
-    hours = measured_hours(Battery.parse(battery), metrics, scope)
+    missing = {"energy/net_per_inference_mj": "0.01 W above idle is noise"}
+    hours = measured_hours(Battery.parse(battery), metrics, scope, missing)
     assert hours.value is None and why in hours.note
 
 

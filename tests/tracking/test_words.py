@@ -11,6 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.compare import compare
+from orchestrator.report import View
+from orchestrator.report.columns import sheet
+from orchestrator.report.markdown import markdown
 from orchestrator.tracking import words
 from orchestrator.tracking.staging import stage
 from tests.measurement.records import (
@@ -84,6 +88,19 @@ def test_text_of_a_board_is_no_markup(tmp_path: Path) -> None:
     skipped = make_skipped(tmp_path, 2, "![x](http://evil/) <script>alert(1)</script>\n# heading")
     note = words.sweep_note(make_sweep(tmp_path), [skipped], "")
     assert "<script>" not in note.replace("\\<", "") and "\\!\\[x\\]" in note and "\\# heading" in note
+
+
+def test_the_sweep_s_note_keeps_a_line_of_every_remark(tmp_path: Path) -> None:
+    """A legend that is cut leaves columns without a word about them."""
+    cells = [make_result(tmp_path, n, optimization=f"o{n}", write=False) for n in range(19)]
+    comparison = compare(replace(make_sweep(tmp_path), battery="37@100"), cells, "o0")
+    text = markdown(sheet(comparison), comparison.title, View())
+    assert len(text) > words.TAG_LIMIT
+    note = words.sweep_note(make_sweep(tmp_path), [], text)
+    assert len(note) <= words.TAG_LIMIT and "[cut" not in note and "No hours: energy was not measured." in note
+    assert "Ops index is no energy: operations" in note and note.endswith("`")
+    long = words.sweep_note(make_sweep(tmp_path), [], "| x |\n" * 1000)
+    assert len(long) <= words.TAG_LIMIT and long.endswith("whole in comparison.md]")
 
 
 def test_a_power_that_cannot_be_drawn_costs_no_other_file(tmp_path: Path) -> None:

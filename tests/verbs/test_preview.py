@@ -74,7 +74,14 @@ def test_what_energy_takes(tmp_path: Path) -> None:
     alone_s, metered_s = (entry.estimate.seconds for entry in plan(made).entries[:2])
     assert metered_s == alone_s + 19.5
     known = History({(one.id, None): [33.0] for one in made})
-    assert "energy " not in page(made, tmp_path, history=known)
+    lines = page(made, tmp_path, history=known).splitlines()
+    at = lines.index("energy   20 s a cell (windows 3 x 5 s, idle 2 x 2 s)")
+    assert lines[at + 1].strip() == "in the times above where it was measured before: the history includes it"
+    assert lines[at + 2].startswith("in all")
+    some = page(made, tmp_path, history=History({(made[0].id, None): [33.0]}))
+    assert "the history of 1 cell includes it" in some and "b: 39 s in the times above, by its meter" in some
+    none = [with_settings(one, scenario=replace(scenario, energy_s=0)) for one in made]
+    assert "energy " not in page(none, tmp_path)
 
 
 def test_a_meter_that_cannot_follow_is_told_before_anything_is_measured(tmp_path: Path) -> None:
