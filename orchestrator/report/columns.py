@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.compare.energy import LESS, MORE
 from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
-from orchestrator.report import overrides
+from orchestrator.report import energies, overrides
 from orchestrator.report.seen import Comparison
+from orchestrator.report.text import Column as Column
+from orchestrator.report.text import Row as Row
+from orchestrator.report.text import has as has
+from orchestrator.report.text import number as number
 from orchestrator.result import DONE
 from orchestrator.stats import MOST, SAME, UNDECIDED
 from orchestrator.words import counted
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """``keep``: the lower, the sooner it is left out where width is short; from 8 on it never is."""
-
-    key: str
-    head: str
-    text: Callable[[Row], str]
-    keep: int = 9
-    right: bool = False
-    axis: bool = False  # said once above the table if all cells share it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +46,6 @@ class Sheet:
     def group(self, row: Row) -> tuple[Any, ...]:
         """What rows share that stand together in the table."""
         return tuple(row[key] for key in ("sweep", "device", "model") if key != self.along)
-
-
-def has(row: Row, key: str) -> bool:
-    value = row.get(key)
-    return value is not None and not (isinstance(value, float) and math.isnan(value)) and value != ""
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Three significant digits, and whole numbers beyond, never in scientific notation."""
-    if value == 0:
-        return "0"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(decimals, 6)}f}"
-
-
-def _between(low: float, high: float, like: float) -> str:
-    decimals = max(0, 2 - math.floor(math.log10(abs(like)))) if like else 2
-    return f"{low:,.{decimals}f}–{high:,.{decimals}f}"
 
 
 def latency(row: Row) -> str:
@@ -146,111 +117,6 @@ def factor(ratio: float) -> str:
     return f"{1 / ratio:.2f}× faster" if ratio < 1 else f"{ratio:.2f}× slower"
 
 
-def energy(row: Row) -> str:
-    """``254 ±11``, the expanded uncertainty; ``?``: suspect."""
-    if not has(row, "energy_mj"):
-        return ""
-    doubt = " ?" if suspect_energy(row) else ""
-    return f"{number(row['energy_mj'])} ±{number(row['energy_uncertainty_mj'], 2)}{doubt}"
-
-
-ENERGY_LABELS = ("energy_scope", "energy_kind")
-"""What no energy is shown without, where it differs."""
-SHORT = {"gpu_board": "gpu", "cpu_package": "cpu", "soc_rails": "soc", "module_in": "module", "board_dc_in": "dc in",
-         "wall_ac": "wall", "calibrated": "cal."}  # fmt: skip
-"""Scopes and kinds where there is no room for them."""
-
-
-def differing_labels(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Those that differ between the rows that show an energy."""
-    have = [row for row in rows if has(row, "energy_mj")]
-    return tuple(key for key in ENERGY_LABELS if len({plain(row[key]) for row in have}) > 1)
-
-
-def beside(row: Row, labels: Sequence[str]) -> str:
-    """``wall``, ``wall calibrated``: behind an energy where it has no column for it."""
-    words = [plain(row[key]) for key in labels if has(row, "energy_mj") and has(row, key)]
-    return " ".join(SHORT.get(word, word) for word in words)
-
-
-def shortened(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
-    """What the short words are, as far as they occur: ``wall is wall_ac``."""
-    have = [row for row in rows if has(row, "energy_mj")]
-    words = dict.fromkeys(plain(row[key]) for key in labels for row in have)
-    return [f"{SHORT[word]} is {word}" for word in words if word in SHORT]
-
-
-def labelled(column: Column, labels: Sequence[str]) -> Column:
-    """The column of energies with their labels beside them."""
-    return replace(column, text=lambda row: f"{column.text(row)} {beside(row, labels)}".strip())
-
-
-def suspect_energy(row: Row) -> bool:
-    return has(row, "energy_verdict") and row["energy_verdict"] != "valid"
-
-
-def energy_change(row: Row) -> str:
-    """``1.31× less``, ``~ within 3%``, or in a word why the two energies cannot be compared."""
-    if not has(row, "energy_mj"):
-        return ""
-    if row["is_baseline"]:
-        return "baseline"
-    if not has(row, "energy_change_ratio"):
-        note = plain(row.get("energy_change_note"))
-        return note.partition(",")[0] if note.startswith("other ") else "–"
-    ratio = row["energy_change_ratio"]
-    if row["energy_change_outcome"] == LESS:
-        return f"{1 / ratio:.2f}× less"
-    if row["energy_change_outcome"] == MORE:
-        return f"{ratio:.2f}× more"
-    percent = 100 * (max(row["energy_change_high"], 1 / row["energy_change_low"]) - 1)
-    return f"~ within {percent:.0f}%" if percent >= 9.95 else f"~ within {percent:.1f}%"
-
-
-def energy_direction(row: Row) -> str:
-    """The colour of the change: less is what faster is in time."""
-    return {LESS: "faster", MORE: "slower"}.get(row["energy_change_outcome"], "same")
-
-
-def battery(row: Row) -> str:
-    """``6.0 ±0.3 module alone``; a dash where there is no time, or that the rate is too fast."""
-    if not has(row, "battery"):
-        return ""
-    note = plain(row["battery_note"]) if has(row, "battery_h") else ""
-    return " ".join(filter(None, (battery_alone(row), note)))
-
-
-def battery_alone(row: Row) -> str:
-    """Without what must be said with it, which is in the notes too."""
-    if not has(row, "battery"):
-        return ""
-    if not has(row, "battery_h"):
-        return "too fast" if plain(row["battery_note"]).startswith("too fast") else "–"
-    high = f"{(row['battery_high_h'] - row['battery_low_h']) / 2:.2g}" if has(row, "battery_high_h") else "?"
-    return f"{number(row['battery_h'])} ±{high}"
-
-
-def battery_estimate(row: Row) -> str:
-    if not has(row, "battery_estimate_low_h"):
-        return ""
-    note = plain(row["battery_estimate_note"])
-    low, high = row["battery_estimate_low_h"], row["battery_estimate_high_h"]
-    return " ".join(filter(None, (_between(low, high, low), note)))
-
-
-def ops(row: Row) -> str:
-    """``×0.31``: the index by operations over the baseline's, which is no energy."""
-    if not has(row, "ops_ratio"):
-        return ""
-    return "baseline" if row["is_baseline"] else f"×{number(row['ops_ratio'])}"
-
-
-def estimate(row: Row) -> str:
-    if not has(row, "energy_estimate_mj"):
-        return ""
-    return _between(row["energy_estimate_low_mj"], row["energy_estimate_high_mj"], row["energy_estimate_mj"])
-
-
 def on_front(row: Row) -> str:
     return "●" if row["front"] else "○" if row["front_of_model"] else ""
 
@@ -281,20 +147,20 @@ def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
         Column("pipeline_ms", "Pipeline", pipeline, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
-        Column("energy_mj", "Energy mJ", energy, 8, True),
+        Column("energy_mj", "Energy mJ", energies.energy, 8, True),
         Column("energy_scope", "Scope", _word("energy_scope"), 4, axis=True),
         Column("energy_kind", "Energy kind", _word("energy_kind"), 4, axis=True),
-        Column("energy_change", f"Energy vs {baseline}", energy_change, 8, True),
-        Column("battery_h", f"h on {cell}", battery, 8, True),
-        Column("battery_estimate_h", "Est. h", battery_estimate, 8, True),
+        Column("energy_change", f"Energy vs {baseline}", energies.energy_change, 8, True),
+        Column("battery_h", f"h on {cell}", energies.battery, 8, True),
+        Column("battery_estimate_h", "Est. h", energies.battery_estimate, 8, True),
         Column("verdict", "Verdict", _word("verdict")),
         Column("front", "Front", on_front, 4),
         Column("latency_p90_ms", "p90 ms", _of("latency_p90_ms"), 3, True),
         Column("load_ms", "Load ms", _of("load_ms"), 1, True),
         Column("peak_rss_mb", "RSS MB", _of("peak_rss_mb"), 2, True),
         Column("size_bytes", "Size MB", _of("size_bytes", 1e6), 5, True),
-        Column("energy_estimate_mj", "Est. mJ", estimate, 6, True),
-        Column("ops_ratio", "Ops index", ops, 0, True),
+        Column("energy_estimate_mj", "Est. mJ", energies.estimate, 6, True),
+        Column("ops_ratio", "Ops index", energies.ops, 0, True),
         Column("processor", "Accelerator", _word("processor"), 6, axis=True),
         Column("delegate", "Delegate", _word("delegate"), 6, axis=True),
     )
@@ -306,8 +172,8 @@ def sheet(comparison: Comparison) -> Sheet:
         [{str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")]
     )
     rows = [row for row in records if row["status"] == DONE]
-    labels = differing_labels(rows)
-    rows = [{**row, "energy_beside": beside(row, labels)} for row in rows]
+    labels = energies.differing_labels(rows)
+    rows = [{**row, "energy_beside": energies.beside(row, labels)} for row in rows]
     others = tuple(row for row in records if row["status"] != DONE)
     implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
@@ -318,7 +184,7 @@ def sheet(comparison: Comparison) -> Sheet:
         compared = column.key in ("change", "energy_change")
         if (compared and set(texts) <= {"–", ""}) or (column.key == "front" and len(rows) < 3):
             continue  # nothing to compare with; nothing to choose from
-        of_energy = column.key in ENERGY_LABELS
+        of_energy = column.key in energies.ENERGY_LABELS
         if column.axis and (column.key not in labels if of_energy else len(set(texts)) == 1):
             if column.key != "sweep":  # a single one is the title
                 common[column.head] = max(texts)  # of an energy: some have none
@@ -362,7 +228,7 @@ def cell_name(row: Row) -> str:
     return plain("/".join(str(row.get(key) or "?") for key in ("device", "model", "optimization")))
 
 
-NO_LABEL = ("sweep", "device", "board", "processor", "delegate", *ENERGY_LABELS)
+NO_LABEL = ("sweep", "device", "board", "processor", "delegate", *energies.ENERGY_LABELS)
 
 
 def differing(shown: Sheet, row: Row) -> list[str]:
@@ -401,7 +267,7 @@ def doubts(rows: tuple[Row, ...]) -> list[tuple[Row, str]]:
     found = []
     for row in rows:
         reasons = [plain(row["verdict_reasons"])] if row["verdict"] != "valid" else []
-        if suspect_energy(row):
+        if energies.suspect_energy(row):
             reasons.append(f"energy is {plain(row['energy_verdict'])}: {plain(row['energy_verdict_reasons'])}")
         reasons += [plain(row["warnings"])] if has(row, "warnings") else []
         if text := "; ".join(filter(None, reasons)):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
+from orchestrator.report import energies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,15 +157,15 @@ def _bar(axes: Axes, chart: Chart, position: int, row: c.Row, limit: float, of: 
     value, (low, high) = row[chart.key], ends(chart, row)
     style: dict[str, Any] = {"color": VERDICT_COLORS.get(row["verdict"], BLUE)}
     if chart.key == "energy_mj":
-        style = {"color": VERDICT_COLORS["suspect"] if c.suspect_energy(row) else GREEN}
+        style = {"color": VERDICT_COLORS["suspect"] if energies.suspect_energy(row) else GREEN}
     if chart.estimated:
         style = {"color": "white", "edgecolor": GREY, "hatch": "////", "linewidth": 0.8}
     axes.barh(position, value, height=0.62, **style)
     axes.plot([max(0.0, low), min(high, limit)], [position] * 2, color=INK, linewidth=1.4, solid_capstyle="butt")
-    text = c.estimate(row) if chart.estimated else c.number(value)
+    text = energies.estimate(row) if chart.estimated else c.number(value)
     text += f"  {of}" if of else ""
     if row["verdict"] != "valid" and not chart.estimated:
         text += f"  {row['verdict']}"
-    elif chart.key == "energy_mj" and c.suspect_energy(row):
+    elif chart.key == "energy_mj" and energies.suspect_energy(row):
         text += "  energy suspect"
     axes.text(min(max(high, value), limit) + limit * 0.015, position, text, va="center", fontsize=8, color=INK)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from orchestrator.compare import Pivot, Value, pivots, value_called
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
+from orchestrator.report import energies
 from orchestrator.result import SKIPPED
 from orchestrator.stats import NO_GROUND
 
@@ -76,7 +77,7 @@ def text(row: c.Row | None, value: Value, letters: Mapping[int, str]) -> str:
 def _doubt(row: c.Row, value: Value) -> str:
     """The verdict on what is shown: energy may be suspect where the latency is not."""
     own = row["verdict"] if row["status"] == "done" else ""
-    return "suspect" if own == "valid" and value.of_energy and c.suspect_energy(row) else own
+    return "suspect" if own == "valid" and value.of_energy and energies.suspect_energy(row) else own
 
 
 def bare(row: c.Row, value: Value) -> str:
@@ -84,7 +85,7 @@ def bare(row: c.Row, value: Value) -> str:
     if value.column == "change_ratio" and row["is_baseline"]:
         return "baseline"
     if value.column == "energy_change_ratio":
-        return c.energy_change(row) or "–"
+        return energies.energy_change(row) or "–"
     number = value.of(row)
     if number is None:
         return "–"
@@ -109,7 +110,7 @@ def legend(found: list[Pivot], value: Value) -> str:
     if none := [row for row in rows if row["status"] == "done" and bare(row, value) == "–"]:
         said.append(f"– no such number{_reasons(none, value)}")
     if value.is_energy and any(row.get("energy_beside") for row in rows):
-        said += c.shortened(rows, c.differing_labels(rows))
+        said += energies.shortened(rows, energies.differing_labels(rows))
     if any(row["status"] != "done" for row in rows):
         said.append("letters: the reasons below")
     if any(len(p.cells) < len(p.row_values) * len(p.column_values) for p in found):

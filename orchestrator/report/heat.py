@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from orchestrator.compare import Pivot, Value
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
-from orchestrator.report import grid
+from orchestrator.report import energies, grid
 from orchestrator.report.words import escaped
 
 FULL = 4.0
@@ -28,7 +28,7 @@ class Colouring:
 
 
 TIME = Colouring("change_ratio", c.direction, "slower", "faster")
-ENERGY = Colouring("energy_change_ratio", c.energy_direction, "more", "less")
+ENERGY = Colouring("energy_change_ratio", energies.energy_direction, "more", "less")
 COLOURED_BY_CHANGE = {"latency": TIME, "speedup": TIME, "energy": ENERGY, "energy_change": ENERGY}
 
 
@@ -107,8 +107,8 @@ def _by_level(number: float | None, span: tuple[float, float]) -> tuple[str, flo
 def _small(row: c.Row, value: Value) -> str:
     text = {
         "speedup": lambda: f"{c.number(row['latency_ms'])} ms",
-        "energy": lambda: c.energy_change(row),
-        "energy_change": lambda: f"{c.energy(row)} mJ {row['energy_beside']}" if c.has(row, "energy_mj") else "",
+        "energy": lambda: energies.energy_change(row),
+        "energy_change": lambda: f"{energies.energy(row)} mJ {row['energy_beside']}" if c.has(row, "energy_mj") else "",
     }.get(value.name, lambda: _factor(row))()
     return f"<small>{escaped(text)}</small>" if text else "<small>&nbsp;</small>"
 

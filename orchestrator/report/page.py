@@ -9,7 +9,7 @@ from importlib import resources
 
 from orchestrator.energy.drawing import RULES
 from orchestrator.plain import plain
-from orchestrator.report import cells, grid, heat, remarks, scatter
+from orchestrator.report import cells, energies, grid, heat, remarks, scatter
 from orchestrator.report import columns as c
 from orchestrator.report.figure import CHARTS, Chart, apart, ends, groups, label
 from orchestrator.report.grid import View
@@ -120,7 +120,7 @@ def _cell(column: c.Column, row: c.Row) -> str:
     if column.key == "change" and c.has(row, "change_ratio"):
         return f'<span class="{c.direction(row)}" title="{_e(_interval(row))}">{_e(text)}</span>'
     if column.key == "energy_change" and text:
-        return f'<span class="{c.energy_direction(row)}" title="{_e(_energy_interval(row))}">{_e(text)}</span>'
+        return f'<span class="{energies.energy_direction(row)}" title="{_e(_energy_interval(row))}">{_e(text)}</span>'
     if column.key == "energy_mj" and text:
         return f'<span title="{_e(_energy_words(row))}">{_e(text)}</span>'
     if column.key == "battery_h" and text:
@@ -153,7 +153,7 @@ def _energy_interval(row: c.Row) -> str:
 
 
 def _energy_words(row: c.Row) -> str:
-    doubt = [plain(row["energy_verdict_reasons"])] if c.suspect_energy(row) else []
+    doubt = [plain(row["energy_verdict_reasons"])] if energies.suspect_energy(row) else []
     return " · ".join([*(plain(row[k]) for k in ("energy_source", "energy_scope", "energy_kind")), *doubt])
 
 
@@ -211,10 +211,10 @@ def _panel(chart: Chart, name: str, rows: Sequence[c.Row], shown: c.Sheet) -> st
             lines.append(f'{head}<span class="none">not measured</span><span></span>')
             continue
         low, high = (100 * min(1.0, max(0.0, end) / limit) for end in ends(chart, row))
-        text = c.estimate(row) if chart.estimated else c.number(row[chart.key])
+        text = energies.estimate(row) if chart.estimated else c.number(row[chart.key])
         text = " ".join(filter(None, (text, apart(chart, rows, row))))
         kind = _e(row["verdict"]) if chart.key == "latency_ms" else "energy"
-        kind = "suspect" if chart.key == "energy_mj" and c.suspect_energy(row) else kind
+        kind = "suspect" if chart.key == "energy_mj" and energies.suspect_energy(row) else kind
         bar = f'<i class="bar {kind}" style="width:{100 * row[chart.key] / limit:.2f}%"></i>'
         whisker = f'<i class="whisker" style="left:{low:.2f}%;width:{max(0.0, high - low):.2f}%"></i>'
         lines.append(f'{head}<span class="track">{bar}{whisker}</span><span class="value">{_e(text)}</span>')

@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from orchestrator.compare.front import candidates
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
+from orchestrator.report import energies
 
 ESTIMATE_NOTE = (
     "Est. mJ is no measurement: idle and load power of the board's profile × CPU use × time, as a range. The details "
@@ -71,7 +72,7 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
 
 def _short(shown: c.Sheet, keys: Set[str]) -> list[str]:
     """Scopes and kinds that had no room for their names."""
-    return c.shortened(shown.rows, [label for label in shown.labels if label not in keys])
+    return energies.shortened(shown.rows, [label for label in shown.labels if label not in keys])
 
 
 def _incomparable(shown: c.Sheet) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.compare.front import Candidates, candidates
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
-from orchestrator.report import remarks
+from orchestrator.report import energies, remarks
 from orchestrator.report.figure import label
 from orchestrator.report.scale import Scale
 from orchestrator.report.words import escaped
@@ -113,7 +113,7 @@ def _point(row: c.Row, place: tuple[float, float], models: Sequence[str], name: 
     on, own = bool(row["front"]), bool(row["front_of_model"])
     kind = "best" if on else "good" if own else "beaten"
     said = [f"{plain(row['model'])} {name}", f"{c.latency(row)} ms", f"{c.number(row['size_bytes'] / 1e6)} MB"]
-    said += [f"{c.energy(row)} mJ"] if c.has(row, "energy_mj") else []
+    said += [f"{energies.energy(row)} mJ"] if c.has(row, "energy_mj") else []
     said += [plain(row["verdict"]), {"best": "on the front", "good": "on its model's front", "beaten": "beaten"}[kind]]
     return (
         f'<circle class="{_colour(models, row["model"])} {kind}" cx="{place[0]:.1f}" cy="{place[1]:.1f}"'

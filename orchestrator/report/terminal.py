@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
-from orchestrator.report import grid, remarks
+from orchestrator.report import energies, grid, remarks
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
 from orchestrator.report.troubles import Trouble, doubts, marks, troubles
@@ -131,7 +131,9 @@ def _fitting(shown: c.Sheet, width: int) -> list[c.Column]:
     """As many columns as fit side by side, the least important left out first."""
     kept = list(shown.columns)
     if _width(kept, shown) > width:
-        kept = [replace(column, text=c.battery_alone) if column.key == "battery_h" else column for column in kept]
+        kept = [
+            replace(column, text=energies.battery_alone) if column.key == "battery_h" else column for column in kept
+        ]
     while _width(fitted := _with_labels(shown, kept), shown) > width:
         least = min(kept, key=lambda column: column.keep)
         if least.keep >= 8:
@@ -143,7 +145,7 @@ def _fitting(shown: c.Sheet, width: int) -> list[c.Column]:
 def _with_labels(shown: c.Sheet, kept: list[c.Column]) -> list[c.Column]:
     """What an energy is of stands beside it where it has lost its column."""
     lost = [label for label in shown.labels if label not in {column.key for column in kept}]
-    return [c.labelled(column, lost) if lost and column.key == "energy_mj" else column for column in kept]
+    return [energies.labelled(column, lost) if lost and column.key == "energy_mj" else column for column in kept]
 
 
 def _width(kept: list[c.Column], shown: c.Sheet) -> int:

@@ -19,7 +19,8 @@ from orchestrator.energy.drawing import power_drawing
 from orchestrator.energy.meter import ClockOffset, MeterReadings
 from orchestrator.measurement import Measurement, measure
 from orchestrator.report import View, grid
-from orchestrator.report.columns import Sheet, energy, energy_change, ops, sheet
+from orchestrator.report.columns import Sheet, sheet
+from orchestrator.report.energies import energy, energy_change, ops
 from orchestrator.report.figure import CHARTS, apart, ends
 from orchestrator.report.markdown import markdown
 from orchestrator.report.page import page
