@@ -31,7 +31,7 @@ from orchestrator.history import History
 from orchestrator.matrix import Matrix
 from orchestrator.preview import hopeless, print_plan, short_windows, summary
 from orchestrator.provisioning import Program
-from orchestrator.redact import redacted
+from orchestrator.redact import redacted, secrets_in, without
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
 from orchestrator.session import Workshop
 from orchestrator.stock import Stock
@@ -54,7 +54,8 @@ class Invocation:
 
     def __init__(self, arguments: Sequence[str], reproduces: str = "") -> None:
         self._reproduces = reproduces
-        self._command = redacted(shlex.join(["python", "-m", "orchestrator", *arguments]))
+        self._secrets = secrets_in(arguments)
+        self._command = self._without_secrets(shlex.join(["python", "-m", "orchestrator", *arguments]))
         self._console = terminal()
         self._open = ExitStack()
         self._stop = threading.Event()
@@ -124,6 +125,9 @@ class Invocation:
             self._history = History.read(Path(jobs[0].cell.settings.root).resolve())
         return self._history
 
+    def _without_secrets(self, text: str) -> str:
+        return redacted(without(text, self._secrets))
+
     @contextlib.contextmanager
     def folder_of(self, master: DictConfig) -> Iterator[None]:
         """Hydra's sweeper makes the sweep's folder before anything is validated, and writes the command line as it is.
@@ -134,7 +138,7 @@ class Invocation:
         written = folder / "multirun.yaml"
         if written.exists():
             with naming(written):
-                written.write_text(redacted(written.read_text()))
+                written.write_text(self._without_secrets(written.read_text()))
         try:
             yield
         finally:

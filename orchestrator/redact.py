@@ -46,6 +46,13 @@ def secrets_of(argv: Sequence[str]) -> frozenset[str]:
     return frozenset(filter(None, _secrets_of(argv)))
 
 
+def secrets_in(overrides: Sequence[str]) -> frozenset[str]:
+    """What looks like a password in a meter's command that was given on the command line, before it is composed."""
+    lists = [value for key, _, value in (word.partition("=") for word in overrides) if key.endswith("meter.command")]
+    commands = [[item.strip(" '\"") for item in re.split(r"[\[\],]", value)] for value in lists]
+    return frozenset().union(*map(secrets_of, commands))
+
+
 def _secrets_of(argv: Sequence[str]) -> Iterator[str]:
     for before, word in itertools.pairwise(["", *argv]):
         if re.fullmatch(_OPTION, before):

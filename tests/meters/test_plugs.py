@@ -101,6 +101,8 @@ def test_a_password_is_blotted_as_a_whole_however_it_is_spelled(
     spell: Callable[[str], str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    # Alembic, which MLflow brings, disables the loggers that there are when it configures its own.
+    monkeypatch.setattr(logging.getLogger("urllib3.connectionpool"), "disabled", False)
     monkeypatch.setenv("PLUG_PASSWORD", SECRET)
     server = start(servers.Tasmota)
     server.broken = f"<p>Welcome to the plug in the kitchen, password={spell(SECRET)}".encode()  # cut in its middle

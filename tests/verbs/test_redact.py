@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.redact import redacted
+from orchestrator.invocation import Invocation
+from orchestrator.redact import redacted, secrets_in, without
 
 CUT = {
     "uri=http://u:p@host:80/x y": "uri=http://***@host:80/x y",
@@ -35,3 +36,25 @@ def test_secrets_are_cut(text: str) -> None:
 @pytest.mark.parametrize("text", [*KEPT, *CUT.values()])
 def test_the_rest_stays_also_the_second_time(text: str) -> None:
     assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "[mosquitto_sub,-P,s3cret]",
+        "[mosquitto_sub, '-P', 's3cret', -t, plug]",
+        "[sh,-c,'x --password s3cret']",
+        "[curl,http://u:s3cret@h/x]",
+    ],
+)
+def test_a_password_of_a_meter_s_command_is_found_on_the_command_line(command: str) -> None:
+    word = f"device.meter.command={command}"
+    found = secrets_in(["device=pi4", f"+{word}"])
+    assert "s3cret" not in without(f"python -m orchestrator device=pi4 {word}", found)
+    assert secrets_in(["device=pi4", "model.path=/a/-P,b"]) == frozenset()
+
+
+def test_an_invocation_keeps_none() -> None:
+    words = ["device.meter.command=[mosquitto_sub,-P,s3cret]"]
+    said = Invocation(words)._without_secrets(f"- {words[0]}\n")
+    assert said == "- device.meter.command=[mosquitto_sub,-P,***]\n"
