@@ -11,6 +11,7 @@ import numpy as np
 from orchestrator import stats
 from orchestrator.device import Calibration
 from orchestrator.energy.battery import NO_IDLE
+from orchestrator.energy.beside import foreign_use
 from orchestrator.energy.meter import MeterReadings
 from orchestrator.energy.reading import COVERAGE_FACTOR, Reading, reading
 from orchestrator.energy.rules import judged
@@ -45,8 +46,10 @@ def measured(
     processes: Sequence[Json],
     meter: MeterReadings | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
+    samples: Sequence[Json] = (),
 ) -> None:
-    """Measured energy only; an estimate never enters these fields."""
+    """Measured energy only; an estimate never enters these fields. ``samples`` are those of the board's state: what
+    other programs take, a sensor of the whole board counts as the model's."""
     run = energy["pass"]
     if run is None:
         why = "; ".join(filter(None, [f"{meter.source}: {meter.invalid}" if meter else None, energy["reason"]]))
@@ -60,13 +63,13 @@ def measured(
         return sheet.lacks(why or "no sensor was read", *(f"energy/{name}" for name in NAMES))
     if isinstance(found[0], str):
         sheet.warnings.append(f"energy is that of {good[0].trace.source}, since {found[0]}")
-    _publish(sheet, good[0], run)
+    _publish(sheet, good[0], run, samples)
     if others := "; ".join(_words(one) for one in good[1:]):
         sheet.tags["energy.also"] = others
     return None
 
 
-def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
+def _publish(sheet: Sheet, got: Reading, run: Json, samples: Sequence[Json]) -> None:
     gross_mj = got.per_inference_j * 1e3
     sheet.put("energy/per_inference_mj", gross_mj)
     expanded_mj = COVERAGE_FACTOR * got.uncertainty * gross_mj
@@ -93,6 +96,8 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
         )
     _shift(sheet, run)
     m = sheet.metrics
+    uses = [foreign_use(samples, span) for span in (*run["windows"], *run["idle"])]
+    foreign = [use for use in uses if use is not None]
     evidence = {
         "windows": len(got.windows),
         "inferences": min(window["inferences"] for window in run["windows"]),
@@ -100,6 +105,7 @@ def _publish(sheet: Sheet, got: Reading, run: Json) -> None:
         "window_spread": m["energy/window_spread"],
         "idle_drift": _size(m.get("energy/idle_drift")),
         "latency_shift": _size(m.get("energy/latency_shift")),
+        "foreign_use": max(foreign, default=None),
     }
     verdict = judged(evidence)
     sheet.tags["energy.verdict"] = verdict.level

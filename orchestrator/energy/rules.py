@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from orchestrator.verdict import SUSPECT, Rule, Verdict, judge
 
 # Sources: three windows and their median are MLPerf Tiny's five cut to what a lab has time for; 100 inferences, 5 % of
-# idle drift and 3 % of shift are this project's own.
+# idle drift, 3 % of shift and 5 % of foreign use are this project's own.
 RULES: tuple[Rule, ...] = (
     Rule(
         SUSPECT,
@@ -26,6 +26,13 @@ RULES: tuple[Rule, ...] = (
         ">",
         0.03,
         "the model took {value:.1%} more or less time while its energy was measured, limit {limit:.0%}",
+    ),
+    Rule(
+        SUSPECT,
+        "foreign_use",
+        ">",
+        0.05,
+        "other programs used {value:.0%} of the CPUs while power was read, limit {limit:.0%}",
     ),
 )
 

@@ -65,7 +65,7 @@ def measure(
     model(sheet, manifest)
     delegate(sheet, record["runtime"])
     state_of_board(sheet, record["state"], processes, cores)
-    energy.measured(sheet, record["energy"], processes, meter, calibrations)
+    energy.measured(sheet, record["energy"], processes, meter, calibrations, record["state"]["samples"])
     energy.derived(sheet)
     energy.estimated(sheet, processes, power, cores)
     energy.operations(sheet, manifest)

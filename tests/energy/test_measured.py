@@ -96,8 +96,21 @@ def test_what_makes_an_energy_suspect() -> None:
         assert words in one.tags["energy.verdict.reasons"]
     assert one.verdict.level == "valid"  # of the latency
     assert {rule.quantity for rule in RULES} == {
-        *("windows", "inferences", "relative_uncertainty", "window_spread", "idle_drift", "latency_shift")
+        *("windows", "inferences", "relative_uncertainty", "window_spread", "idle_drift", "latency_shift"),
+        "foreign_use",
     }
+
+
+def test_work_of_others_is_counted_as_the_model_s_so_it_is_said() -> None:
+    record = make_record(energy=make_energy_pass())
+    begin_s = record["energy"]["pass"]["windows"][0]["begin_s"]
+    usual = record["state"]["samples"][0]
+    for busy, level in ((0.26, "valid"), (0.35, "suspect")):
+        samples = [{**usual, "t_s": begin_s + n, "cpu_busy": busy, "own_busy": 0.25} for n in range(-3, 20)]
+        state = {**record["state"], "samples": samples}
+        got = measure({**record, "state": state}, manifest=MANIFEST, power=PI4_POWER, cores=4)
+        assert got.tags["energy.verdict"] == level
+    assert "other programs used 10% of the CPUs" in got.tags["energy.verdict.reasons"]
 
 
 def test_readings_of_a_meter_survive_the_disk() -> None:
