@@ -90,28 +90,33 @@ def measured(
     jitter: float = 0.5,
     gaps_s: tuple[float, ...] = (),
     late_s: float = 0.0,
+    idle_s: float = IDLE_S,
 ) -> Measured:
-    """One pass: idle, windows of whole inferences, idle. The sensor's gain and offset are drawn within their limits;
-    ``make`` gets the length of all windows in s; readings fail within gaps of the given lengths."""
+    """One pass after a warm-up: idle, windows of whole inferences, idle.
+
+    The sensor's gain and offset are drawn within their limits; ``make`` gets the length of all windows in s; readings
+    fail within gaps of the given lengths.
+    """
     calls = math.ceil(window_s / call_s)
     length_s = calls * call_s
-    begins = [IDLE_S + PAUSE_S + number * (length_s + PAUSE_S) for number in range(windows)]
+    begins = [idle_s + PAUSE_S + number * (length_s + PAUSE_S) for number in range(windows)]
     end_s = begins[-1] + length_s
     wave = make(rng, end_s)
-    t_s = np.cumsum(rng.uniform(1 - jitter, 1 + jitter, int(2 * (end_s + IDLE_S) * rate_hz)) / rate_hz)
-    t_s = t_s[t_s < end_s + IDLE_S + 1]
+    t_s = np.cumsum(rng.uniform(1 - jitter, 1 + jitter, int(2 * (end_s + idle_s) * rate_hz)) / rate_hz)
+    t_s = t_s[t_s < end_s + idle_s + 1]
     seen_s = t_s - late_s
     load = np.any([(seen_s >= begin) & (seen_s <= begin + length_s) for begin in begins], axis=0)
-    watts = np.where(load, wave.power(seen_s), IDLE_W)
+    load |= seen_s < 0  # the warm-up, which readings that trail still show
+    watts = np.where(load, wave.power(np.maximum(seen_s, 0.0)), IDLE_W)
     watts = watts * (1 + rng.uniform(-1, 1) * limits.gain) + rng.uniform(-1, 1) * limits.offset_w
     if limits.resolution_w:
         watts = np.round(watts / limits.resolution_w) * limits.resolution_w
     for gap_s in gaps_s:
-        begin_s = rng.uniform(IDLE_S, end_s)
+        begin_s = rng.uniform(idle_s, end_s)
         kept = (t_s < begin_s) | (t_s > begin_s + gap_s)
         t_s, watts = t_s[kept], watts[kept]
     run = {
-        "idle": [{"begin_s": 0.1, "end_s": IDLE_S}, {"begin_s": end_s + PAUSE_S, "end_s": end_s + IDLE_S}],
+        "idle": [{"begin_s": 0.1, "end_s": idle_s}, {"begin_s": end_s + PAUSE_S, "end_s": end_s + idle_s}],
         "windows": [
             {
                 "begin_s": begin,

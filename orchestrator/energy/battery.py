@@ -86,7 +86,7 @@ def estimated_hours(battery: Battery, metrics: Mapping[str, float], scope: str |
         return Hours(None, note=refused)
     watts = [watt for watt in powers if watt is not None]
     if battery.per_s is not None:
-        duty = battery.per_s * metrics["latency/median_ms"] / 1e3
+        duty = battery.per_s / _most_per_s(metrics)
         idles = [metrics[f"energy_estimate/idle_power_w{end}"] for end in ("_high", "_low")]
         watts = [idle_w + duty * (load_w - idle_w) for idle_w, load_w in zip(idles, watts, strict=True)]
     low_h, high_h = (battery.wh / watt for watt in watts)
@@ -99,10 +99,15 @@ def _no_rate(what: str, missing: Mapping[str, str]) -> str:
     return f"a rate needs {what}: {why}"
 
 
+def _most_per_s(metrics: Mapping[str, float]) -> float:
+    """Inferences per second at full load, of all streams."""
+    return metrics.get("throughput/inferences_per_s", 1e3 / metrics["latency/median_ms"])
+
+
 def _refused(battery: Battery, metrics: Mapping[str, float], scope: str | None) -> str:
     if scope not in WHOLE_BOARD:
         return f"scope {scope} is not the whole board"
-    most_per_s = 1e3 / metrics["latency/median_ms"]
+    most_per_s = _most_per_s(metrics)
     if battery.per_s is not None and battery.per_s > most_per_s:
         return f"too fast: {most_per_s:.3g}/s at most"
     return ""

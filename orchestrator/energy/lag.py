@@ -14,6 +14,8 @@ Json = Mapping[str, Any]
 CLEAR = 0.9
 """Correlation of the readings with the load from which on its edges are seen: less, and nothing can be told."""
 STEPS = 400
+FEWEST = 10
+"""Readings that show an edge."""
 
 
 def lag_s(trace: Trace, run: Json) -> float | None:
@@ -23,7 +25,7 @@ def lag_s(trace: Trace, run: Json) -> float | None:
     between readings. Nothing can be told without idle, or where the load does not stand out of the noise.
     """
     spans, windows = run["idle"], run["windows"]
-    if not spans or trace.t_s.size < 10:
+    if not spans or trace.t_s.size < FEWEST:
         return None
     begin_s, end_s = windows[0]["begin_s"], windows[-1]["end_s"]
     first_s = min(begin_s, *(span["begin_s"] for span in spans))
@@ -32,17 +34,20 @@ def lag_s(trace: Trace, run: Json) -> float | None:
     if farthest_s <= 0:
         return None
     shifts_s = np.linspace(-farthest_s, farthest_s, STEPS + 1)
-    fits = [_fit(trace, begin_s + shift, end_s + shift, first_s, last_s) for shift in shifts_s]
+    fits = [_fit(trace, shift, begin_s + shift, end_s + shift, first_s, last_s) for shift in shifts_s]
     best = max(fits)
     if best < CLEAR:
         return None
     return float(np.mean(shifts_s[np.isclose(fits, best, atol=1e-9)]))  # between two readings all shifts are as good
 
 
-def _fit(trace: Trace, begin_s: float, end_s: float, first_s: float, last_s: float) -> float:
-    """Correlation of the readings with a load from ``begin_s`` to ``end_s``."""
-    seen = (trace.t_s >= first_s) & (trace.t_s <= last_s)
+def _fit(trace: Trace, late_s: float, begin_s: float, end_s: float, first_s: float, last_s: float) -> float:
+    """Correlation of the readings with a load from ``begin_s`` to ``end_s``, as they would see it."""
+    # Readings that trail show what was before the idle as well, such as the warm-up.
+    seen = (trace.t_s >= first_s + max(0.0, late_s)) & (trace.t_s <= last_s)
     t_s, values = trace.t_s[seen], trace.values[seen]
+    if t_s.size < FEWEST:
+        return 0.0
     load = ((t_s >= begin_s) & (t_s <= end_s)).astype(np.float64)
     return _correlation(load, values)
 

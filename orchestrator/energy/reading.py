@@ -18,6 +18,9 @@ Json = Mapping[str, Any]
 
 COVERAGE_MINIMUM = 0.95
 FEWEST_READINGS = 5
+FEWEST_BATCHES = 3
+FEW_READINGS = 1.15
+"""By that much five to nine readings seem to scatter too little (Student's t at 95.45 % over 2)."""
 COVERAGE_FACTOR = 2.0
 """k of the expanded uncertainty, for about 95 % (GUM, JCGM 100:2008, 6.3.3)."""
 ONE_SIDED = 0.97725
@@ -85,9 +88,8 @@ def reading(trace: Trace, run: Json, processes_spread: float) -> Reading | str:
     trails_s = lag_s(trace, run) if trace.external or trace.limits.lag_s > 0 else None
     if trails_s is not None and -trails_s > 1 / trace.rate_hz + trace.clock_bound_s:
         return f"readings of {trace.source} come {-trails_s:.2f} s before the load does: their time stamps are wrong"
-    if trails_s is not None:  # the edges of the load are seen no better than to half an interval
-        seen_s = max(0.0, abs(trails_s) - 0.5 / trace.rate_hz)
-        trace = replace(trace, limits=replace(trace.limits, lag_s=max(trace.limits.lag_s, seen_s)))
+    if trails_s is not None and trails_s > trace.limits.lag_s:  # seen to about half an interval; what averages, later
+        trace = replace(trace, limits=replace(trace.limits, lag_s=trails_s + 1 / trace.rate_hz))
     if late := _late(trace, shortest_s):
         return late
     found = [window_power(trace, w["begin_s"], w["end_s"], ends_of(w)) for w in run["windows"]]
@@ -131,9 +133,10 @@ def _reading(
     limits = trace.limits
     resolution_w = 0.0 if stats.median([one.step_w for one in powers]) > limits.resolution_w else limits.resolution_w
     gain, offset = limits.gain / math.sqrt(3), limits.offset_w / math.sqrt(3) / power_w
+    alone_w = _of_readings(powers[0])
     steps = limits.update_s / math.sqrt(6) / _shortest_s(run) if trace.kind == COUNTER else 0.0
     by_chance = {
-        SCATTER: _scatter(_batches(powers, run["windows"])) * _of_median(len(powers)) / joules,
+        SCATTER: _scatter(_batches(powers, run["windows"]), alone_w * calls_s[0]) * _of_median(len(powers)) / joules,
         COUNTER_STEPS: steps,
         PROCESSES: processes_spread,
     }
@@ -143,7 +146,7 @@ def _reading(
         f"resolution {resolution_w * 1e3:.3g} mW": resolution_w / math.sqrt(12) / power_w,
     }
     # How long an inference took is no part of a power.
-    watts = _scatter([w for one in powers for w in one.batches_w]) * _of_median(len(powers))
+    watts = _scatter([w for one in powers for w in one.batches_w], alone_w) * _of_median(len(powers))
     power_error_w = math.hypot(watts, power_w * math.hypot(steps, *of_sensor.values()))
     parts = of_sensor | by_chance
     parts = {name: part for name, part in parts.items() if part > 0}
@@ -168,16 +171,22 @@ def _batches(powers: Sequence[WindowPower], windows: Sequence[Json]) -> list[flo
     return found
 
 
-def _scatter(batches: Sequence[float]) -> float:
-    """Standard error of the mean of batches, widened for their small number (GUM G.4) to be used with k=2.
+def _scatter(batches: Sequence[float], alone: float) -> float:
+    """Standard error of the mean of batches, widened for their small number (GUM G.4) to be used with k=2; ``alone``
+    where there are one or two, of which nobody can tell.
 
     Batch means hold whatever differs from one stretch to the next: what falls between the readings, noise of the
     sensor, unsteady work. Neighbouring readings are not independent, whole batches nearly are.
     """
-    if len(batches) < 2:
-        return 0.0
+    if len(batches) < FEWEST_BATCHES:
+        return alone
     deviation = stats.stdev(batches) or 0.0
     return deviation / math.sqrt(len(batches)) * float(student.quantile(ONE_SIDED, len(batches) - 1)) / COVERAGE_FACTOR
+
+
+def _of_readings(power: WindowPower) -> float:
+    """Standard error in W of too few readings for batches, as if they knew nothing of each other."""
+    return FEW_READINGS * power.step_w / math.sqrt(power.readings)
 
 
 def _of_median(windows: int) -> float:
@@ -199,5 +208,5 @@ def _idle(trace: Trace, run: Json) -> Idle | None:
     power_w = sum(one.power_w for one in known) / len(known)
     drift_w = known[-1].power_w - known[0].power_w if len(known) > 1 else None
     # What is the same before and after scatters within each; the step between them is a rectangle around the mean.
-    error_w = math.hypot(*(_scatter(one.batches_w) for one in known)) / len(known)
+    error_w = math.hypot(*(_scatter(one.batches_w, _of_readings(one)) for one in known)) / len(known)
     return Idle(power_w, math.hypot(error_w, (drift_w or 0.0) / math.sqrt(12)), drift_w)

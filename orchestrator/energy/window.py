@@ -76,7 +76,7 @@ def _marks(begin_s: float, end_s: float, count: int, ends_s: Values | None) -> V
     near = ends_s[np.searchsorted(ends_s, marks_s[1:-1]).clip(0, ends_s.size - 1)]
     inner = np.unique(near[(near > begin_s) & (near < end_s)])
     # The first and the last one are whole but for the readings that are kept out at the edges.
-    return np.concatenate([[begin_s], inner, [end_s]]) if inner.size else marks_s
+    return np.concatenate([[begin_s], inner, [end_s]])
 
 
 def _calls_s(marks_s: Values, ends_s: Values | None, begin_s: float, end_s: float) -> tuple[float, ...] | None:

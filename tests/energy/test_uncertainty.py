@@ -214,3 +214,31 @@ def test_an_offset_does_not_cancel_between_two_powers() -> None:
         ratios.append((got.per_inference_j, got.apart))
     (less_j, less), (more_j, more) = ratios
     assert abs(math.log(less_j / more_j) - math.log(4 / 7)) < 2 * math.hypot(less, more) < 0.2
+
+
+@pytest.mark.parametrize("late_s", [1.0, 2.5, 3.5, 5.0])
+def test_net_energy_is_right_however_late_the_readings_are(late_s: float) -> None:
+    """Later than declared, too: what a late reading shows at the begin of the idle is the warm-up."""
+    late = one(rate_hz=1.0, late_s=late_s, idle_s=10.0, limits=Limits(0.0, lag_s=2.0))
+    got = reading(replace(late.trace, external=True), late.run, 0.0)
+    assert isinstance(got, Reading) and got.lag_s == pytest.approx(late_s, abs=0.6)
+    assert got.idle is not None and got.idle.power_w == pytest.approx(IDLE_W, rel=1e-6)
+    assert got.power_w == pytest.approx(late.true_j / 0.04, rel=1e-6)
+
+
+def test_few_readings_of_idle_are_not_taken_for_exact() -> None:
+    noisy = one(rate_hz=1.0, idle_s=9.0)
+    values = noisy.trace.values + np.random.default_rng(8).normal(0, 0.3, noisy.trace.values.size)
+    got = reading(replace(noisy.trace, values=values), noisy.run, 0.0)
+    assert isinstance(got, Reading) and got.idle is not None and got.idle.drift_w is not None
+    assert got.idle.error_w > 1.1 * abs(got.idle.drift_w) / math.sqrt(12)  # their scatter is in it
+    alone = one(rate_hz=1.0, window_s=9.0, windows=1)
+    values = alone.trace.values + np.random.default_rng(8).normal(0, 0.3, alone.trace.values.size)
+    single = reading(replace(alone.trace, values=values), alone.run, 0.0)
+    assert isinstance(single, Reading) and 0.01 < single.apart < 0.05
+
+
+def test_a_window_of_one_slow_inference_is_no_row_of_parts() -> None:
+    slow = one(lambda rng, _: waveforms.square(rng, 20.0), call_s=20.0)
+    got = reading(slow.trace, slow.run, 0.0)
+    assert isinstance(got, Reading) and got.uncertainty < 0.01

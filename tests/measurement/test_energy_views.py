@@ -74,6 +74,13 @@ def test_hours_at_full_load_and_at_a_rate() -> None:
     assert limit.value == pytest.approx(full.value), "at the most that it can do, it is at full load"
 
 
+def test_streams_beside_each_other_do_more_than_one_call_s_time_allows() -> None:
+    streams = METERED | {"throughput/inferences_per_s": 40.0}  # four of 100 ms each
+    rated = measured_hours(Battery.parse("36@20"), streams, "board_dc_in")
+    assert rated.value == pytest.approx(36 / (2.0 + 20 * 0.4))
+    assert "40/s at most" in measured_hours(Battery.parse("36@41"), streams, "board_dc_in").note
+
+
 def test_hours_err_as_the_power_does() -> None:
     """Processes that differ make the energy uncertain, and no power; a meter's offset counts whole at any rate."""
     record = make_record(spread=1.0, energy=make_energy_pass())
