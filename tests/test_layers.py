@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"whoami", "errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
-    | {"redact", "plain", "alive", "energy", "energy_ratio", "sheet", "declared", "guess", "history", "lab", "metrics", "words"}
-    | {"agreement", "conditions", "samples", "sanity"},
+    | {"redact", "plain", "alive", "energy", "sheet", "declared", "guess", "history", "lab", "metrics", "words"}
+    | {"agreement", "energy_agreement", "energy_ratio", "conditions", "samples", "sanity"},
     {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},
