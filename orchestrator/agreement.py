@@ -50,7 +50,7 @@ def agreement(then: Measurement, now: Measurement) -> Agreement:
     if change.low is None or change.high is None:
         counts = f"{len(then.process_medians_ms)} and {len(now.process_medians_ms)}"
         return Agreement(UNDECIDED, f"too few processes ({counts}) to know how far they differ", change.ratio)
-    words = f"{_percent(change.ratio)} (95 % interval {_percent(change.low)} to {_percent(change.high)})"
+    words = f"{percent(change.ratio)} (95 % interval {percent(change.low)} to {percent(change.high)})"
     known = (change.ratio, change.low, change.high)
     changed = change.low > 1 or change.high < 1
     if changed and max(change.ratio, 1 / change.ratio) >= 1 + stats.MINIMUM_EFFECT:
@@ -66,5 +66,6 @@ def agreement(then: Measurement, now: Measurement) -> Agreement:
     return Agreement(AGREES, words, *known)
 
 
-def _percent(ratio: float) -> str:
+def percent(ratio: float) -> str:
+    """A ratio as a change: ``+1.2 %``."""
     return f"{100 * (ratio - 1):+.1f} %"

@@ -35,6 +35,10 @@ NAMED: Mapping[str, str] = {
     "state.tuning": "tuning",
     "state.cpus": "CPUs",
     "boot_id": "boot",
+    "energy.source": "energy source",
+    "energy.scope": "energy scope",
+    "energy.kind": "energy kind",
+    "energy.verdict": "energy verdict",
 }
 FOUND = ("artifact.", "board.", "delegate.", "runtime.", "state.")
 """Tags of these that have no name above are shown too, under their own."""

@@ -15,6 +15,8 @@ from orchestrator.app import OK, concluded
 from orchestrator.conditions import Condition, conditions
 from orchestrator.config import revived
 from orchestrator.console import Part, say, terminal
+from orchestrator.energy_agreement import energy_agreement
+from orchestrator.energy_ratio import ENERGY
 from orchestrator.errors import ConfigError
 from orchestrator.invocation import INCOMPLETE, Invocation
 from orchestrator.preview import columns
@@ -23,10 +25,10 @@ from orchestrator.stored_cell import StoredCell, find_cell
 from orchestrator.verdict import INVALID
 
 DIFFERENT = 3
-"""Exit status of a cell that does not reproduce."""
+"""Exit status of a cell whose latency does not reproduce; energy is told, and decides nothing."""
 REPORT = "reproduction.json"
 STYLES = {AGREES: "green", DIFFERS: "bold red"}
-ELSEWHERE = frozenset({"verdict", "controller"})
+ELSEWHERE = frozenset({"verdict", "energy verdict", "controller"})
 """Conditions that are shown, and explain no difference by themselves."""
 
 
@@ -88,8 +90,10 @@ def _told(console: Console, stored: StoredCell, sweep: Sweep, now: Result, notes
     for line in side_by_side(then, now, beside):
         say(console, *line)
     say(console)
-    say(console, (found.outcome, STYLES.get(found.outcome, "yellow")), f": {found.why}")
-    others = [one.name for one in beside if one.differs and one.name not in ELSEWHERE]
+    for what, one in (("", found), ("energy ", energy_agreement(then, now))):
+        if one is not None:
+            say(console, what, (one.outcome, STYLES.get(one.outcome, "yellow")), f": {one.why}")
+    others = [each.name for each in beside if each.differs and each.name not in ELSEWHERE]
     say(console, f"{'what differs' if others else 'no condition differs'}{': ' if others else ''}{', '.join(others)}")
     say(console, f"reproduction  {shown(path)}")
     return {AGREES: OK, DIFFERS: DIFFERENT}.get(found.outcome, INCOMPLETE)
@@ -104,10 +108,12 @@ def report(
     notes: Sequence[str],
 ) -> dict[str, Any]:
     """What REPORT holds."""
+    energy = energy_agreement(stored.result, now)
     return {
         "version": 1,
         "cell": now.cell_id,
         **found.to_json(),
+        "energy": energy.to_json() if energy else None,
         "then": {"sweep": stored.sweep.id, "run_id": stored.run_id, **_side(stored.result)},
         "now": {"sweep": sweep.id, **_side(now)},
         "conditions": [{"name": one.name, "then": one.then, "now": one.now, "differs": one.differs} for one in beside],
@@ -127,12 +133,16 @@ def _side(result: Result) -> dict[str, Any]:
         "process_medians_ms": list(m.process_medians_ms),
         "verdict": m.verdict.level,
         "reasons": list(m.verdict.reasons),
+        "energy_mj": m.metrics.get(ENERGY),
+        "energy_uncertainty_mj": m.metrics.get("energy/uncertainty_mj"),
     }
 
 
 def side_by_side(then: Result, now: Result, beside: Sequence[Condition]) -> list[list[Part]]:
     """A table: the numbers, and the conditions that differ; the others are named below, their values are in REPORT."""
     rows = [["", "median", *(_median(r) for r in (then, now))], ["", "processes", *(_medians(r) for r in (then, now))]]
+    if any(r.measurement and ENERGY in r.measurement.metrics for r in (then, now)):
+        rows.append(["", "energy", *(_energy(r) for r in (then, now))])
     rows += [["*", one.name, _short(one.then), _short(one.now)] for one in beside if one.differs]
     same = ", ".join(one.name for one in beside if not one.differs)
     table = list(columns(["", "", "stored", "now"], rows, right=()))
@@ -151,6 +161,13 @@ def _median(result: Result) -> str:
 def _medians(result: Result) -> str:
     medians = result.measurement.process_medians_ms if result.measurement else ()
     return " ".join(f"{value:.4g}" for value in medians[:12]) + (" ..." if len(medians) > 12 else "")
+
+
+def _energy(result: Result) -> str:
+    m = result.measurement
+    if m is None or ENERGY not in m.metrics:
+        return "-"
+    return f"{m.metrics[ENERGY]:.4g} ±{m.metrics['energy/uncertainty_mj']:.2g} mJ"
 
 
 def _short(text: str | None, limit: int = 48) -> str:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"whoami", "errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
     | {"redact", "plain", "alive", "energy", "sheet", "declared", "guess", "history", "lab", "metrics", "words"}
-    | {"agreement", "conditions", "samples", "sanity"},
+    | {"agreement", "energy_agreement", "energy_ratio", "conditions", "samples", "sanity"},
     {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},

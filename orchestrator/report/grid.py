@@ -108,7 +108,8 @@ def legend(found: list[Pivot], value: Value) -> str:
     if value.name == "speedup":
         said.append("× as fast as the baseline, ~ no significant difference")
     if none := [row for row in rows if row["status"] == "done" and bare(row, value) == "–"]:
-        said.append(f"– no such number{_reasons(none, value)}")
+        reasons = _reasons(none, value)
+        said.append(f"–: {reasons}" if reasons else "– no number")
     if value.is_energy and any(row.get("energy_beside") for row in rows):
         said += energies.shortened(rows, energies.differing_labels(rows))
     if any(row["status"] != "done" for row in rows):
@@ -121,10 +122,10 @@ def legend(found: list[Pivot], value: Value) -> str:
 
 
 def _reasons(rows: list[c.Row], value: Value) -> str:
-    """Why, where that is known; a few of many."""
+    """Why there is no number, where that is known; a few of many."""
     found = list(dict.fromkeys(plain(row[value.why]) for row in rows if value.why and c.has(row, value.why)))
     more = f", and {len(found) - MOST_REASONS} more reasons" if len(found) > MOST_REASONS else ""
-    return f" ({', or '.join(found[:MOST_REASONS])}{more})" if found else ""
+    return f"{', or '.join(found[:MOST_REASONS])}{more}" if found else ""
 
 
 def _axis(name: str) -> str:

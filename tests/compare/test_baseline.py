@@ -16,7 +16,16 @@ from orchestrator.errors import ConfigError
 from orchestrator.measurement import measure
 from orchestrator.measurement.tags import BOARD_FACTS, cpu_list
 from orchestrator.result import Result
-from tests.measurement.records import FACTS, MANIFEST, PI4_POWER, make_failed, make_record, make_result, make_sweep
+from tests.measurement.records import (
+    FACTS,
+    MANIFEST,
+    PI4_POWER,
+    make_energy_pass,
+    make_failed,
+    make_record,
+    make_result,
+    make_sweep,
+)
 
 
 def tagged(result: Result, **tags: str) -> Result:
@@ -143,7 +152,7 @@ def test_a_control_that_only_one_side_knows_is_named(tmp_path: Path) -> None:
 
 
 def test_conditions_are_tags_that_there_are() -> None:
-    record = make_record()
+    record = make_record(energy=make_energy_pass())
     record["state"]["tuning"] = [
         {"setting": "power_mode", "wanted": "7W", "before": "15W", "now": "7W", "reason": None}
     ]

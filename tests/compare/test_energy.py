@@ -85,7 +85,8 @@ def test_why_there_is_no_net_energy(tmp_path: Path) -> None:
     shown = rows_of(tmp_path, noise, cell(tmp_path, 1, "int8"))
     found = grid.tables(shown, View(axes=("model", "optimization")))
     said = grid.legend(found, value_called("net"))
-    assert re.fullmatch(r"– no such number \(0\.\d+ W above idle is within 3 u \([\d.]+ W\)\)", said)
+    assert re.fullmatch(r"–: 0\.\d+ W above idle is within 3 u \([\d.]+ W\)", said)
+    assert grid.legend(found, value_called("battery")) == "– no number"  # no battery was given
 
 
 def measured_noise() -> Measurement:

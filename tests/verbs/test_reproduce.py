@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator import app
 from orchestrator.agreement import AGREES, DIFFERS, UNDECIDED, agreement
 from orchestrator.conditions import conditions
+from orchestrator.energy_agreement import energy_agreement
 from orchestrator.errors import ConfigError
 from orchestrator.measurement import Measurement
-from orchestrator.reproduce import root_of, side_by_side
-from orchestrator.result import Sweep
+from orchestrator.reproduce import report, root_of, side_by_side
+from orchestrator.result import Result, Sweep
 from orchestrator.stored_cell import find_cell
 from orchestrator.verdict import Verdict
-from tests.measurement.records import make_failed, make_measurement, make_result, make_skipped
+from tests.measurement.records import make_energy_pass, make_failed, make_measurement, make_result, make_skipped
 
 RUN = "0123456789abcdef0123456789abcdef"
 
@@ -139,3 +142,56 @@ def test_which_conditions_differ(tmp_path: Path) -> None:
     marked = [number for number, text in enumerate(texts) if text.startswith("*")]
     assert marked == list(range(3, 3 + len(differing))) and len(texts) == 3 + len(differing) + 1
     assert texts[-1].startswith("the same  ") and texts[-1].count(", ") == len(found) - len(differing) - 1
+
+
+def metered(at: Path, mj: float | None, r: float = 3.0, board: str = "pi4", **tags: str) -> Result:
+    """A result with energy, ``r`` its repeatability in mJ; None: its meter did not answer."""
+    m = make_measurement(energy=make_energy_pass())
+    energy = {"per_inference_mj": mj, "uncertainty_mj": 12.0, "repeatability_mj": r}
+    metrics = {k: v for k, v in m.metrics.items() if mj is not None or not k.startswith("energy/")}
+    if mj is not None:
+        metrics |= {f"energy/{name}": value for name, value in energy.items() if value is not None}
+    now = dataclasses.replace(
+        m,
+        metrics=metrics,
+        tags={**m.tags, **{f"energy.{name}": text for name, text in tags.items()}},
+        missing={"energy/per_inference_mj": "the plug fell silent"} if mj is None else m.missing,
+    )
+    return dataclasses.replace(make_result(at, 0, write=False), board=board, measurement=now)
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome", "says"),
+    [
+        ({"mj": 254.0}, AGREES, "+1.6 % (about 95 %: -0.1 % to +3.3 %)"),
+        ({"mj": 280.0}, DIFFERS, "+12.0 % (about 95 %: +"),
+        ({"mj": 250.0, "r": 40.0}, UNDECIDED, "a difference of 10 % is not ruled out"),
+        ({"mj": 262.0, "board": "pi4-02"}, UNDECIDED, "another sensor: the whole uncertainty of both counts"),
+        ({"mj": 500.0, "scope": "wall_ac"}, UNDECIDED, "not comparable: other scope"),
+        ({"mj": 500.0, "source": "shelly:http://plug"}, UNDECIDED, "not comparable: other reader"),
+        ({"mj": None}, UNDECIDED, "the new result has none: the plug fell silent"),
+    ],
+)
+def test_whether_two_energies_agree(tmp_path: Path, changed: dict[str, Any], outcome: str, says: str) -> None:
+    found = energy_agreement(metered(tmp_path, 250.0), metered(tmp_path, **changed))
+    assert found is not None and found.outcome == outcome and says in found.why
+    assert (found.ratio is None) == ("not comparable" in says or changed["mj"] is None)
+    assert energy_agreement(metered(tmp_path, None), metered(tmp_path, None)) is None
+
+
+def test_energy_and_its_meter_are_told(root: Path) -> None:
+    stored = dataclasses.replace(find_cell(root, "s-a"), result=metered(root, 250.0))
+    now = metered(root, 280.0, scope="wall_ac", source="shelly:http://plug")
+    beside = conditions(stored.result, now, ({}, {}))
+    assert {one.name for one in beside if one.differs} == {"energy source", "energy scope"}
+    latency = agreement(of([10.0, 10.1, 9.9]), of([10.0, 10.1, 9.9]))
+    told = report(stored, stored.sweep, now, latency, beside, [])
+    assert told["outcome"] == AGREES and told["energy"]["outcome"] == UNDECIDED
+    assert (told["then"]["energy_mj"], told["now"]["energy_mj"]) == (250.0, 280.0)
+    lines = side_by_side(stored.result, now, beside)
+    (row,) = [
+        text
+        for line in lines
+        if " energy " in (text := "".join(p if isinstance(p, str) else p[0] for p in line)) and "±" in text
+    ]
+    assert re.search(r"250 ±12 mJ +280 ±12 mJ", row)
