@@ -106,8 +106,8 @@ class Sshd:
         }
         return Device(name, [f"127.0.0.1:{self.port}"], **(given | settings))  # type: ignore[arg-type]
 
-    def board(self, **settings: object) -> Board:
-        device = self.device(**settings)
+    def board(self, name: str = "board", **settings: object) -> Board:
+        device = self.device(name, **settings)
         return Board(device, device.hosts[0])
 
     def stop(self) -> None:
