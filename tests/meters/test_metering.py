@@ -17,8 +17,8 @@ from orchestrator.device import Board, Device, Meter
 from orchestrator.energy.limits import UNKNOWN
 from orchestrator.energy.reading import reading
 from orchestrator.energy.trace import of_meter
-from orchestrator.errors import BoardError, ConnectionFailed
-from orchestrator.meters import Instrument, Reading, Recording
+from orchestrator.errors import BoardError, ConnectionFailed, MeterError
+from orchestrator.meters import Instrument, Reading, Recording, probe
 from orchestrator.meters.kinds import meter_of
 from orchestrator.meters.seam import Ended
 from orchestrator.provisioning import Program
@@ -163,6 +163,17 @@ def test_what_is_no_number_is_no_reading_and_the_rest_can_be_kept() -> None:
     assert found is not None
     assert (len(found.points), found.missed) == (2, 4)
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_a_probe_ends_whatever_the_instrument_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.meters.recording.PROBE_S", 0.05)
+    with pytest.raises(MeterError, match="gave no reading"):
+        probe(Says())  # waits until it is stopped
+    stop = threading.Event()
+    stop.set()
+    monkeypatch.setattr("orchestrator.meters.recording.PROBE_S", 60.0)
+    with pytest.raises(MeterError, match="gave no reading"):
+        probe(Says(), stop)
 
 
 def test_what_does_not_end_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
