@@ -16,7 +16,10 @@ _QUERY = re.compile(r"""(://[^\s"'?]*\?)[^\s"']*""")
 
 BLOT = "***"
 
-_NAMES = r"(?i:(?:\w+[-_])*(?:pass(?:word|wd|phrase)?|pwd?|secret|token|api[-_]?key|auth(?:orization)?|credentials?)(?:[-_]\w+)*)"
+_NAMES = (
+    r"(?i:(?:\w+[-_])*(?:pass(?:word|wd|phrase)?|pwd?|secret|token|api[-_]?key|auth(?:orization)?|credentials?)"
+    r"(?:[-_]\w+)*)"
+)
 _OPTION = rf"(?:-P|--?{_NAMES})"
 _USERS = r"(?:-[uU]\s*|--(?:proxy-)?user[=\s]\s*)"
 _SCHEMES = r"(?:(?i:bearer|basic|token|apikey)\s+)"

@@ -8,19 +8,22 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.device import Board, Device, Meter
-from orchestrator.energy.limits import UNKNOWN
-from orchestrator.energy.reading import reading
+from orchestrator.energy.limits import UNKNOWN, Limits
+from orchestrator.energy.reading import LONGEST_INTERVAL, reading
 from orchestrator.energy.trace import of_meter
 from orchestrator.errors import BoardError, ConnectionFailed, MeterError
-from orchestrator.meters import Instrument, Reading, Recording, probe
+from orchestrator.meters import Instrument, Reading, Recording, probe, usual
 from orchestrator.meters.kinds import meter_of
+from orchestrator.meters.poll import most_doubt_s
 from orchestrator.meters.seam import Ended
+from orchestrator.meters.windows import shortest_s
 from orchestrator.provisioning import Program
 from orchestrator.session.metering import Metering, trouble
 
@@ -134,11 +137,11 @@ def test_what_no_instrument_should_do_is_its_problem_alone(monkeypatch: pytest.M
 class Says:
     """An instrument that gives these readings and no more."""
 
-    def __init__(self, *readings: Reading) -> None:
-        self.said, self.done = readings, threading.Event()
+    def __init__(self, *readings: Reading, limits: Limits = UNKNOWN) -> None:
+        self.said, self.limits, self.done = readings, limits, threading.Event()
 
     def open(self) -> Instrument:
-        return Instrument("scpi:pm", "board_dc_in", None, UNKNOWN)
+        return Instrument("scpi:pm", "board_dc_in", None, self.limits)
 
     def readings(self, stop: threading.Event) -> Iterator[Reading]:
         yield from self.said
@@ -195,6 +198,24 @@ def test_what_does_not_end_does_not_count(monkeypatch: pytest.MonkeyPatch) -> No
     assert found is not None
     assert "did not end" in str(found.invalid)
     assert "did not end" in str(recording.ended.invalid)  # also when it does at last
+
+
+@pytest.mark.parametrize(("kind", "more"), [("shelly", {}), ("tasmota", {"rate_hz": 5.0}), ("scpi", {"lag_s": 2.0})])
+def test_windows_of_the_plan_are_enough_for_the_slowest_answers(kind: str, more: dict[str, Any]) -> None:
+    meter = Meter(kind, "there", scope="wall_ac", **more)
+    rate_hz, limits = meter.rate_hz or usual.RATES_HZ[kind], usual.limits(meter)
+    doubt_s, step_s = 0.999 * most_doubt_s(rate_hz, limits.lag_s), LONGEST_INTERVAL / rate_hz
+    least_s = shortest_s(meter)
+    said = Says(*(Reading(step_s * n, 5.0, doubt_s) for n in range(math.ceil(least_s / step_s) + 1)), limits=limits)
+    recording = Recording(kind, said)
+    assert said.done.wait(20)
+    recording.stop()
+    found = recording.readings()
+    assert found is not None
+    trace = replace(of_meter(replace(found, rate_hz=rate_hz)), invalid=None)
+    window = {"begin_s": 0.0, "end_s": least_s, "inferences": 1, "group": 1, "invoke_ns": [1]}
+    got = reading(trace, {"idle": [], "windows": [window]}, 0.0)
+    assert not isinstance(got, str), got
 
 
 def test_windows_that_are_too_short_for_the_meter_leave_it_alone_and_say_so() -> None:
