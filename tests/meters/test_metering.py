@@ -26,6 +26,8 @@ from orchestrator.meters.seam import Ended
 from orchestrator.meters.windows import shortest_s
 from orchestrator.provisioning import Program
 from orchestrator.session.metering import Metering, trouble
+from orchestrator.session.session import Session, Workshop
+from remote import contract
 
 NONE = Program(Path("none"), "", 0)
 RUN = {"idle": [], "windows": [{"begin_s": 0.0, "end_s": 60.0, "inferences": 1, "group": 1, "invoke_ns": [1]}]}
@@ -69,7 +71,7 @@ def test_the_boards_clock_is_seen_before_and_after_also_over_a_lost_link() -> No
     metering.sight(Supervisor(AssertionError("once is enough")))  # type: ignore[arg-type]
     until_read(metering)
     metering.sight(Supervisor(), again=True)  # type: ignore[arg-type]
-    found = metering.finish()
+    found = metering.finish({})
     assert found is not None
     assert found.clock is not None
     assert found.clock.offset_s == pytest.approx(100.0, abs=found.clock.bound_s + 1e-6)
@@ -79,13 +81,34 @@ def test_the_boards_clock_is_seen_before_and_after_also_over_a_lost_link() -> No
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("meter")]
 
 
+@pytest.mark.parametrize(("lost", "before_s", "told"), [(True, 7.0, True), (True, -7.0, False), (False, 7.0, False)])
+def test_a_pass_that_began_while_the_link_was_away_says_so(lost: bool, before_s: float, told: bool) -> None:
+    """The first look of the board's at idle, before the recording or after it."""
+    metering = Metering(board(GOOD, lag_s=0), NONE, threading.Event(), {"idle_s": 1.0, "energy_s": 20.0})
+    if lost:
+        metering.away()
+    metering.begin()
+    metering.away()  # afterwards it matters no more: the recording goes on
+    began_s = time.monotonic() + 100.0
+    metering.sight(Supervisor())  # type: ignore[arg-type]
+    until_read(metering)
+    metering.sight(Supervisor(), again=True)  # type: ignore[arg-type]
+    idle = {"begin_s": began_s - before_s, "end_s": began_s - before_s + 1}
+    window = {**RUN["windows"][0], "begin_s": idle["end_s"], "end_s": idle["end_s"] + 20}
+    found = metering.finish({"energy": {"pass": {"idle": [idle], "windows": [window]}}})
+    assert found is not None
+    says = str(reading(of_meter(found), {"idle": [idle], "windows": [window]}, 0.0))
+    assert ("the link to the board was away when its energy pass began: recorded only from 7.0 s" in says) == told
+    assert found.invalid is None
+
+
 def test_a_clock_that_cannot_be_seen_costs_the_energy_and_not_the_cell() -> None:
     metering = Metering(board(GOOD), NONE, threading.Event(), {"idle_s": 1.0, "energy_s": 20.0})
     metering.begin()
     metering.sight(Supervisor(BoardError("no such operation: 'clock'")))  # type: ignore[arg-type]
     until_read(metering)
     metering.sight(Supervisor(), again=True)  # type: ignore[arg-type]
-    found = metering.finish()
+    found = metering.finish({})
     assert found is not None
     assert found.clock is None
     assert "no such operation" in str(reading(of_meter(found), RUN, 0.0))
@@ -102,7 +125,7 @@ def test_one_that_is_not_there_is_told_with_the_way_out_and_kept_with_its_reason
     while metering._recording is None or metering._recording.problem is None:
         assert time.monotonic() < end
         time.sleep(0.005)
-    found = metering.finish()
+    found = metering.finish({})
     assert found is not None
     assert "is it plugged in?" in str(reading(of_meter(found), RUN, 0.0))
     assert trouble(board(GOOD), NONE, stop) == []
@@ -221,8 +244,32 @@ def test_windows_of_the_plan_are_enough_for_the_slowest_answers(kind: str, more:
 def test_windows_that_are_too_short_for_the_meter_leave_it_alone_and_say_so() -> None:
     metering = Metering(board(GOOD, lag_s=2.0), NONE, threading.Event(), {"idle_s": 1.0, "energy_s": 3.0})
     metering.begin()
-    got = metering.finish()
+    got = metering.finish({})
     assert got is not None and got.points == ()
     assert got.invalid == "windows of 3 s are too short for it (scenario.energy_s=4 or more)"
     for part in ({"idle_s": 1.0, "energy_s": 0.0}, {"idle_s": 1.0, "energy_s": 20.0}):  # no pass; one that never came
-        assert Metering(board(GOOD), NONE, threading.Event(), part).finish() is None
+        assert Metering(board(GOOD), NONE, threading.Event(), part).finish({}) is None
+
+
+def test_a_session_tells_its_metering_of_a_lost_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Any] = [ConnectionFailed("lost"), contract.ENERGY, contract.FINISHED]
+    told: list[str] = []
+
+    class Talk(Supervisor):
+        def next_event(self, _: float) -> dict[str, Any]:
+            if isinstance(event := events.pop(0), Exception):
+                raise event
+            return {"run_id": "run", "event": {"event": event}}
+
+        def request(self, op: str, **_: Any) -> dict[str, Any]:
+            return {}
+
+    class Told:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_, **__: told.append(name)
+
+    session = Session(board(GOOD), Workshop(NONE, Path("none"), "sweep"), threading.Event())
+    monkeypatch.setattr(session, "_talk", Talk)
+    monkeypatch.setattr(session, "_reconnect", lambda *_: told.append("back"))
+    session._follow("run", 60.0, Told(), lambda _: None)  # type: ignore[arg-type]
+    assert [name for name in told if name != "sight"] == ["away", "back", "begin"]
