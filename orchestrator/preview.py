@@ -13,7 +13,7 @@ from orchestrator.builder import Builder
 from orchestrator.cell import AXES
 from orchestrator.console import Part, say
 from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, energy_seconds, forecast
-from orchestrator.meters.windows import needed_s
+from orchestrator.meters.windows import idle_needed_s, needed_s
 from orchestrator.provisioning import package, packed_bytes
 from orchestrator.stock import Stock
 from orchestrator.words import counted, duration, megabytes, numbers
@@ -168,16 +168,24 @@ def energy(plan: Plan, cast: Forecast) -> Iterator[list[Part]]:
 
 
 def short_windows(plan: Plan) -> Iterator[list[Part]]:
-    """Meters that cannot measure in the windows asked for, once for each device and scenario, and the way out."""
-    found: dict[tuple[str, str, float], tuple[str, int]] = {}
+    """Meters that cannot measure in the windows or the idle spans asked for, once for each device and scenario, and the
+    way out."""
+    found: dict[tuple[str, ...], list[Part]] = {}
     for settings in (entry.cell.settings for entry in plan.runnable):
-        if (least_s := needed_s(settings)) is not None:
-            key = settings.device.name, settings.scenario.name, settings.scenario.energy_s
-            found[key] = settings.device.meter.kind, math.ceil(least_s)
-    for (device, scenario, window_s), (kind, least_s) in found.items():
-        words = f" by the meter of {device} ({kind}): windows of {window_s:g} s are too short for it in {scenario},"
-        yield [("no energy", "yellow"), words]
-        yield [f"          scenario.energy_s={least_s} or more, or scenario.energy_s=0 for none"]
+        scenario = settings.scenario
+        for lost, what, key, asked_s, least_s in (
+            ("no energy", "windows", "energy_s", scenario.energy_s, needed_s(settings)),
+            ("no net energy", "idle spans", "idle_s", scenario.idle_s, idle_needed_s(settings)),
+        ):
+            if least_s is None:
+                continue
+            meter = f"the meter of {settings.device.name} ({settings.device.meter.kind})"
+            words = f" by {meter}: {what} of {asked_s:g} s are too short for it in {scenario.name},"
+            way_out = f"scenario.{key}={math.ceil(least_s)} or more, or scenario.{key}=0 for none"
+            found[lost, words] = [f"{'':10}{way_out}"]
+    for (lost, words), way in found.items():
+        yield [(lost, "yellow"), words]
+        yield way
 
 
 def runtimes(plan: Plan, cache: Path) -> str:

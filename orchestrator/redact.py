@@ -16,12 +16,21 @@ _QUERY = re.compile(r"""(://[^\s"'?]*\?)[^\s"']*""")
 
 BLOT = "***"
 
-_NAMES = r"(?i:(?:\w+[-_])*(?:pass(?:word|wd|phrase)?|pwd?|secret|token|api[-_]?key|auth|credentials?)(?:[-_]\w+)*)"
+_NAMES = (
+    r"(?i:(?:\w+[-_])*(?:pass(?:word|wd|phrase)?|pwd?|secret|token|api[-_]?key|auth(?:orization)?|credentials?)"
+    r"(?:[-_]\w+)*)"
+)
 _OPTION = rf"(?:-P|--?{_NAMES})"
+_USERS = r"(?:-[uU]\s*|--(?:proxy-)?user[=\s]\s*)"
+_SCHEMES = r"(?:(?i:bearer|basic|token|apikey)\s+)"
 _SECRETS = (
     re.compile(rf"(?:^|[\s?&;'\"-]){_NAMES}=['\"]?(?P<secret>[^\s&'\"]+)"),
     re.compile(rf"(?:^|\s){_OPTION}\s+['\"]?(?P<secret>[^\s'\"]+)"),  # of a word that is a line of a shell
     re.compile(r"^-P(?P<secret>.+)", re.DOTALL),
+    re.compile(rf"^{_USERS}[^\s:=/]*:(?P<secret>.+)", re.DOTALL),
+    re.compile(rf"\s{_USERS}['\"]?[^\s:=/'\"]*:(?P<secret>[^\s'\"]+)"),
+    # A header, or a pair of JSON or YAML; the scheme of an authorization is no secret.
+    re.compile(rf"(?:^|[\s?&;{{,'\"-]|-H){_NAMES}['\"]?\s*:(?!//)\s*{_SCHEMES}?['\"]?(?P<secret>[^\s,'\"}}]+)"),
     re.compile(r"://[^/\s:@]+:(?P<secret>[^\s@]+)@"),
 )
 
@@ -42,7 +51,8 @@ def shown(argv: Sequence[str]) -> str:
 
 
 def secrets_of(argv: Sequence[str]) -> frozenset[str]:
-    """What looks like a password in a command: by its option (``-P``, ``--password``, ``-u user:``) or its name."""
+    """What looks like a password in a command: by its option (``-P``, ``--password``, ``-u user:``), its name or in a
+    header (``Authorization:``)."""
     return frozenset(filter(None, _secrets_of(argv)))
 
 
@@ -57,7 +67,7 @@ def _secrets_of(argv: Sequence[str]) -> Iterator[str]:
     for before, word in itertools.pairwise(["", *argv]):
         if re.fullmatch(_OPTION, before):
             yield word
-        if before in ("-u", "--user"):
+        if before in ("-u", "-U", "--user", "--proxy-user"):
             yield word.partition(":")[2]
         yield from (found["secret"] for pattern in _SECRETS for found in pattern.finditer(word))
 

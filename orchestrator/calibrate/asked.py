@@ -13,6 +13,7 @@ from orchestrator.device import Board, Device, Meter
 from orchestrator.energy.reading import shortest_window_s
 from orchestrator.errors import ConfigError
 from orchestrator.meters import usual
+from orchestrator.meters.poll import most_doubt_s
 
 PRESET, SCENARIO = "calibrate", "calibration"
 THREADS = (1, 2, 4)
@@ -69,7 +70,8 @@ def key_of(override: str) -> str:
 def span_for(meter: Meter) -> int:
     """Seconds of a window, and of idle, that this meter can follow."""
     limits, rate_hz = usual.limits(meter), meter.rate_hz or usual.RATES_HZ.get(meter.kind, 1.0)
-    trails_s = SLACK * (limits.lag_s + 0.5 / rate_hz)  # a request that takes longer than an interval is no reading
+    polled_s = most_doubt_s(rate_hz, limits.lag_s) if meter.kind in usual.RATES_HZ else 0.0
+    trails_s = SLACK * (limits.lag_s + max(0.5 / rate_hz, polled_s))
     return math.ceil(shortest_window_s(replace(limits, lag_s=trails_s), rate_hz))
 
 

@@ -66,14 +66,12 @@ class Command:
         heard_s = self._clocks.monotonic()
         for line in self._lines(stop):
             now_s = self._clocks.monotonic()
-            if line is None:
-                if now_s - heard_s > self._settings.timeout_s:
-                    yield Missed(f"it printed nothing for {now_s - heard_s:.1f} s{self._said()}")
-                    heard_s = now_s
-                continue
-            heard_s = now_s
-            if line.strip() and not line.lstrip().startswith("#"):
+            if line is not None and line.strip() and not line.lstrip().startswith("#"):
+                heard_s = now_s
                 yield self._read(line, now_s)
+            elif now_s - heard_s > self._settings.timeout_s:
+                yield Missed(f"it printed no reading for {now_s - heard_s:.1f} s{self._said()}")
+                heard_s = now_s
 
     def ended(self) -> Ended:
         moved_s = self._wall.check()

@@ -61,10 +61,17 @@ class Host:
         """What one look at the clock missed comes with the next."""
         try:
             self._talk().send("go")
+            heard_s = self._clocks.monotonic()
             while not stop.is_set():
                 message = self._talk().receive(_TICK_S)
-                if message is not None:
-                    yield from self._taken(message)
+                taken = list(self._taken(message)) if message is not None else []
+                yield from taken
+                now_s = self._clocks.monotonic()
+                if taken:
+                    heard_s = now_s
+                elif now_s - heard_s > self._settings.timeout_s:
+                    yield Missed(f"that host sent no reading for {now_s - heard_s:.1f} s (device.meter.timeout_s)")
+                    heard_s = now_s
             self._after = sight(self._their_clock, self._clocks.monotonic)
         except BoardError as error:
             self._lost = error.message

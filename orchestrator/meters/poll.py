@@ -14,6 +14,11 @@ DOUBT, SMALL_DOUBT_S, DOUBT_OF_LAG = 0.1, 0.050, 0.25
 seconds, as the clocks of a meter and a board may be apart in any case, or a share of the lag that is allowed for."""
 
 
+def most_doubt_s(rate_hz: float, lag_s: float) -> float:
+    """Half of the longest request that is a reading."""
+    return max(DOUBT / rate_hz, SMALL_DOUBT_S, DOUBT_OF_LAG * lag_s)
+
+
 def poll(
     ask: Callable[[], float], rate_hz: float, lag_s: float, stop: threading.Event, clocks: Clocks
 ) -> Iterator[Reading | Missed]:
@@ -21,7 +26,7 @@ def poll(
     off by half, however long the window. A reading is of the middle of its request; a slow answer is none, since nobody
     can say when it was read, and half of the slowest one counts as lag of them all.
     """
-    longest_s = 2 * max(DOUBT / rate_hz, SMALL_DOUBT_S, DOUBT_OF_LAG * lag_s)
+    longest_s = 2 * most_doubt_s(rate_hz, lag_s)
     draw = random.Random()
     while not stop.is_set():
         before = clocks.monotonic()

@@ -7,6 +7,7 @@ import logging
 import math
 import statistics
 import threading
+import time
 from dataclasses import replace
 
 from orchestrator.energy.limits import UNKNOWN
@@ -22,15 +23,17 @@ AGAIN_S = 1.0
 PATIENCE_S = 10.0
 """For the thread to end; each request has its own patience, of some seconds."""
 FIRST_MISSES = 3
+PROBE_S = 60.0
+"""For the first reading of an instrument that is open, whatever it does; its own patience is shorter, as it is set."""
 SHORTEST_STEP_S = 1e-6
 
 
 def probe(meter: Meter, stop: threading.Event | None = None) -> tuple[Instrument, Reading]:
-    """One real reading; closes the instrument again. ``stop`` ends it early. Raises MeterError."""
+    """One real reading; closes the instrument again. ``stop`` ends it early, PROBE_S in any case. Raises MeterError."""
     try:
         instrument = meter.open()
         why = "it gave no reading"
-        for number, item in enumerate(meter.readings(stop or threading.Event()), 1):
+        for number, item in enumerate(meter.readings(_Soon(stop or threading.Event(), PROBE_S)), 1):
             if isinstance(item, Reading):
                 return instrument, item
             why = item.why
@@ -39,6 +42,22 @@ def probe(meter: Meter, stop: threading.Event | None = None) -> tuple[Instrument
         raise MeterError(why)
     finally:
         meter.close()
+
+
+class _Soon(threading.Event):
+    """Set when another one is, and after so many seconds."""
+
+    def __init__(self, other: threading.Event, seconds: float) -> None:
+        super().__init__()
+        self._other, self._end_s = other, time.monotonic() + seconds
+
+    def is_set(self) -> bool:
+        return self._other.is_set() or time.monotonic() >= self._end_s
+
+    def wait(self, timeout: float | None = None) -> bool:
+        left_s = max(0.0, self._end_s - time.monotonic())
+        self._other.wait(left_s if timeout is None else min(timeout, left_s))
+        return self.is_set()
 
 
 class Recording:

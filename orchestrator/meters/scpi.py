@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -106,10 +107,23 @@ class Scpi:
     def _ask(self, query: str) -> str:
         device = self._connected()
         try:
-            return str(device.query(query))
+            if not resource(self._settings.address).upper().endswith("::SOCKET"):
+                return str(device.query(query))
+            device.write(query)
+            return self._line(device)
         except Exception as error:  # PyVISA, its backend and sockets each raise their own
             self.close()  # an answer that comes late would be taken for the next one's
             raise MeterError(f"it did not answer {query!r}: {_words(error)}") from error
+
+    def _line(self, device: Any) -> str:
+        """From a socket, byte by byte: PyVISA-py looks at its deadline only when no data comes, so that an instrument
+        that says something now and then would hold a board for ever. Raises TimeoutError."""
+        end_s, said = time.monotonic() + self._settings.timeout_s, b""
+        while not said.endswith(b"\n"):
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"no whole line within {self._settings.timeout_s:g} s (device.meter.timeout_s)")
+            said += device.read_bytes(1, break_on_termchar=True)
+        return said.decode("ascii")
 
     def _say(self, line: str) -> None:
         device = self._connected()

@@ -11,7 +11,8 @@ from orchestrator.errors import MeterError
 SCOPES = {"shelly": "wall_ac", "tasmota": "wall_ac"}
 """What a plug reads includes the power supply. Of what else only somebody who has seen the cables can tell."""
 RATES_HZ = {"shelly": 1.0, "tasmota": 1.0, "scpi": 5.0}
-"""Plugs have a new value about once a second; a bench meter integrates over a cycle or some of the mains."""
+"""Of the kinds that are polled. Plugs have a new value about once a second; a bench meter integrates over a cycle or
+some of the mains."""
 
 
 def scope(settings: Meter) -> str:

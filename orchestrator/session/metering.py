@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -41,13 +42,20 @@ class Metering:
         self._recording: Recording | None = None
         self._sights: list[Sight] = []
         self._clockless: str | None = None  # why the board's clock cannot be seen
+        self._began_s = math.nan  # on this machine's clock
+        self._away = False  # whether the link was, before
 
     def begin(self) -> None:
         """Start the recording. Not earlier: this may be the machine that measures."""
         settings = self._board.meter
         if settings is not None and self._recording is None and shortest_s(settings) <= self._window_s:
             meter = meter_of(settings, lambda: HostLink(self._board, settings, self._program, self._stop))
+            self._began_s = time.monotonic()
             self._recording = Recording(settings.kind, meter)
+
+    def away(self) -> None:
+        """The link is lost: an energy pass that begins meanwhile is heard of only when it is back."""
+        self._away = self._away or self._recording is None
 
     def sight(self, dialogue: Dialogue, *, again: bool = False) -> None:
         """Look at the board's clock: once while it is recorded, and once more (``again``) at the end.
@@ -64,7 +72,7 @@ class Metering:
         except BoardError as error:
             self._clockless = error.message
 
-    def finish(self) -> MeterReadings | None:
+    def finish(self, record: Mapping[str, Any]) -> MeterReadings | None:
         """Wait for the last reading of the pass and end the recording; None where there was no pass."""
         settings, recording = self._board.meter, self._recording
         if settings is None or self._window_s <= 0:
@@ -86,7 +94,13 @@ class Metering:
         readings = recording.readings()
         if readings is None:
             return unread(settings.kind, where, settings.scope, recording.problem)
-        return replace(readings, clock=self._clock(recording), invalid=readings.invalid or self._clockless)
+        readings = replace(readings, clock=self._clock(recording), invalid=readings.invalid or self._clockless)
+        late_s = self._late_s(record, readings.clock)
+        if late_s <= 0:
+            return readings
+        why = f"the link to the board was away when its energy pass began: recorded only from {late_s:.1f} s of it on"
+        problem = f"{why}; {readings.problem}" if readings.problem else why
+        return replace(readings, missed=readings.missed + 1, problem=problem[:1000])
 
     def close(self) -> None:
         """Leave no thread behind."""
@@ -99,6 +113,14 @@ class Metering:
             return None
         before, after = self._sights
         return offset(before, after, recording.ended.clock_bound_s, recording.ended.clock_drift_s)
+
+    def _late_s(self, record: Mapping[str, Any], clock: ClockOffset | None) -> float:
+        """By how much the recording missed the beginning of the pass for want of a link; 0 where it did not."""
+        run = (record.get("energy") or {}).get("pass")
+        if not self._away or not run or clock is None:
+            return 0.0
+        first_s = min(float(span["begin_s"]) for span in (*run["idle"], *run["windows"]))
+        return self._began_s + clock.offset_s - first_s
 
 
 def clock_of(dialogue: Dialogue) -> float:

@@ -268,7 +268,7 @@ class Session:
             final = self._follow(part.run_id, part.deadline_s + GRACE_S, meter, progress)
             self._patiently(lambda: meter.sight(self._talk(), again=True), progress)
             outcome = self._collect(part.run_id, final, runtime, environment, progress)
-            outcome = replace(outcome, meter=meter.finish())
+            outcome = replace(outcome, meter=meter.finish(outcome.record))
         finally:
             meter.close()
         self._running = None
@@ -289,6 +289,7 @@ class Session:
                 meter.sight(self._talk())
                 message = self._talk().next_event(1.0)
             except LINK_LOST as error:
+                meter.away()
                 self._reconnect(error, progress)
                 following = False
                 continue

@@ -110,9 +110,17 @@ def test_its_own_last_words_are_quoted() -> None:
     meter.close()
     with pytest.raises(MeterError, match="cannot be started: No such file"):
         Command(Meter("command", command=["no-such-program"], scope="wall_ac")).open()
-    silent = Command(settings("import time; time.sleep(9)", timeout_s=0.1))
+
+
+@pytest.mark.parametrize("said", ["", "print('# nothing yet', flush=True)", "print(flush=True)"])
+def test_what_is_no_reading_does_not_renew_the_patience(said: str) -> None:
+    silent = Command(settings(f"import time\nwhile True: {said or 'pass'}; time.sleep(0.02)", timeout_s=0.1))
     silent.open()
-    assert "printed nothing" in str(next(silent.readings(threading.Event())))
+    stop = threading.Event()
+    late = threading.Timer(5, stop.set)
+    late.start()
+    assert "printed no reading" in str(next(silent.readings(stop), None))
+    late.cancel()
     silent.close()
 
 

@@ -123,6 +123,16 @@ def test_what_cannot_be_read() -> None:
     assert "was not measured at the end" in invalid
 
 
+def test_a_host_that_sends_no_reading_is_missed_whatever_else_it_says() -> None:
+    program = There(FakeTime())
+    meter = made(program)
+    meter.open()
+    program.said = [{"p": [program.index + 1, 1.0, 4.5]}, {"tick": 1}] * 1000
+    found = next(meter.readings(threading.Event()))
+    assert isinstance(found, Missed)
+    assert "sent no reading for 3.0 s" in found.why
+
+
 def test_what_has_no_time_is_no_reading_and_a_clock_without_one_is_none() -> None:
     program = There(FakeTime())
     meter = made(program)

@@ -11,7 +11,7 @@ from orchestrator.device import Meter
 from orchestrator.errors import MeterError
 from orchestrator.meters import Missed, Reading, probe
 from orchestrator.meters.scpi import Scpi, resource, watts
-from tests.meters.servers import Bench, FakeTime
+from tests.meters.servers import Bench, Dripping, FakeTime
 
 Start = Callable[..., Bench]
 
@@ -51,6 +51,11 @@ def test_a_refused_setup_and_a_query_that_nobody_answers(start: Start) -> None:
         probe(Scpi(settings(start(**{"*ESR?": "32"}), setup=["SENS:POWR 20"])))
     with pytest.raises(MeterError, match=r"did not answer 'MEASURE\?'"):
         probe(Scpi(settings(start(), query="MEASURE?")))
+
+
+def test_one_that_never_ends_its_line_is_given_up() -> None:
+    with Dripping(b"", 5.0) as address, pytest.raises(MeterError, match=r"no whole line within 0\.3 s"):
+        Scpi(Meter("scpi", address, scope="board_dc_in", timeout_s=0.3)).open()
 
 
 def test_a_status_that_is_no_number_confirms_nothing(start: Start) -> None:

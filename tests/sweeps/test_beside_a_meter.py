@@ -38,7 +38,7 @@ def test_a_board_beside_a_meter_gets_its_own_watts(lab: Lab) -> None:
         lab.start(
             *("calibrate", "device=local", "model=digits", "tracking=none", f"device.hold=test-{os.getpid()}"),
             *("device.meter.kind=command", f"device.meter.command=[{program}]"),
-            *("device.meter.scope=board_dc_in", "device.meter.rate_hz=5", "device.meter.lag_s=0", *tiny),
+            *("device.meter.scope=board_dc_in", "device.meter.rate_hz=10", "device.meter.lag_s=0", *tiny),
             *("scenario.energy_s=1", "scenario.energy_windows=2", "scenario.idle_s=0.6"),
         )
     )

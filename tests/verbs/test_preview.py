@@ -93,15 +93,22 @@ def test_a_meter_that_cannot_follow_is_told_before_anything_is_measured(tmp_path
     said = "no energy by the meter of a (shelly): windows of 3 s are too short for it in quick,"
     lines = page(cells, tmp_path).splitlines()
     assert lines.count(said) == 1
-    assert lines[lines.index(said) + 1].strip() == "scenario.energy_s=11 or more, or scenario.energy_s=0 for none"
+    assert lines[lines.index(said) + 1].strip() == "scenario.energy_s=12 or more, or scenario.energy_s=0 for none"
+    assert "no net energy" not in "".join(lines), "one thing after the other"
     assert "         a: 27 s more where a sensor answers" in lines
     history = History({(one.id, None): [33.0] for one in cells})
     assert said in page(cells, tmp_path, history=history).splitlines()
     alone = plan([with_settings(made, scenario=scenario)]).entries[0]
     assert plan(cells).entries[0].estimate == alone.estimate, "its time is not certain"
-    for energy_s in (0.0, 11.0):
+    for energy_s in (0.0, 12.0):
         fine = [with_settings(one, scenario=replace(scenario, energy_s=energy_s)) for one in cells]
         assert "no energy" not in page(fine, tmp_path)
+    for idle_s, least in ((5.0, "scenario.idle_s=6 or more, or scenario.idle_s=0 for none"), (6.0, None), (0.0, None)):
+        shown = page(
+            [with_settings(made, device=device, scenario=replace(scenario, energy_s=12, idle_s=idle_s))], tmp_path
+        )
+        assert ("no net energy by the meter of a (shelly): idle spans of 5 s are too short" in shown) == bool(least)
+        assert (least or "") in shown
     unknown_rate = replace(device, meter=Meter(kind="command", command=["watts"]))
     assert "no energy" not in page([with_settings(cells[0], device=unknown_rate)], tmp_path)
 

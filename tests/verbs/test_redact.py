@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.invocation import Invocation
-from orchestrator.redact import redacted, secrets_in, without
+from orchestrator.redact import redacted, secrets_in, shown, without
 
 CUT = {
     "uri=http://u:p@host:80/x y": "uri=http://***@host:80/x y",
@@ -45,6 +45,13 @@ def test_the_rest_stays_also_the_second_time(text: str) -> None:
         "[mosquitto_sub, '-P', 's3cret', -t, plug]",
         "[sh,-c,'x --password s3cret']",
         "[curl,http://u:s3cret@h/x]",
+        "[curl,-uadmin:s3cret,h]",
+        "[curl,--user=admin:s3cret,h]",
+        "[sh,-c,'curl --user admin:s3cret h']",
+        "[curl,-H,'Authorization: Bearer s3cret',h]",
+        "[curl,'-HX-Api-Key: s3cret',h]",
+        "[watts,login,password:s3cret]",
+        '[watts,\'{"password": "s3cret"}\']',
     ],
 )
 def test_a_password_of_a_meter_s_command_is_found_on_the_command_line(command: str) -> None:
@@ -52,6 +59,11 @@ def test_a_password_of_a_meter_s_command_is_found_on_the_command_line(command: s
     found = secrets_in(["device=pi4", f"+{word}"])
     assert "s3cret" not in without(f"python -m orchestrator device=pi4 {word}", found)
     assert secrets_in(["device=pi4", "model.path=/a/-P,b"]) == frozenset()
+
+
+@pytest.mark.parametrize("word", ["-u", "-uc", "unit:W", "http://h:80/x", "auth://h", "host:5025", "-url=http://h/x"])
+def test_what_is_no_password_of_a_command_is_shown(word: str) -> None:
+    assert shown(["watts", word]) == f"watts {word}"
 
 
 def test_an_invocation_keeps_none() -> None:
