@@ -27,7 +27,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """Headings, and the first words of the metrics below them. Measured and estimated energy never share one."""
 
-ENERGY_TAGS = ("energy.source", "energy.scope", "energy.kind", "energy.uncertainty", "energy.rate_hz", "energy.also")
+ENERGY_TAGS = (
+    *("energy.verdict", "energy.source", "energy.scope", "energy.kind", "energy.uncertainty", "energy.rate_hz"),
+    *("energy.clock", "energy.also"),
+)
 BOARD_TAGS = ("state.", "tune.")
 OWN_HEAD = ("latency", "state", "stability", "model", "energy", "energy_estimate", "sustained", "offline")
 """Groups whose heading names them already."""
