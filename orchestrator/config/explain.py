@@ -17,7 +17,7 @@ from yaml import YAMLError
 
 from orchestrator.cell import Settings
 from orchestrator.config.keys import nested
-from orchestrator.config.limits import Problem
+from orchestrator.config.problem import Problem
 from orchestrator.config.sources import conf_directory
 from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, Settings
 from orchestrator.config import meters
+from orchestrator.config.problem import Problem
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 from remote.contract import MAX_PROCESSES, SCOPES
@@ -27,15 +27,6 @@ BY_HOST = (
 )
 """Keys that speak of single hosts."""
 FILES = ".keras, .h5, .tflite or .onnx file or of a SavedModel's folder"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One wrong value: dotted key, what it is, what it may be."""
-
-    key: str
-    value: object
-    allowed: str
 
 
 def problems(settings: Settings) -> list[Problem]:
@@ -87,7 +78,7 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     yield from tuned(device)
     yield from power("device.power", device.power)
     yield from calibrated(device)
-    yield from (Problem(one.key, one.value, one.allowed) for one in meters.wrong(device))
+    yield from meters.wrong(device)
 
 
 def inventory(device: Device) -> Iterator[Problem]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 
+from orchestrator.config.problem import Problem
 from orchestrator.device import Board, Device, Meter
 from orchestrator.redact import BLOT, shown
 
@@ -33,16 +34,7 @@ HARMLESS = re.compile(r"([a-z]+://)?[A-Za-z0-9_.-]+(:\d{1,5})?(/[\w.-]*)*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """One wrong value: dotted key, what it is, what it may be."""
-
-    key: str
-    value: object
-    allowed: str
-
-
-def wrong(device: Device) -> Iterator[Wrong]:
+def wrong(device: Device) -> Iterator[Problem]:
     """Everything that is wrong with the meter of a device."""
     meter = device.meter
     yield from _unused(meter)
@@ -50,19 +42,19 @@ def wrong(device: Device) -> Iterator[Wrong]:
         return
     if meter.kind in PLUGS and meter.scope not in (None, "wall_ac"):
         how = "wall_ac: a plug reads what goes into the power supply, whose losses nobody can take out of its watts"
-        yield Wrong("device.meter.scope", meter.scope, how)
+        yield Problem("device.meter.scope", meter.scope, how)
     if meter.scope is None and meter.kind in UNKNOWN_SCOPE:
-        yield Wrong("device.meter.scope", None, "what its power includes: board_dc_in, wall_ac, module_in, ...")
+        yield Problem("device.meter.scope", None, "what its power includes: board_dc_in, wall_ac, module_in, ...")
     if meter.password_env is not None and not VARIABLE.fullmatch(meter.password_env):
         # the value is not quoted: it may be the password itself
-        yield Wrong("device.meter.password_env", BLOT, "the name of the environment variable that holds the password")
+        yield Problem("device.meter.password_env", BLOT, "the name of the environment variable that holds the password")
     for key, by_host in (("addresses", meter.addresses), ("channels", meter.channels)):
         if strangers := [host for host in by_host if host not in device.hosts]:
             hosts = ", ".join(device.hosts)
-            yield Wrong(f"device.meter.{key}", strangers, f"hosts as device.hosts spells them: {hosts}")
+            yield Problem(f"device.meter.{key}", strangers, f"hosts as device.hosts spells them: {hosts}")
     for host, channel in meter.channels.items():
         if not 0 <= channel <= HIGHEST_CHANNEL:
-            yield Wrong(f"device.meter.channels.{host}", channel, f"0 to {HIGHEST_CHANNEL}")
+            yield Problem(f"device.meter.channels.{host}", channel, f"0 to {HIGHEST_CHANNEL}")
     yield from _command(device) if meter.kind == "command" else _address(device)
 
 
@@ -85,7 +77,7 @@ def contended(devices: Iterable[Device]) -> Iterator[str]:
         yield f"{same} the same for {whose}: each would get the power of both"
 
 
-def _unused(meter: Meter) -> Iterator[Wrong]:
+def _unused(meter: Meter) -> Iterator[Problem]:
     uses = USES.get(meter.kind)
     if uses is None:
         return
@@ -94,10 +86,10 @@ def _unused(meter: Meter) -> Iterator[Wrong]:
         value = getattr(meter, field.name)
         if field.name not in uses and value != usual:
             quoted = BLOT if field.name == "password_env" else shown(value) if field.name == "command" else value
-            yield Wrong(f"device.meter.{field.name}", quoted, f"nothing, since device.meter.kind is {meter.kind}")
+            yield Problem(f"device.meter.{field.name}", quoted, f"nothing, since device.meter.kind is {meter.kind}")
 
 
-def _address(device: Device) -> Iterator[Wrong]:
+def _address(device: Device) -> Iterator[Problem]:
     boards: dict[str, list[str]] = defaultdict(list)
     for board in device.boards:
         address, channel = (board.meter.address, board.meter.channel) if board.meter else ("", 0)
@@ -105,15 +97,15 @@ def _address(device: Device) -> Iterator[Wrong]:
             how = (
                 "an address for each board: device.meter.address with {board} in it, or device.meter.addresses by host"
             )
-            yield Wrong("device.meter.address", address, how)
+            yield Problem("device.meter.address", address, how)
             return
         if device.meter.kind in PLUGS and not PLACES.fullmatch(address):
             how = "host[:port] alone: the user is device.meter.user, the password in the variable of password_env"
-            yield Wrong("device.meter.address", _quoted(address), how)
+            yield Problem("device.meter.address", _quoted(address), how)
             return
         if device.meter.kind == "scpi" and not INSTRUMENTS.fullmatch(address):
             how = "host:port of its socket (5025 on many), or a VISA resource such as TCPIP::pm-1::inst0::INSTR"
-            yield Wrong("device.meter.address", _quoted(address), how)
+            yield Problem("device.meter.address", _quoted(address), how)
             return
         boards[f"{address}, channel {channel}," if device.meter.channels else address].append(board.name)
     yield from _shared(
@@ -129,9 +121,9 @@ def _quoted(address: str) -> str:
     return address if HARMLESS.fullmatch(address) else BLOT
 
 
-def _command(device: Device) -> Iterator[Wrong]:
+def _command(device: Device) -> Iterator[Problem]:
     if not device.meter.command:
-        yield Wrong("device.meter.command", [], "a program and its arguments that prints 'timestamp watts'")
+        yield Problem("device.meter.command", [], "a program and its arguments that prints 'timestamp watts'")
         return
     boards: dict[str, list[str]] = defaultdict(list)
     for board in device.boards:
@@ -139,7 +131,7 @@ def _command(device: Device) -> Iterator[Wrong]:
     yield from _shared("device.meter.command", boards, "one for each board, or each would get the power of all")
 
 
-def _shared(key: str, boards: dict[str, list[str]], how: str) -> Iterator[Wrong]:
+def _shared(key: str, boards: dict[str, list[str]], how: str) -> Iterator[Problem]:
     for value, names in boards.items():
         if len(names) > 1:
-            yield Wrong(key, f"{value} of {', '.join(names)}", f"{how}: write {{board}} in it")
+            yield Problem(key, f"{value} of {', '.join(names)}", f"{how}: write {{board}} in it")
