@@ -19,8 +19,6 @@ Json = Mapping[str, Any]
 COVERAGE_MINIMUM = 0.95
 FEWEST_READINGS = 5
 FEWEST_BATCHES = 3
-FEW_READINGS = 1.15
-"""By that much five to nine readings seem to scatter too little (Student's t at 95.45 % over 2)."""
 COVERAGE_FACTOR = 2.0
 """k of the expanded uncertainty, for about 95 % (GUM, JCGM 100:2008, 6.3.3)."""
 ONE_SIDED = 0.97725
@@ -181,12 +179,17 @@ def _scatter(batches: Sequence[float], alone: float) -> float:
     if len(batches) < FEWEST_BATCHES:
         return alone
     deviation = stats.stdev(batches) or 0.0
-    return deviation / math.sqrt(len(batches)) * float(student.quantile(ONE_SIDED, len(batches) - 1)) / COVERAGE_FACTOR
+    return deviation / math.sqrt(len(batches)) * _widened(len(batches))
+
+
+def _widened(count: int) -> float:
+    """Student's t for so many values, over the k that the error is used with."""
+    return float(student.quantile(ONE_SIDED, count - 1)) / COVERAGE_FACTOR
 
 
 def _of_readings(power: WindowPower) -> float:
     """Standard error in W of too few readings for batches, as if they knew nothing of each other."""
-    return FEW_READINGS * power.step_w / math.sqrt(power.readings)
+    return power.step_w / math.sqrt(power.readings) * _widened(power.readings)
 
 
 def _of_median(windows: int) -> float:
