@@ -65,9 +65,6 @@ def test_a_window_in_which_readings_fail_is_none() -> None:
     said = reading(trace, gone.run, 0.0)
     assert isinstance(said, str)
     assert "covered 93%" in said and "95% needed (30 readings failed: [Errno 19] No such device)" in said
-    # What a naive sum over the readings that there are would have called complete:
-    values = trace.values[trace.t_s > gone.run["windows"][0]["begin_s"]]
-    assert math.isfinite(values.mean())
 
 
 def test_a_sensor_that_ends_in_the_last_window_gives_nothing() -> None:

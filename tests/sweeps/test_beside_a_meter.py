@@ -44,7 +44,7 @@ def test_a_board_beside_a_meter_gets_its_own_watts(lab: Lab) -> None:
     )
     if done.status != 0:  # what is beside this test on the machine costs the cells, and is named
         assert "other programs used" in done.text or "idle power changed" in done.text, done.text
-        return
+        pytest.skip("other programs were busy on this machine, and calibrate refused the cells for it, as it should")
     file = lab.folder / "lab" / "device" / "local.yaml"
     power = yaml.safe_load(file.read_text())["powers"]["local"]
     assert 2.5 < power["idle"]["low_w"] < 3.1 and 2.9 < power["idle"]["high_w"] < 3.5, done.text
