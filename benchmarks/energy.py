@@ -72,6 +72,7 @@ def run(tries: int = 1000) -> dict[str, Any]:
     return {
         "tries_each": tries,
         **found,
+        "bootstrap_of_1_s_blocks": bootstrap(min(tries, 300)),
         "fixed_rate": fixed_rate(tries),
         "constant_error_percent": constant(),
     }
@@ -109,6 +110,34 @@ def rates(rows: np.ndarray[Any, Any]) -> Mapping[str, float | None]:
         "stated_percent": round(100 * mean, 3),
         "stated_over_rms": None if exact else round(mean / rms, 2),
     }
+
+
+def bootstrap(tries: int) -> dict[str, Any]:
+    """The sampling error by a bootstrap of 1 s blocks (Kuensch 1989) beside that by batches, without sensor error."""
+    found = {}
+    for shape in ("square, 10 ms", "square, 300 ms", "square, 700 ms", "square, 2000 ms", "noise, 500 ms"):
+        make, call_s, _ = shapes()[shape]
+        rng = np.random.default_rng(4)
+        passes = [measured(rng, make, call_s=call_s, window_s=20.0, limits=EXACT) for _ in range(tries)]
+        batches = [row for one in passes if (row := error(one)) is not None]
+        blocks = [_by_blocks(one, call_s, rng) for one in passes]
+        found[shape] = {"blocks": rates(np.asarray(blocks)), "batches": rates(np.asarray(batches))}
+    return found
+
+
+def _by_blocks(one: Measured, call_s: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Relative error of the mean of the windows, and twice its bootstrapped standard error."""
+    means, errors_w = [], []
+    for window in one.run["windows"]:
+        seen = (one.trace.t_s >= window["begin_s"]) & (one.trace.t_s <= window["end_s"])
+        t_s, watts = one.trace.t_s[seen], one.trace.values[seen]
+        joules, block = np.diff(t_s) * (watts[1:] + watts[:-1]) / 2, (t_s[:-1] - t_s[0]).astype(int)
+        energy_j, length_s = np.bincount(block, joules), np.bincount(block, np.diff(t_s))
+        drawn = rng.integers(0, energy_j.size, size=(1000, energy_j.size))
+        means.append(float(joules.sum() / (t_s[-1] - t_s[0])))
+        errors_w.append(float((energy_j[drawn].sum(1) / length_s[drawn].sum(1)).std(ddof=1)))
+    true_w = one.true_j / call_s
+    return float(np.mean(means)) / true_w - 1, COVERAGE_FACTOR * math.hypot(*errors_w) / len(means) / true_w
 
 
 def fixed_rate(tries: int) -> dict[str, float]:
