@@ -22,8 +22,13 @@ class Artifact:
     manifest: dict[str, Any]
 
     @property
+    def evaluation(self) -> Path | None:
+        """The stored inputs that the board answers (see evaluation.py); None where there are none."""
+        return self.path.with_name("evaluation.npz") if self.manifest.get("evaluation") else None
+
+    @property
     def format(self) -> str:
-        """``tflite`` or ``onnx``: what a runtime must execute."""
+        """Of FORMATS in the contract: what a runtime must execute."""
         return str(self.manifest["format"])
 
     @property

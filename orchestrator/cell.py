@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 from orchestrator.device import Device
 from orchestrator.limits import NAME, Between, Matching, NameOrNames, OneOf
+from orchestrator.optimization import Optimization
 from remote import contract
 
-QUANTIZATIONS = ("float16", "dynamic_range", "int8", "int16x8")
-STEPS = ("prune", *QUANTIZATIONS)
 RUNTIMES = contract.RUNTIMES
 RUNTIME_FORMATS = contract.RUNTIME_FORMATS
-MODEL_KINDS = ("keras_application", "digits", "file", "factory")
+MODEL_KINDS = ("keras_application", "digits", "tiny", "file", "factory")
+PREPROCESSING = ("auto", "none", "unit", "tf", "torch", "caffe")
+TASKS = ("classification", "reconstruction")
 
-AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "scenario")
+AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "width", "scenario")
 """The coordinates of a cell in the matrix, in display order."""
 
 _POSITIVE = r"(?=[\d.]*[1-9])\d*\.?\d+"
@@ -36,17 +37,12 @@ class Model:
     factory: str | None = None  # package.module:function that returns a keras.Model, for kind factory
     arguments: dict[str, Any] = field(default_factory=dict)  # of the factory, by keyword
     input_size: Annotated[int | None, Between(1, 4096)] = None  # pixels; None: what the file says
-    description: str = ""
-
-
-@dataclass(slots=True)
-class Optimization:
-    """A transformation of the model: ``steps`` of STEPS in the order in which they are applied; none: as it comes."""
-
-    name: Annotated[str, NAME]
-    steps: list[str] = field(default_factory=list)
-    sparsity: Annotated[float, Between(0.01, 0.99)] = 0.5  # share of each kernel that step prune sets to 0
-    calibration_samples: Annotated[int, Between(1, 100_000)] = 100
+    # What it is calibrated and judged on: an ImageNet-style folder, or a .npz with inputs x (and labels y). None: the
+    # training data of a model that is trained here, else seeded noise.
+    data: str | None = None
+    preprocessing: Annotated[str, OneOf(PREPROCESSING)] = "auto"  # from pixels to inputs; auto: the model's own
+    evaluation_samples: Annotated[int, Between(1, 50_000)] = 500  # at most, of labelled data
+    task: Annotated[str, OneOf(TASKS)] = "classification"  # what labels mean: a class; 1 for an anomaly
     description: str = ""
 
 
@@ -58,6 +54,10 @@ class Runtime:
     candidates: list[str] = field(default_factory=list)
     install: Annotated[str, OneOf(("push", "system"))] = "push"
     xnnpack: Annotated[str, OneOf(("auto", "require", "off"))] = "auto"
+    # An accelerator, which then is required: see DELEGATES in remote/contract.py. None: the CPU.
+    delegate: Annotated[str | None, OneOf(contract.ALL_DELEGATES)] = None
+    library: str | None = None  # path on the board of an external delegate's or the Edge TPU's library
+    options: dict[str, str] = field(default_factory=dict)  # of the delegate, provider or engine, as it calls them
     description: str = ""
 
 
@@ -88,6 +88,24 @@ class Scenario:
 
 
 @dataclass(slots=True)
+class Quality:
+    """How well an artifact has to answer, on the board, to be recommended."""
+
+    samples: Annotated[int | None, Between(0, 50_000)] = None  # answered on the board; None: all there are, 0: none
+    max_drop: Annotated[float | None, Between(0, 1)] = None  # of top-1 accuracy or AUC against the float model
+    min_sqnr_db: Annotated[float | None, Between(-100, 300)] = None  # against the float model's outputs
+
+
+@dataclass(slots=True)
+class Constraints:
+    """What a cell must not exceed to be recommended; None: anything goes."""
+
+    latency_ms: Annotated[float | None, Between(0, 1e9)] = None
+    energy_mj: Annotated[float | None, Between(0, 1e9)] = None  # measured, per inference
+    size_mb: Annotated[float | None, Between(0, 1e6)] = None  # of the artifact, 10^6 bytes
+
+
+@dataclass(slots=True)
 class Tracking:
     """Where results go besides the disk."""
 
@@ -109,6 +127,9 @@ class Settings:
     threads: Annotated[int, Between(1, 256)] = 1
     batch_size: Annotated[int, Between(1, 1024)] = 1
     input_size: Annotated[int | None, Between(1, 4096)] = None  # None: the model's own
+    width: Annotated[float | None, Between(0.01, 4)] = None  # width multiplier; None: the model's own
+    quality: Quality = field(default_factory=Quality)
+    constraints: Constraints = field(default_factory=Constraints)
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
     baseline: Annotated[str, BASELINE] = "none"  # what the others are compared with: an optimization, or axis:value
     battery: Annotated[str | None, BATTERY] = None  # for the hours in the report: Wh, or Wh@INFERENCES_PER_SECOND
@@ -141,6 +162,7 @@ class Cell:
             "threads": str(s.threads),
             "batch_size": str(s.batch_size),
             "input_size": str(self.input_size or "native"),
+            "width": "native" if s.width is None else f"{s.width:g}",
             "scenario": s.scenario.name,
         }
 
@@ -160,7 +182,13 @@ class Cell:
         """Device kind and axes; the same experiment has the same id in every sweep."""
         a = self.axes
         words = [a["device"], a["model"], a["optimization"], a["runtime"]]
-        words += [f"t{a['threads']}", f"b{a['batch_size']}", f"s{a['input_size']}", a["scenario"]]
+        words += [
+            f"t{a['threads']}",
+            f"b{a['batch_size']}",
+            f"s{a['input_size']}",
+            *([] if a["width"] == "native" else [f"w{a['width']}"]),
+            a["scenario"],
+        ]
         return "/".join([*words, *self.extras])
 
     @property

@@ -62,6 +62,10 @@ class _Job:
             "threads": job["threads"],
             "cpus": job["cpus"],
             "xnnpack": job["xnnpack"],
+            "delegate": job["delegate"],
+            "library": job["library"],
+            "options": {option["name"]: option["value"] for option in job["options"]},
+            "workdir": workdir,
             "seed": job["seed"],
             "scenario": job["scenario"],
         }
@@ -79,6 +83,8 @@ class _Job:
             "processes": [],
             "state": {},
             "energy": {"sensors": [], "pass": None, "reason": "the measurement failed before"},
+            "quality": None,
+            "quality_reason": "not asked for",
             "profile": None,
             "profile_reason": "not asked for: profile_runs is 0",
             "error": None,
@@ -162,7 +168,7 @@ def _fitting(record: dict[str, Any]) -> dict[str, Any]:
         rest: dict[str, Any] = {"runtime": None, "inputs": [], "outputs": [], "processes": [], "error": problem}
         rest["boot_id"] = record["boot_id"][:100]
         rest["state"] = {"samples": [], "missing": {}, "pinned_mhz": None, "gates": [], "tuning": []}
-        rest.update(profile=None, profile_reason=None)
+        rest.update(profile=None, profile_reason=None, quality=None, quality_reason=None)
         rest["energy"] = {"sensors": [], "pass": None, "reason": "the record broke the contract"}
         return dict(record, **rest)
     return record

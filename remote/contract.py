@@ -5,6 +5,19 @@ from __future__ import annotations
 import json
 
 from remote.contract_energy import ENERGY_RECORD, KINDS, MAX_SAMPLES, MAX_VALUES, MAX_WINDOWS, SCOPES, check_energy
+from remote.contract_quality import DIGEST, QUALITY, QUALITY_JOB
+from remote.contract_runtime import (
+    ALL_DELEGATES,
+    DELEGATE_STATES,
+    DELEGATES,
+    FORMATS,
+    OPTIONS,
+    RUNTIME,
+    RUNTIME_FORMATS,
+    RUNTIMES,
+    WITH_LIBRARY,
+    XNNPACK,
+)
 from remote.schema import (
     ContractError,
     exactly,
@@ -26,12 +39,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "ALL_DELEGATES",
     "CONTRACT",
+    "DELEGATES",
+    "DELEGATE_STATES",
+    "FORMATS",
     "KINDS",
     "MAX_SAMPLES",
     "MAX_VALUES",
     "MAX_WINDOWS",
+    "RUNTIMES",
+    "RUNTIME_FORMATS",
     "SCOPES",
+    "WITH_LIBRARY",
+    "XNNPACK",
     "ContractError",
     "check_energy",
     "check_job",
@@ -43,7 +64,7 @@ __all__ = [
     "parse_record",
 ]
 
-CONTRACT = 3
+CONTRACT = 4
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 MAX_LOG_BYTES = 4 * 1024 * 1024  # as much of log.txt as is worth fetching
@@ -51,15 +72,9 @@ MAX_LINE_BYTES = 1024 * 1024  # of the stream protocol
 MAX_TENSORS = 256
 MAX_PROCESSES = 100
 
-RUNTIME_FORMATS = {"litert": ("tflite",), "tflite_runtime": ("tflite",), "onnxruntime": ("onnx",)}
-"""Every runtime, and which artifact formats it executes."""
-RUNTIMES = tuple(RUNTIME_FORMATS)
-FORMATS = ("tflite", "onnx")
-XNNPACK = ("auto", "require", "off")
 MODES = ("single_stream", "sustained", "offline")
 PIPELINE = ("decode", "resize", "normalize", "set", "invoke", "get", "postprocess")
 """The steps of an application that classifies a photograph, in their order."""
-DELEGATE_STATES = ("engaged", "absent", "unproven")
 RUNNING = "running"
 DONE = "done"
 FAILED = "failed"
@@ -75,11 +90,11 @@ COOLING = "cooling"  # the board is too warm for the next process: number, tempe
 LOADED = "loaded"  # it has loaded the model and begins its warm-up: number, load_ns, expected_s
 MEASURED = "measured"  # it has ended: number
 ENERGY = "energy"  # the energy pass begins: expected_s
+ANSWERS = "answers"  # the stored inputs are answered: samples
 PROFILE = "profile"  # the profile by operator begins
 FINISHED = "finished"  # the last one: status, reason
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
-DIGEST = r"[0-9a-f]{64}"
 ENV_NAME = r"[0-9a-f]{8,64}"
 FACTS_SENTINEL = "@@edge-facts@@"
 
@@ -98,6 +113,10 @@ _JOB = fields(
         "runtime": one_of(*RUNTIMES),
         "threads": integer(1, 256),
         "xnnpack": one_of(*XNNPACK),
+        "delegate": maybe(one_of(*ALL_DELEGATES)),  # required, where it is named
+        "library": maybe(text(1000)),  # path on the board
+        "options": OPTIONS,
+        "quality": maybe(QUALITY_JOB),
         "seed": integer(0, 2**31 - 1),
         "scenario": fields(
             {
@@ -133,31 +152,6 @@ _JOB = fields(
 _TENSORS = many(
     fields({"name": text(500), "shape": many(maybe(integer(0, 2**40)), 16), "dtype": text(40)}),
     MAX_TENSORS,
-)
-
-_DELEGATE = fields(
-    {
-        "requested": one_of(*XNNPACK),
-        "name": maybe(_name),
-        "state": one_of(*DELEGATE_STATES),
-        "partitions": maybe(_count),
-        "nodes": maybe(_count),
-        "delegated_nodes": maybe(_count),
-        "placement": many(fields({"provider": _name, "nodes": maybe(_count)}), 100),
-        "reason": maybe(text(1000)),
-    }
-)
-
-_RUNTIME = fields(
-    {
-        "name": one_of(*RUNTIMES),
-        "version": _name,
-        "numpy": _name,
-        "python": _name,
-        "pillow": maybe(_name),  # what decoded the photograph, where pipeline_s asks for it
-        "threads": integer(1, 256),
-        "delegate": _DELEGATE,
-    }
 )
 
 _PROCESS = fields(
@@ -263,12 +257,14 @@ _RECORD = fields(
         "started_at": _seconds,
         "finished_at": _seconds,
         "boot_id": text(100),
-        "runtime": maybe(_RUNTIME),  # null only beside an error: it never got so far
+        "runtime": maybe(RUNTIME),  # null only beside an error: it never got so far
         "inputs": _TENSORS,
         "outputs": _TENSORS,
         "processes": many(_PROCESS, MAX_PROCESSES),
         "state": _STATE,
         "energy": ENERGY_RECORD,
+        "quality": maybe(QUALITY),
+        "quality_reason": maybe(text(1000)),
         "profile": maybe(_PROFILE),
         "profile_reason": maybe(text(1000)),
         "error": maybe(_ERROR),
@@ -306,6 +302,8 @@ def check_job(data: object) -> dict[str, Any]:
     runtime, form = job["runtime"], job["artifact"]["format"]
     if form not in RUNTIME_FORMATS[runtime]:
         raise ContractError("job.runtime", "%s does not execute %s" % (runtime, form))
+    if job["delegate"] is not None and job["delegate"] not in DELEGATES[runtime]:
+        raise ContractError("job.delegate", "%s has no delegate %s" % (runtime, job["delegate"]))
     return job
 
 

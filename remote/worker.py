@@ -81,7 +81,7 @@ class _Measuring:
         self.process["import_ns"] = time.perf_counter_ns() - begin
         self._enter("load")
         begin = time.perf_counter_ns()
-        self.session = library.load(order["artifact"], order["threads"], order["xnnpack"])
+        self.session = library.load(runtimes.asked_of(order))
         self.process["load_ns"] = time.perf_counter_ns() - begin
         self.process["rss_loaded_bytes"] = _status_bytes("VmRSS")
         description: dict[str, Any] = self.session.describe()
@@ -91,9 +91,15 @@ class _Measuring:
 
         prove(description["runtime"]["delegate"])
 
-        description["runtime"].update(
-            numpy=numpy.__version__, python=platform.python_version(), threads=order["threads"], pillow=None
-        )
+        description["runtime"] = {
+            "processor": None,
+            "engine": None,
+            "pillow": None,
+            "numpy": numpy.__version__,
+            "python": platform.python_version(),
+            "threads": order["threads"],
+            **description["runtime"],
+        }
         self._enter("input")
         from remote.inputs import seeded
 
@@ -112,8 +118,9 @@ class _Measuring:
 
     def _another(self, library: Any) -> Any:
         """Set, invoke and get of one more session: an interpreter serves one thread only."""
-        order = self.order
-        return self._whole(library.load(order["artifact"], order["threads"], order["xnnpack"]))
+        from remote.runtimes import asked_of
+
+        return self._whole(library.load(asked_of(self.order)))
 
     def _whole(self, session: Any) -> Any:
         set_inputs, call, get_outputs, values = session.set_inputs, session.call, session.get_outputs, self.values

@@ -13,7 +13,17 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"whoami", "errors", "limits", "cell", "device", "artifact", "measurement", "stats", "verdict", "result"}
     | {"redact", "plain", "alive", "energy", "sheet", "declared", "guess", "history", "lab", "metrics", "words"}
-    | {"agreement", "energy_agreement", "energy_ratio", "conditions", "samples", "sanity"},
+    | {
+        "agreement",
+        "energy_agreement",
+        "energy_ratio",
+        "conditions",
+        "samples",
+        "sanity",
+        "optimization",
+        "evaluation",
+        "quality",
+    },
     {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},

@@ -11,8 +11,9 @@ from orchestrator.builder.applications import APPLICATIONS
 from orchestrator.builder.code import locate
 from orchestrator.builder.digests import digest
 from orchestrator.builder.files import identify
-from orchestrator.cell import Model, Optimization
+from orchestrator.cell import Model
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
+from orchestrator.optimization import Optimization
 
 DIGITS_SIZE = 8
 """Pixels of a side of scikit-learn's handwritten digits."""

@@ -54,12 +54,14 @@ _source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one 
 
 @lru_cache(maxsize=2)  # one pruned, and one that is not
 def _float_model(recipe: Recipe) -> FloatModel:
-    source = _source(replace(recipe.unoptimized, batch_size=1))  # training and weights know no batch size
+    # Training and weights know neither a batch size nor a format.
+    source = _source(replace(recipe.unoptimized, batch_size=1, format="tflite"))
     begun = time.monotonic()
     thinning = pruned(source.model, recipe.sparsity, recipe.subject) if recipe.sparsity else nullcontext()
     with thinning as zeros:
         function = source.freeze(recipe.batch_size)
-    return FloatModel(source, function, convert(function, source, recipe), time.monotonic() - begun, zeros)
+    content = _CONVERTED[recipe.format](function, source, recipe)
+    return FloatModel(source, function, content, time.monotonic() - begun, zeros)
 
 
 def _optimized(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
@@ -67,7 +69,7 @@ def _optimized(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
     source, content, convert_s = base.source, base.content, base.convert_s
     if recipe.quantization != "none":
         begun = time.monotonic()
-        content = convert(base.function, source, recipe)
+        content = _CONVERTED[recipe.format](base.function, source, recipe)
         convert_s = time.monotonic() - begun
     facts: dict[str, Any] = {
         "convert_s": convert_s,
@@ -79,7 +81,7 @@ def _optimized(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
     }
     if source.model is not None:
         facts |= {"parameters": int(source.model.count_params()), "parameters_source": "the Keras model"}
-    return content, describe(recipe, content, base.content) | facts
+    return content, _DESCRIBED[recipe.format](recipe, content, base.content) | facts
 
 
 def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
@@ -138,3 +140,7 @@ def _as_it_is(outputs: list[Any]) -> dict[str, Any]:
 
 
 _FINISHED: dict[str, Callable[[Recipe], tuple[bytes, dict[str, Any]]]] = {"tflite": _tflite, "onnx": _onnx}
+_CONVERTED: dict[str, Callable[[Any, Source, Recipe], bytes]] = {"tflite": convert}
+"""From a frozen function to the bytes of each format, quantized as the recipe says."""
+_DESCRIBED: dict[str, Callable[[Recipe, bytes, bytes | None], dict[str, Any]]] = {"tflite": describe}
+"""The manifest of the bytes of each format; the last argument is the float model that they were quantized from."""

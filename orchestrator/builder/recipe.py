@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from orchestrator.builder.kinds import parts
-from orchestrator.cell import QUANTIZATIONS, Model, Optimization
+from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
 from orchestrator.errors import BuildError
-
-CALIBRATED = ("int8", "int16x8")
+from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +32,27 @@ class Recipe:
     sha256: str | None  # of the file, the folder, or the code
     factory: str | None  # package.module:function
     arguments: str | None  # of the factory, as JSON
+    format: str  # what the artifact is, of FORMATS in the contract
     steps: tuple[str, ...]  # of STEPS, in the order in which they are applied
-    sparsity: float | None  # None where nothing is pruned
-    calibration_samples: int | None  # None where nothing is calibrated
+    # Parameters of those steps, each None where no step has it: see Optimization.
+    sparsity: float | None
+    sparse_encoding: bool | None
+    channels: float | None
+    channel_multiple: int | None
+    clusters: int | None
+    fine_tune_epochs: int | None  # None also: the schedule's own
+    calibration_samples: int | None
+    io: str | None
+    granularity: str | None
+    keep_float: tuple[str, ...] | None
     batch_size: int
     input_size: int | None  # pixels of a side; None: what the file says
+    width: float | None  # width multiplier; None: the model's own
+    data: str | None  # path of the user's data: a folder or a .npz
+    data_sha256: str | None  # of its content
+    preprocessing: str
+    evaluation_samples: int
+    task: str
     seed: int
     versions: tuple[tuple[str, str], ...]
     builder: str  # digest of this package's sources
@@ -48,26 +63,34 @@ class Recipe:
         model: Model,
         optimization: Optimization,
         *,
+        runtime: Runtime | None = None,
         batch_size: int = 1,
         input_size: int | None = None,
+        width: float | None = None,
         seed: int = 0,
     ) -> Self:
-        """The recipe of a cell. ``input_size`` overrides the model's own.
+        """The recipe of a cell. ``input_size`` overrides the model's own; ``runtime`` decides the format, None: TFLite.
 
         Raises UnsupportedOptimization for an impossible combination, ConfigError for an unknown application or a
-        factory whose module is not there, and BuildError where a model or weights file cannot be read.
+        factory whose module is not there, and BuildError where a model, weights or data file cannot be read.
         """
         steps = tuple(optimization.steps)
         found = parts(model, optimization, batch_size, input_size)
-        finished = found["form"] in ("tflite", "onnx")
+        finished = found["form"] in FINISHED
         return cls(
             kind=model.kind,
             **found,
+            format=str(found["form"]) if finished else _format(runtime),
             steps=steps,
-            sparsity=optimization.sparsity if "prune" in steps else None,
-            calibration_samples=optimization.calibration_samples if set(steps) & set(CALIBRATED) else None,
+            **_parameters(optimization),
             batch_size=batch_size,
-            seed=0 if finished else seed,
+            width=width,
+            data=None,
+            data_sha256=None,
+            preprocessing=model.preprocessing,
+            evaluation_samples=model.evaluation_samples,
+            task=model.task,
+            seed=0 if finished and not steps else seed,
             versions=_versions(model.kind, found["form"]),
             builder=_own_digest(),
         )
@@ -75,8 +98,11 @@ class Recipe:
     @property
     def content(self) -> dict[str, Any]:
         """What the key is made of, as plain JSON data."""
-        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "path"}
-        return plain | {"steps": list(self.steps), "versions": dict(self.versions)}
+        plain = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in _PATHS
+        }
+        kept = None if self.keep_float is None else list(self.keep_float)
+        return plain | {"steps": list(self.steps), "keep_float": kept, "versions": dict(self.versions)}
 
     @property
     def key(self) -> str:
@@ -87,18 +113,18 @@ class Recipe:
     @property
     def message(self) -> dict[str, Any]:
         """Plain JSON data for another process; ``from_message`` is the way back."""
-        return self.content | {"path": self.path}
+        return self.content | {name: getattr(self, name) for name in _PATHS}
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Self:
         """What ``message`` said."""
-        tuples = {"steps": tuple(message["steps"]), "versions": tuple(message["versions"].items())}
+        kept = message["keep_float"]
+        tuples = {
+            "steps": tuple(message["steps"]),
+            "keep_float": None if kept is None else tuple(kept),
+            "versions": tuple(message["versions"].items()),
+        }
         return cls(**message | tuples)
-
-    @property
-    def format(self) -> str:
-        """What the artifact will be, of RUNTIME_FORMATS; known before it is built."""
-        return "onnx" if self.form == "onnx" else "tflite"
 
     @property
     def quantization(self) -> str:
@@ -109,12 +135,14 @@ class Recipe:
     def unquantized(self) -> Self:
         """The recipe of the float model that this one is quantized from: pruned, if this one is."""
         steps = tuple(step for step in self.steps if step not in QUANTIZATIONS)
-        return dataclasses.replace(self, steps=steps, calibration_samples=None)
+        return dataclasses.replace(
+            self, steps=steps, calibration_samples=None, io=None, granularity=None, keep_float=None
+        )
 
     @property
     def unoptimized(self) -> Self:
         """The recipe of the float model as it came."""
-        return dataclasses.replace(self, steps=(), sparsity=None, calibration_samples=None)
+        return dataclasses.replace(self, steps=(), **_parameters(Optimization("none")))
 
     @property
     def name(self) -> str:
@@ -125,6 +153,35 @@ class Recipe:
     def subject(self) -> str:
         """How messages call what is built."""
         return f"{self.name} ({', '.join(self.steps) or 'none'})"
+
+
+_PATHS = ("path", "data")
+FINISHED = ("tflite", "onnx")
+"""Forms of a user's own file that are no source to convert, but an artifact already."""
+
+
+def _format(runtime: Runtime | None) -> str:
+    """What a model is built as: what the runtime, or the first candidate, prefers."""
+    names = [] if runtime is None else runtime.candidates if runtime.name == "auto" else [runtime.name]
+    return next((RUNTIME_FORMATS[name][0] for name in names if name in RUNTIME_FORMATS), "tflite")
+
+
+def _parameters(o: Optimization) -> dict[str, Any]:
+    """Those that some step has; the others are None."""
+    steps = set(o.steps)
+    integer, scaled = steps & set(CALIBRATED), steps & {*CALIBRATED, "weight_only", "dynamic_range"}
+    return {
+        "sparsity": o.sparsity if "prune" in steps else None,
+        "sparse_encoding": o.sparse_encoding if "prune" in steps else None,
+        "channels": o.channels if "prune_channels" in steps else None,
+        "channel_multiple": o.channel_multiple if "prune_channels" in steps else None,
+        "clusters": o.clusters if "cluster" in steps else None,
+        "fine_tune_epochs": o.fine_tune_epochs if steps & set(FINE_TUNED) else None,
+        "calibration_samples": o.calibration_samples if integer else None,
+        "io": o.io if integer else None,
+        "granularity": o.granularity if scaled else None,
+        "keep_float": tuple(o.keep_float) if scaled else None,
+    }
 
 
 def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:

@@ -29,7 +29,9 @@ class Source:
     inputs_source: str
     model: Any = None  # keras.Model; None where there is only a graph
     training: dict[str, Any] | None = None
-    held_out: tuple[Batch, Array] | None = None  # labelled inputs that training has not seen
+    held_out: tuple[Batch, Array] | None = None  # labelled inputs that training and calibration have not seen
+    train: tuple[Batch, Array] | None = None  # inputs and targets to fine-tune on
+    loss: str = "sparse_categorical_crossentropy"  # of that, as Keras calls it
     notes: list[str] = field(default_factory=list)
 
 

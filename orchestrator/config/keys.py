@@ -17,6 +17,8 @@ NOT_MEASURED = (
     "battery",
     "objective",
     "interleave",
+    "constraints",
+    "quality",
 )
 """One for the whole sweep: none of them can be an axis, and none is part of a cell's identity."""
 NOT_MEASURED_OF_DEVICE = (

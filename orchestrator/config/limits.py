@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin, get_type_hints
 
-from orchestrator.cell import QUANTIZATIONS, RUNTIMES, STEPS, Model, Scenario, Settings
+from orchestrator.cell import RUNTIMES, Model, Scenario, Settings
 from orchestrator.config import meters
 from orchestrator.config.problem import Problem
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
+from orchestrator.optimization import QUANTIZATIONS, STEPS
 from remote.contract import MAX_PROCESSES, SCOPES
 from remote.runtimes import LONGEST_PROFILE_S
 

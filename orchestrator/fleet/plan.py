@@ -69,7 +69,7 @@ def plan(cells: Sequence[Cell], history: History | None = None) -> Plan:
             duplicates[cell.number] = twin.number
             continue
         s = cell.settings
-        content = repr((s.model, s.optimization, s.batch_size, s.input_size, s.seed))
+        content = repr((s.model, s.optimization, s.runtime, s.batch_size, s.input_size, s.width, s.seed))
         if content not in recipes:  # cells that differ in the board alone read a model file once
             recipes[content] = recipe_of(cell)
         entries.append(entry_of(cell, recipes[content], history))
@@ -80,7 +80,15 @@ def recipe_of(cell: Cell) -> Recipe | UnsupportedOptimization | BuildError:
     """What is to be built, or why it cannot."""
     s = cell.settings
     try:
-        return Recipe.of(s.model, s.optimization, batch_size=s.batch_size, input_size=s.input_size, seed=s.seed)
+        return Recipe.of(
+            s.model,
+            s.optimization,
+            runtime=s.runtime,
+            batch_size=s.batch_size,
+            input_size=s.input_size,
+            width=s.width,
+            seed=s.seed,
+        )
     except (UnsupportedOptimization, BuildError) as error:
         return error
 

@@ -36,7 +36,7 @@ class Part:
 def job_of(
     cell: Cell, board: Board, artifact: Artifact, part: Part, runtime: str, environment: Environment | None, cores: int
 ) -> dict[str, Any]:
-    """What travels to the board: plain data, version 3 of the contract. ``cores`` are the board's."""
+    """What travels to the board: plain data, version 4 of the contract. ``cores`` are the board's."""
     s, scenario = cell.settings, cell.settings.scenario
     names: tuple[str, ...] = (
         "mode",
@@ -59,6 +59,10 @@ def job_of(
         "runtime": runtime,
         "threads": s.threads,
         "xnnpack": s.runtime.xnnpack,
+        "delegate": s.runtime.delegate,
+        "library": s.runtime.library,
+        "options": [{"name": name, "value": value} for name, value in s.runtime.options.items()],
+        "quality": None,
         "seed": s.seed,
         "scenario": {
             **{name: getattr(scenario, name) for name in names},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Protocol, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Tuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +44,32 @@ class Operators:
         return {"tool": self.tool, "runs": self.runs, "operators": rows}
 
 
+class Asked(NamedTuple):
+    """What is loaded, and how."""
+
+    artifact: str  # path
+    threads: int
+    xnnpack: str  # auto | require | off
+    delegate: Optional[str]  # of DELEGATES in the contract, required; None: the CPU
+    library: Optional[str]  # path on the board, of a delegate that is one
+    options: Dict[str, str]  # of the delegate, provider or engine
+    workdir: str  # of this program on the board; what is compiled here is kept in it
+
+
+def asked_of(order: Dict[str, Any]) -> Asked:
+    """From a worker's order."""
+    return Asked(**{name: order[name] for name in Asked._fields})
+
+
 class Session(Protocol):
-    """A loaded model. ``call`` is the bare invocation, bound once and called in the timed loops."""
+    """A loaded model. ``call`` is the bare invocation, bound once and called in the timed loops; it returns when the
+    answer is there."""
 
     call: Callable[[], object]
 
     def describe(self) -> Dict[str, Any]:
-        """The record's ``inputs``, ``outputs`` and ``runtime`` (without numpy, python and threads)."""
+        """The record's ``inputs``, ``outputs`` and ``runtime`` (without numpy, python and threads; ``processor`` and
+        ``engine`` only where there is something to say)."""
 
     def input_types(self) -> List[Tuple[Tuple[int, ...], Any, float, int]]:
         """Shape, dtype, scale and zero point of each input; scale 0 where it is not quantized."""

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from remote.inputs import seeded
-from remote.runtimes import LONGEST_PROFILE_S, PROFILE_WARMUP_RUNS, delegation
+from remote.runtimes import LONGEST_PROFILE_S, PROFILE_WARMUP_RUNS, Asked, delegation
 from remote.runtimes.onnx_profile import summary
 from remote.schema import clean
 
@@ -30,10 +30,11 @@ class Library:
         self.name = name
         self.version = clean(str(onnxruntime.__version__), 200)
 
-    def load(self, path: str, threads: int, xnnpack: str) -> Bound:
+    def load(self, asked: Asked) -> Bound:
         """Construct and optimize the graph. Threads are within an operator; operators run one after the other."""
-        wanted = _XNNPACK if xnnpack == "require" else None
-        return Bound(self, session(path, settings(threads), threads, wanted), xnnpack, wanted)
+        wanted = _XNNPACK if asked.xnnpack == "require" else None
+        made = session(asked.artifact, settings(asked.threads), asked.threads, wanted)
+        return Bound(self, made, asked.xnnpack, wanted)
 
     def profile(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Time by operator, on the same values as the measurement; raises :class:`NoProfiler`."""

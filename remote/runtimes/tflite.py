@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from remote.inputs import seeded
-from remote.runtimes import PROFILE_WARMUP_RUNS, NoProfiler, delegation
+from remote.runtimes import PROFILE_WARMUP_RUNS, Asked, NoProfiler, asked_of, delegation
 from remote.schema import clean
 
 _NO_PROFILER = (
@@ -26,17 +26,17 @@ class Library:
         self._module = importlib.import_module(package + ".interpreter")
         self.version = clean(str(getattr(importlib.import_module(package), "__version__", "unknown")), 200)
 
-    def load(self, path: str, threads: int, xnnpack: str) -> Interpreted:
+    def load(self, asked: Asked) -> Interpreted:
         """Construct and allocate. ``off`` takes the built-in kernels; they are 4-5 times slower, but not the reference
         ones. Threads are always set: Python's default is 1, the C++ tools' is all."""
         kinds = self._module.OpResolverType
-        resolver = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if xnnpack == "off" else kinds.AUTO
+        resolver = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if asked.xnnpack == "off" else kinds.AUTO
         before = delegation.log_size()
         interpreter = self._module.Interpreter(
-            model_path=path, num_threads=threads, experimental_op_resolver_type=resolver
+            model_path=asked.artifact, num_threads=asked.threads, experimental_op_resolver_type=resolver
         )
         interpreter.allocate_tensors()
-        return Interpreted(self, interpreter, xnnpack, delegation.logged_since(before))
+        return Interpreted(self, interpreter, asked.xnnpack, delegation.logged_since(before))
 
     def profile(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Time by operator, on the same values as the measurement; raises :class:`NoProfiler`."""
@@ -45,7 +45,9 @@ class Library:
             raise NoProfiler(_NO_PROFILER % self.name)
         from remote.runtimes.litert_profile import Compiled
 
-        tensors = self.load(order["artifact"], 1, "off")  # for its inputs alone, so no weights are prepared
+        tensors = self.load(
+            asked_of(order)._replace(threads=1, xnnpack="off")
+        )  # for its inputs alone, so no weights are prepared
         values = seeded(tensors.input_types(), order["seed"])
         compiled = Compiled(path, order["artifact"], order["threads"], order["xnnpack"])
         compiled.set_inputs(dict(zip(tensors.input_numbers(), values)))

@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Builder, Recipe
-from orchestrator.cell import Model, Optimization
+from orchestrator.cell import Model
+from orchestrator.optimization import Optimization
 
 MOBILENET = Model("mobilenetv2", "keras_application", application="MobileNetV2", input_size=224)
 DIGITS = Model("digits", "digits", input_size=8)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.builder import Recipe
-from orchestrator.cell import Model, Optimization
+from orchestrator.cell import Model
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
+from orchestrator.optimization import Optimization
 from tests.builder.conftest import DIGITS, MOBILENET, own_file, recipe
 
 

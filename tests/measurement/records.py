@@ -170,7 +170,7 @@ def make_record(
     ]
     tensor = {"name": "serving_default_input:0", "shape": [1, 224, 224, 3], "dtype": "float32"}
     return {
-        "version": 3,
+        "version": 4,
         "run_id": "run-1",
         "cell_id": "pi4/mobilenetv2/none/litert/t1/b1/snative/quick",
         "artifact_sha256": digest("artifact"),
@@ -214,6 +214,8 @@ def make_record(
             "reason": None if energy else "no sensor answered: no INA3221, no hwmon power, no RAPL",
         },
         "profile": None,
+        "quality": None,
+        "quality_reason": "not asked for",
         "profile_reason": "not asked for: profile_runs is 0",
         "error": None,
     }

@@ -160,7 +160,7 @@ class Board:
         scenario.update({key: changes.pop(key) for key in list(changes) if key in scenario})
         data = (DATA / f"{model}.tflite").read_bytes() if isinstance(model, str) else model
         job = {
-            "version": 3,
+            "version": 4,
             "run_id": f"run-{uuid.uuid4()}",
             "cell_id": "local/tiny/none",
             "artifact": {
@@ -171,6 +171,10 @@ class Board:
             "runtime": "litert",
             "threads": 1,
             "xnnpack": "auto",
+            "delegate": None,
+            "library": None,
+            "options": [],
+            "quality": None,
             "seed": 0,
             "scenario": scenario,
             "meter": False,

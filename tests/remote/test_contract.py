@@ -14,7 +14,7 @@ from remote.schema import clean, cleaned
 from tests.measurement.records import make_energy_pass
 
 JOB: dict[str, Any] = {
-    "version": 3,
+    "version": 4,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact": {"sha256": "a" * 64, "format": "tflite"},
@@ -22,6 +22,10 @@ JOB: dict[str, Any] = {
     "runtime": "litert",
     "threads": 1,
     "xnnpack": "auto",
+    "delegate": None,
+    "library": None,
+    "options": [],
+    "quality": None,
     "seed": 0,
     "scenario": {
         "processes": 3,
@@ -81,7 +85,7 @@ PROCESS: dict[str, Any] = {
 }
 
 RECORD: dict[str, Any] = {
-    "version": 3,
+    "version": 4,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact_sha256": "a" * 64,
@@ -94,6 +98,8 @@ RECORD: dict[str, Any] = {
         "numpy": "2.4.6",
         "python": "3.11.7",
         "pillow": None,
+        "processor": None,
+        "engine": None,
         "threads": 1,
         "delegate": {
             "requested": "auto",
@@ -119,6 +125,8 @@ RECORD: dict[str, Any] = {
     "energy": {"sensors": [], "pass": None, "reason": "not asked for"},
     "profile": None,
     "profile_reason": "not asked for",
+    "quality": None,
+    "quality_reason": "not asked for",
     "error": None,
 }
 
@@ -154,7 +162,7 @@ def test_a_good_job_and_record_come_back_equal() -> None:
         ("scenario.window_s", float("nan"), "job.scenario.window_s: nan is no finite number"),
         ("scenario.window_s", float("inf"), "job.scenario.window_s"),
         ("scenario.more", 1, "job.scenario: unknown key 'more'"),
-        ("version", 1, "job.version: 1 is not 3"),
+        ("version", 1, "job.version: 1 is not 4"),
         ("scenario", [], "job.scenario: list is no object"),
     ],
 )

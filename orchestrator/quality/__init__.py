@@ -1,0 +1,1 @@
+"""How well an artifact answers: from the board's raw answers to accuracy, agreement and the drop against float."""
