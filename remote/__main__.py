@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-VERBS = ("attach", "supervise", "benchmark", "worker", "profile", "power")
+VERBS = ("attach", "supervise", "benchmark", "worker", "profile", "quality", "power")
 
 
 def main(arguments: list[str]) -> int:
@@ -19,6 +19,10 @@ def main(arguments: list[str]) -> int:
         from remote import profile
 
         return profile.main()
+    if verb == "quality":
+        from remote import quality
+
+        return quality.main()
     if verb == "power":
         from remote import sampler
 

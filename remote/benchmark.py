@@ -10,6 +10,7 @@ from contextlib import suppress
 from remote import contract
 from remote.board import State
 from remote.child import Worker, WorkerFailed
+from remote.contract_quality import ANSWERS_START_S, LONGEST_ANSWERS_S, check_quality
 from remote.files import is_full, write_json
 from remote.gate import Coldest, Gate
 from remote.jobs import NO_SPACE_STATUS, Paths
@@ -46,6 +47,7 @@ class _Job:
         self.deadline_s = time.monotonic() + job["deadline_s"]
         self.scenario = job["scenario"]
         self.events = events
+        self.workdir = workdir
         self.sys_root = sys_root
         self.tuning = list(tuning)
         self.state = State(sys_root, cpus=job["cpus"])
@@ -97,6 +99,7 @@ class _Job:
             for number in range(self.job["first"], self.job["first"] + self.scenario["processes"]):
                 self._measure(number)
             self.record["energy"] = self._energy()
+            self._answers()
             self._profile()
         except WorkerFailed as failed:
             self.record["error"] = failed.error
@@ -128,6 +131,32 @@ class _Job:
         from remote.energy import measure_energy
 
         return measure_energy(self.job, self.order, self.state, self.sys_root, self.events.emit)
+
+    def _answers(self) -> None:
+        """Of the board to stored inputs, after everything that is timed. That there are none is a reason and no
+        failure."""
+        asked = self.job["quality"]
+        if asked is None:
+            return
+        left_s = PROFILE_SHARE * max(0.0, self.deadline_s - time.monotonic())
+        limit_s = min(LONGEST_ANSWERS_S + ANSWERS_START_S, left_s)
+        self.events.emit(contract.ANSWERS, samples=asked["samples"])
+        more = {
+            "inputs": os.path.join(self.workdir, "blobs", asked["sha256"]),
+            "inputs_sha256": asked["sha256"],
+            "samples": asked["samples"],
+            "limit_s": min(LONGEST_ANSWERS_S, limit_s / 2),
+        }
+        try:
+            worker = Worker(dict(self.order, **more), self.state, verb="quality")
+            said = worker.expect("quality", self.state, limit_s=limit_s)
+            worker.close()
+            check_quality(said["quality"])
+            self.record.update(quality=said["quality"], quality_reason=said["reason"])
+        except WorkerFailed as failed:
+            self.record["quality_reason"] = clean("the answers failed: %s" % failed, 1000)
+        except contract.ContractError as error:
+            self.record["quality_reason"] = clean("the answers cannot be: %s" % error, 1000)
 
     def _profile(self) -> None:
         """Time by operator, after everything that is timed. That there is none, or that the profiler crashed or hangs,

@@ -63,6 +63,7 @@ def finished(
         axes=cell.axes if cell.settings.model.kind == "keras_application" else None,  # a file may be called anything
         meter=outcome.meter,
         calibrations=board.calibrations,
+        evaluation=artifact.evaluation,
     )
     return result(
         sweep,

@@ -11,8 +11,8 @@ from orchestrator.session import Outcome
 def merged(parts: Sequence[Outcome], full: int) -> Outcome:
     """The turns of a cell, in their order, as one outcome. Times are of one boot, so they go on from turn to turn.
 
-    Energy and profile are those of the turn with process ``full``, the last one of the scenario, which measured them;
-    more processes may have come after it. An error is always in the last turn.
+    Energy, answers and profile are those of the turn with process ``full``, the last one of the scenario, which
+    measured them; more processes may have come after it. An error is always in the last turn.
     """
     if len(parts) == 1:
         return parts[0]
@@ -21,7 +21,7 @@ def merged(parts: Sequence[Outcome], full: int) -> Outcome:
     once = measuring.record
     record = {
         **records[-1],
-        **{key: once[key] for key in ("energy", "profile", "profile_reason")},
+        **{key: once[key] for key in ("energy", "quality", "quality_reason", "profile", "profile_reason")},
         "started_at": records[0]["started_at"],
         "processes": [process for r in records for process in r["processes"]],
         "state": _state([r["state"] for r in records]),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from orchestrator import energy
+from orchestrator import energy, quality
 from orchestrator.cell import Scenario
 from orchestrator.device import Calibration, PowerProfile
 from orchestrator.energy import MeterReadings
@@ -36,6 +37,7 @@ def measure(
     axes: Mapping[str, str] | None = None,
     meter: MeterReadings | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
+    evaluation: Path | None = None,
 ) -> Measurement:
     """Compute everything that is published about one cell from its checked record.
 
@@ -44,7 +46,8 @@ def measure(
     inventory (see ``declared``), ``scenario`` what was asked for (None: a single stream, of any number of runs),
     ``batch_size`` the samples of one call,
     ``axes`` the cell's own where its model is one of the catalogue (for the sanity band), ``meter`` what an instrument
-    beside the board read, ``calibrations`` the lines of the board's own sensors, by their readers.
+    beside the board read, ``calibrations`` the lines of the board's own sensors, by their readers, ``evaluation`` the
+    file of stored inputs that the board has answered.
 
     Raises MeasurementError if the record holds no measured process.
     """
@@ -69,6 +72,7 @@ def measure(
     energy.derived(sheet)
     energy.estimated(sheet, processes, power, cores)
     energy.operations(sheet, manifest)
+    quality.judged(sheet, record, manifest, evaluation)
     tags_of(sheet, record, manifest, facts or {})
     sanity(sheet, axes, record["runtime"], facts or {})
     sheet.warnings.extend(mismatches)

@@ -62,7 +62,7 @@ def job_of(
         "delegate": s.runtime.delegate,
         "library": s.runtime.library,
         "options": [{"name": name, "value": value} for name, value in s.runtime.options.items()],
-        "quality": None,
+        "quality": _quality(s, artifact) if part.last else None,
         "seed": s.seed,
         "scenario": {
             **{name: getattr(scenario, name) for name in names},
@@ -78,6 +78,14 @@ def job_of(
         "cool_to_c": s.device.cool_to_c,
         "deadline_s": part.deadline_s,
     }
+
+
+def _quality(settings: Settings, artifact: Artifact) -> dict[str, Any] | None:
+    """Which stored inputs the board answers, and how many of them."""
+    told, wanted = artifact.manifest.get("evaluation"), settings.quality.samples
+    if not told or wanted == 0:
+        return None
+    return {"sha256": told["sha256"], "samples": min(wanted or told["samples"], told["samples"])}
 
 
 def streams(settings: Settings, cores: int) -> int:
@@ -107,6 +115,7 @@ PHASES = {
     contract.LOADED: "measuring",
     contract.MEASURED: "measured",
     contract.ENERGY: "energy pass",
+    contract.ANSWERS: "answering stored inputs",
     contract.PROFILE: "profiling",
 }
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from orchestrator.session import metering, tuning
 from orchestrator.session.dialogue import Dialogue
 from orchestrator.session.job import Part, ended, job_of, phase
 from orchestrator.session.metering import Metering
+from orchestrator.session.needs import blobs_of, environment_key, with_pillow
 from orchestrator.whoami import user_name
 from remote import contract
 
@@ -204,7 +206,7 @@ class Session:
     def lacks(self, cell: Cell, artifact: Artifact) -> bool:
         """True if :meth:`deploy` would send something."""
         known = self._environments.get(environment_key(cell, artifact.format))
-        return known is None or artifact.sha256 not in self._known_facts().blobs
+        return known is None or any(sha256 not in self._known_facts().blobs for sha256, _ in blobs_of(cell, artifact))
 
     def deploy(self, cell: Cell, artifact: Artifact, progress: Progress) -> None:
         """Everything the cell needs is on the board afterwards; what was there is not sent again.
@@ -212,12 +214,12 @@ class Session:
         Raises as :meth:`equip`.
         """
         self.equip(cell, artifact.format, progress)
-        self._patiently(
-            lambda: deploy.push_blob(
-                self.need_connection(), self._talk(), self._known_facts(), artifact.path, artifact.sha256, progress
-            ),
-            progress,
-        )
+        for sha256, path in blobs_of(cell, artifact):
+            push = partial(self._push, path, sha256, progress)
+            self._patiently(push, progress)
+
+    def _push(self, path: Path, sha256: str, progress: Progress) -> None:
+        deploy.push_blob(self.need_connection(), self._talk(), self._known_facts(), path, sha256, progress)
 
     def equip(self, cell: Cell, form: str, progress: Progress) -> None:
         """The cell's runtime for artifacts of a format is on the board afterwards: once a board, no part of any cell.
@@ -360,17 +362,6 @@ class Session:
         content: list[bytes] = []
         self._patiently(lambda: content.append(self.need_connection().get(path, limit_bytes=limit_bytes)), progress)
         return content[-1]
-
-
-def environment_key(cell: Cell, form: str) -> str:
-    """Cells with the same key have the same environment."""
-    runtime = cell.settings.runtime
-    return json.dumps([runtime.name, runtime.candidates, runtime.install, form, with_pillow(cell)])
-
-
-def with_pillow(cell: Cell) -> bool:
-    """Whether the cell decodes photographs, beside the model."""
-    return cell.settings.scenario.pipeline_s > 0
 
 
 def whole(value: object) -> int:
