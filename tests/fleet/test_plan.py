@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cell import RUNTIME_FORMATS, Cell
+from orchestrator.cell import RUNTIME_FORMATS, Cell, Model
 from orchestrator.errors import ConfigError
 from orchestrator.fleet.plan import PROCESS_START_S, plan
 from orchestrator.history import NEWEST, Estimate, History
@@ -103,16 +103,28 @@ def test_more_threads_than_cpus_to_run_on_are_skipped() -> None:
     assert too_many.skipped == "threads 3 is more than the CPUs it may use: 2, 3 (device.cpus)"
 
 
-def test_a_runtime_that_does_not_execute_the_format_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RUNTIME_FORMATS, "litert", ("other",))
-    made = cell(0, "a")
+def test_a_runtime_that_does_not_execute_the_format_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "mine.tflite"
+    path.write_bytes(b"....TFL3" + bytes(8))
+    made = with_settings(cell(0, "a"), model=Model("mine", "file", path=str(path), weights="file"))
     runtime = made.settings.runtime
-    only = with_settings(made, runtime=replace(runtime, name="litert"))
+    only = with_settings(made, runtime=replace(runtime, name="onnxruntime"))
     system = with_settings(replace(made, number=1), runtime=replace(runtime, install="system"))
     auto = replace(made, number=2)
     reasons = [entry.skipped for entry in plan([only, system, auto]).entries]
-    said = "runtime litert does not execute tflite files, which this model is built as (use tflite_runtime)"
+    able = ", ".join(name for name, formats in RUNTIME_FORMATS.items() if "tflite" in formats)
+    said = f"runtime onnxruntime does not execute tflite files, which this model is built as (use {able})"
     assert reasons == [said, None, None], "auto takes the first candidate that does, whoever installs it"
+
+
+def test_a_model_is_built_as_what_its_runtime_executes() -> None:
+    made = cell(0, "a")
+    formats = {}
+    for number, name in enumerate(RUNTIME_FORMATS):
+        runtime = replace(made.settings.runtime, name=name)
+        (entry,) = plan([with_settings(replace(made, number=number), runtime=runtime)]).entries
+        formats[name] = entry.recipe.format if entry.recipe else entry.skipped
+    assert formats == {name: executed[0] for name, executed in RUNTIME_FORMATS.items()}
 
 
 def test_equal_cells_run_once_and_two_thousand_are_planned_at_once() -> None:

@@ -183,6 +183,8 @@ def make_record(
             "numpy": "2.2.1",
             "python": "3.11.2",
             "pillow": None,
+            "processor": None,
+            "engine": None,
             "threads": 1,
             "delegate": {
                 "requested": "auto",
