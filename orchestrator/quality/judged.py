@@ -13,6 +13,7 @@ from orchestrator.evaluation import Evaluation
 from orchestrator.quality import scores
 from orchestrator.quality.answers import Array, meant
 from orchestrator.sheet import Sheet
+from orchestrator.stats import Interval
 
 RECONSTRUCTION = "reconstruction"
 LABELLED = ("top1", "top1_low", "top1_high", "top5", "auc", "drop", "drop_low", "drop_high")
@@ -87,11 +88,11 @@ def _classes(sheet: Sheet, answers: Array, reference: Array | None, labels: Arra
     hits = scores.right(answers, labels)
     low, high = scores.wilson(int(hits.sum()), len(hits))
     sheet.put("quality/top1", float(hits.mean()))
-    sheet.put("quality/top1_low", low)
-    sheet.put("quality/top1_high", high)
+    _between(sheet, "quality/top1", Interval(low, high, len(hits), "Wilson, of a share"))
     few = f"fewer than {_TOP5_CLASSES} classes"
     sheet.put("quality/top5", scores.top_k(answers, labels, 5) if answers.shape[1] >= _TOP5_CLASSES else None, few)
-    _drop(sheet, None if reference is None else scores.paired_drop(scores.right(reference, labels), hits))
+    found = None if reference is None else scores.paired_drop(scores.right(reference, labels), hits)
+    _drop(sheet, found, len(hits), "Agresti-Min, of paired shares")
     return None
 
 
@@ -102,16 +103,23 @@ def _anomalies(sheet: Sheet, answers: Array, reference: Array | None, inputs: Ar
     errors = scores.reconstruction_errors(inputs, answers)
     sheet.put("quality/auc", scores.auc(errors, labels), "the samples answered are all of one kind")
     theirs = None if reference is None else scores.reconstruction_errors(inputs, reference)
-    _drop(sheet, None if theirs is None else scores.auc_drop(theirs, errors, labels))
+    found = None if theirs is None else scores.auc_drop(theirs, errors, labels)
+    _drop(sheet, found, len(labels), f"paired bootstrap of {scores.DRAWS} draws")
     return None
 
 
 _DROPS = ("quality/drop", "quality/drop_low", "quality/drop_high")
 
 
-def _drop(sheet: Sheet, found: tuple[float, float, float] | None) -> None:
+def _drop(sheet: Sheet, found: tuple[float, float, float] | None, samples: int, method: str) -> None:
     if found is None:
         return sheet.lacks("the float model's answers are not known", *_DROPS)
-    for name, value in zip(_DROPS, found, strict=True):
-        sheet.put(name, value)
+    sheet.put("quality/drop", found[0])
+    _between(sheet, "quality/drop", Interval(found[1], found[2], samples, method))
     return None
+
+
+def _between(sheet: Sheet, name: str, interval: Interval) -> None:
+    sheet.uncertainty[name] = interval
+    sheet.put(f"{name}_low", interval.low)
+    sheet.put(f"{name}_high", interval.high)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.measurement import Measurement
 from orchestrator.report import columns as c
@@ -22,6 +24,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Steadiness": ("stability", "sanity", "delegate"),
     "Board": ("state",),
     "Artifact": ("model",),
+    "Quality, on the board": ("quality",),
     "Energy, measured": ("energy",),
     "Energy, estimated": ("energy_estimate",),
 }
@@ -31,8 +34,10 @@ ENERGY_TAGS = (
     *("energy.verdict", "energy.source", "energy.scope", "energy.kind", "energy.uncertainty", "energy.rate_hz"),
     *("energy.clock", "energy.also"),
 )
+QUALITY_TAGS = ("quality.source", "quality.reference")
+TAGS_BELOW: Mapping[str, Sequence[str]] = {"Energy, measured": ENERGY_TAGS, "Quality, on the board": QUALITY_TAGS}
 BOARD_TAGS = ("state.", "tune.")
-OWN_HEAD = ("latency", "state", "stability", "model", "energy", "energy_estimate", "sustained", "offline")
+OWN_HEAD = ("latency", "state", "stability", "model", "energy", "energy_estimate", "sustained", "offline", "quality")
 """Groups whose heading names them already."""
 UNITS = {
     "_inferences_per_s": "/s",
@@ -46,17 +51,21 @@ UNITS = {
     "_w": " W",
     "_mj": " mJ",
     "_bytes": " bytes",
+    "_db": " dB",
 }
 """By the end of a metric's name; a longer end comes first."""
 NAMED = {
     "energy/edp_mj_ms": ("energy-delay product", " mJ·ms"),
     "energy/joules_per_1000": ("per 1000 inferences", " J"),
     "energy/inferences_per_wh": ("inferences per Wh", ""),
+    "quality/auc": ("AUC", ""),
+    "quality/sqnr_db": ("SQNR", " dB"),
 }
 """What a name does not say well, and its unit."""
 SHARES = (
     *("stability/", "delegate/share", "latency/cv", "energy/latency_shift", "energy/coverage"),
     *("energy/idle_drift", "energy/window_spread", "sustained/degradation", "state/clock_low_share"),
+    *("quality/top", "quality/drop"),
 )
 
 
@@ -105,10 +114,10 @@ def metrics(result: Result, m: Measurement) -> str:
         found = {name: value for name, value in m.metrics.items() if name.partition("/")[0] in prefixes}
         rows = [_number(name, value, m) for name, value in found.items() if not _is_end(name, m)]
         if head == "Board":
-            tags = [tag for tag in m.tags if tag.startswith(BOARD_TAGS)]
-            rows += [_row(tag.partition(".")[2].replace("_", " "), m.tags[tag]) for tag in tags]
-        if head == "Energy, measured" and rows:
-            rows += [_row(tag.partition(".")[2].replace("_", " "), m.tags[tag]) for tag in ENERGY_TAGS if tag in m.tags]
+            of_board = [tag for tag in m.tags if tag.startswith(BOARD_TAGS)]
+            rows += [_row(tag.partition(".")[2].replace("_", " "), m.tags[tag]) for tag in of_board]
+        tags = TAGS_BELOW.get(head, ()) if rows else ()
+        rows += [_row(tag.partition(".")[2].replace("_", " "), m.tags[tag]) for tag in tags if tag in m.tags]
         if rows:
             parts.append(f"<div><h3>{head}</h3><table>{''.join(rows)}</table></div>")
     return f'<div class="facts">{"".join(parts)}</div>{_missing(m)}'
@@ -131,15 +140,19 @@ PARTS: Sequence[Callable[[Result, Measurement], str]] = (verdict, processes, pip
 
 def _is_end(name: str, m: Measurement) -> bool:
     """Whether it is an end of an interval, which is shown with the value in its middle."""
-    return any(f"_{end}_" in name and name.replace(f"_{end}_", "_") in m.uncertainty for end in ("low", "high"))
+    return any(re.sub(rf"_{end}(?=_|$)", "", name) in m.uncertainty for end in ("low", "high") if f"_{end}" in name)
 
 
 def _number(name: str, value: float, m: Measurement) -> str:
     label, unit = _label(name)
     if name.startswith(SHARES):
-        return _row(label, f"{100 * value:.3g} %", m.uncertainty.get(name), name)
+        return _row(label, f"{100 * value:.3g} %", _percent(m.uncertainty.get(name)), name)
     digits = f"{value:,.0f}" if value == int(value) else c.number(value, 4)
     return _row(label, digits + unit, m.uncertainty.get(name), name)
+
+
+def _percent(interval: Interval | None) -> Interval | None:
+    return None if interval is None else replace(interval, low=100 * interval.low, high=100 * interval.high)
 
 
 def _label(name: str) -> tuple[str, str]:

@@ -21,7 +21,8 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the true value is believed to lie; ``method`` and ``n`` (processes) say on what grounds."""
+    """Where the true value is believed to lie; ``method`` and ``n`` (processes; samples, of quality) say on what
+    grounds."""
 
     low: float
     high: float
