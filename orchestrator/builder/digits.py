@@ -26,6 +26,7 @@ class TrainedDigits:
 
     model: Any
     inputs: Callable[[int, int], Array]
+    seen: tuple[Array, Array]
     held_out: tuple[Array, Array]
     report: dict[str, Any]
 
@@ -55,7 +56,7 @@ def train_digits(seed: int) -> TrainedDigits:
         "epochs": _EPOCHS,
         "test_accuracy": float(right.mean()),
     }
-    return TrainedDigits(model, inputs, (unseen, unseen_labels), report)
+    return TrainedDigits(model, inputs, (seen, seen_labels), (unseen, unseen_labels), report)
 
 
 def _network() -> Any:

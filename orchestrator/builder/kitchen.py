@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from orchestrator.builder.evaluate import evaluate
 from orchestrator.builder.inference import run_once
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.models import make_source
 from orchestrator.builder.optimize import batch_of, calibration_batches, convert
 from orchestrator.builder.own import check_unchanged
 from orchestrator.builder.prune import pruned
-from orchestrator.builder.quality import judge
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Source
 from orchestrator.builder.store import MANIFEST, model_name
@@ -33,6 +33,9 @@ def cook(recipe: Recipe, folder: Path) -> None:
     """Fill ``folder`` with the artifact of ``recipe``."""
     begun = time.monotonic()
     content, manifest = _FINISHED.get(str(recipe.form), _optimized)(recipe)
+    if recipe.form not in _FINISHED:
+        plain = _float_model(replace(recipe.unoptimized, format="tflite"))
+        manifest["evaluation"] = evaluate(plain.source, plain.content, recipe, folder)
     manifest["build_s"] = time.monotonic() - begun
     (folder / model_name(recipe.format)).write_bytes(content)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
@@ -65,7 +68,7 @@ def _float_model(recipe: Recipe) -> FloatModel:
 
 
 def _optimized(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-    plain, base = _float_model(recipe.unoptimized), _float_model(recipe.unquantized)
+    base = _float_model(recipe.unquantized)
     source, content, convert_s = base.source, base.content, base.convert_s
     if recipe.quantization != "none":
         begun = time.monotonic()
@@ -76,7 +79,6 @@ def _optimized(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
         "calibration": _calibration(recipe, base),
         "pruning": _pruning(recipe, base),
         "training": source.training,
-        "quality": judge(content, plain.content, source, recipe.seed),
         "notes": [*source.notes, *_doubts(recipe, base)],
     }
     if source.model is not None:

@@ -54,7 +54,7 @@ def head(recipe: Recipe, content: bytes) -> dict[str, Any]:
         "calibration": None,
         "pruning": None,
         "training": None,
-        "quality": None,
+        "evaluation": None,
         "notes": [],
     }
 

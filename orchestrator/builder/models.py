@@ -84,6 +84,8 @@ def _digits(recipe: Recipe) -> Source:
         trained.model,
         trained.report,
         ([unseen], labels),
+        "held-out images of scikit-learn digits",
+        ([trained.seen[0]], trained.seen[1]),
     )
 
 

@@ -30,6 +30,7 @@ class Source:
     model: Any = None  # keras.Model; None where there is only a graph
     training: dict[str, Any] | None = None
     held_out: tuple[Batch, Array] | None = None  # labelled inputs that training and calibration have not seen
+    held_out_source: str = ""  # which those are, in words
     train: tuple[Batch, Array] | None = None  # inputs and targets to fine-tune on
     loss: str = "sparse_categorical_crossentropy"  # of that, as Keras calls it
     notes: list[str] = field(default_factory=list)
