@@ -8,16 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Builder, Recipe
-from orchestrator.builder.inference import answers
 from orchestrator.cell import Model
-from orchestrator.evaluation import Evaluation
 from orchestrator.optimization import Optimization
-from orchestrator.quality import scores
 
 MOBILENET = Model("mobilenetv2", "keras_application", application="MobileNetV2", input_size=224)
 DIGITS = Model("digits", "digits", input_size=8)
@@ -33,38 +29,6 @@ def recipe(model: Model, steps: str = "none", *, samples: int = 20, **rest: Any)
     chain = [] if steps == "none" else steps.split("+")
     of_steps = {name: rest.pop(name) for name in list(rest) if name in OF_OPTIMIZATION}
     return Recipe.of(model, Optimization("any", chain, calibration_samples=samples, **of_steps), **rest)
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """What an artifact answers to its stored inputs, and what the float model did."""
-
-    ours: np.ndarray[Any, Any]
-    reference: np.ndarray[Any, Any]
-    labels: np.ndarray[Any, Any] | None
-
-    @property
-    def top1(self) -> float:
-        assert self.labels is not None
-        return float(scores.right(self.ours, self.labels).mean())
-
-    @property
-    def agreement(self) -> float:
-        return float((self.ours.argmax(axis=1) == self.reference.argmax(axis=1)).mean())
-
-    @property
-    def sqnr_db(self) -> float:
-        found = scores.sqnr_db(self.reference, self.ours)
-        return 999.0 if found is None else found
-
-
-def answers_of(artifact: Artifact) -> Answers:
-    """Of a TFLite artifact, by the interpreter."""
-    assert artifact.evaluation is not None
-    stored = Evaluation.read(artifact.evaluation)
-    assert stored.reference is not None
-    ours = answers(artifact.path.read_bytes(), list(stored.inputs))
-    return Answers(ours, stored.reference.astype(np.float64), stored.labels)
 
 
 def own_file(path: Path) -> Model:

@@ -14,7 +14,8 @@ from orchestrator.artifact import Artifact
 from orchestrator.builder import Builder
 from orchestrator.cell import Model
 from orchestrator.errors import BuildError
-from tests.builder.conftest import DIGITS, MOBILENET, Build, answers_of, own_file, recipe
+from tests.builder.conftest import DIGITS, MOBILENET, Build, own_file, recipe
+from tests.builder.judging import answers_of
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ from orchestrator.artifact import Artifact
 from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.graph import Graph
 from orchestrator.errors import UnsupportedOptimization
-from tests.builder.conftest import DIGITS, Build, answers_of, net, own_file
+from tests.builder.conftest import DIGITS, Build, net, own_file
+from tests.builder.judging import answers_of
 
 pytestmark = pytest.mark.slow
 

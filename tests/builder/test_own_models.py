@@ -10,7 +10,8 @@ import pytest
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Builder
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
-from tests.builder.conftest import Build, answers_of, net, own_file, recipe
+from tests.builder.conftest import Build, net, own_file, recipe
+from tests.builder.judging import answers_of
 
 pytestmark = pytest.mark.slow
 

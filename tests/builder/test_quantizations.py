@@ -14,7 +14,8 @@ from orchestrator.builder import cost
 from orchestrator.builder.effects import check_effects
 from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
-from tests.builder.conftest import DIGITS, Build, answers_of, net, own_file, recipe
+from tests.builder.conftest import DIGITS, Build, net, own_file, recipe
+from tests.builder.judging import answers_of
 
 pytestmark = pytest.mark.slow
 
