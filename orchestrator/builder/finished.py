@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from orchestrator.builder import cost
+from orchestrator.builder.effects import check_effects
 from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.images import Array, invented
-from orchestrator.builder.inference import loaded, run_once
+from orchestrator.builder.inference import answers, loaded, run_once
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.optimize import calibration_batches, representative
 from orchestrator.builder.own import NOISE, check_unchanged
 from orchestrator.builder.recipe import Recipe
-from orchestrator.builder.source import Source
+from orchestrator.builder.source import Batch, Source
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
 
@@ -27,7 +29,7 @@ class Finished:
     content: bytes
     manifest: dict[str, Any]
     source: Source
-    reference: bytes | None  # the float TFLite file; None where there is none
+    reference: Callable[[Batch], Array] | None  # the float model's answers; None where there is none
 
 
 def finished(recipe: Recipe) -> Finished:
@@ -51,26 +53,53 @@ def _tflite(recipe: Recipe) -> Finished:
     is_float = all(weight.tensor.dtype == "float32" for weight in cost.weights(read_graph(content)))
     if not recipe.steps:
         manifest = describe(recipe, content, None) | _as_it_is(outputs)
-        return Finished(content, manifest, source, content if is_float else None)
+        return Finished(content, manifest, source, partial(answers, content) if is_float else None)
     if not is_float:
         raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
     from orchestrator.builder.requantize import requantize  # a third of a second that most builds never need
 
     batch = shapes[0][0][0]
     quantized = requantize(content, recipe, representative(source.inputs, recipe, batch))
-    manifest = describe(recipe, quantized, content) | {"convert_s": None, "notes": []}
-    if recipe.calibration_samples is not None:
-        manifest["calibration"] = {"source": NOISE, "samples": calibration_batches(recipe, batch) * batch}
-    return Finished(quantized, manifest, source, content)
+    notes = check_effects(recipe, read_graph(quantized), None)
+    manifest = describe(recipe, quantized, content) | {"convert_s": None, "notes": notes}
+    manifest["calibration"] = _calibration(recipe, batch)
+    return Finished(quantized, manifest, source, partial(answers, content))
 
 
 def _onnx(recipe: Recipe) -> Finished:
     from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
 
-    taken = onnx_file.take(check_unchanged(recipe), recipe)
-    manifest = onnx_file.describe(recipe, taken) | _as_it_is(taken.outputs)
-    manifest["notes"] = [*taken.notes, *manifest["notes"]]
-    return Finished(taken.content, manifest, Source(_no_freezing, lambda samples, seed: [], NOISE), None)
+    path = check_unchanged(recipe)
+    taken = onnx_file.take(path, recipe)
+    shapes = onnx_file.shapes_of(taken.content)
+    source = Source(_no_freezing, lambda samples, seed: invented(shapes, samples, seed), NOISE)
+    per_sample = bool(shapes[0][0]) and taken.outputs[0].shape[:1] == tuple(shapes[0][0][:1])
+    reference = partial(onnx_file.answers, taken.content) if per_sample and _is_fixed(taken.model) else None
+    if not recipe.steps:
+        manifest = onnx_file.describe(recipe, taken.content) | _as_it_is(taken.outputs)
+        manifest["notes"] = [*taken.notes, *manifest["notes"]]
+        is_float = all(tensor["dtype"] == "float32" for tensor in manifest["quantization"]["tensors"])
+        return Finished(taken.content, manifest, source, reference if is_float else None)
+    from orchestrator.builder import onnx_cost, onnx_effects, onnx_quantize
+
+    if any(kernel.values.dtype != np.float32 for kernel in onnx_cost.Weighed(taken.model).kernels()):
+        raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
+    batch = int(shapes[0][0][0]) if shapes[0][0] else 1
+    content = onnx_quantize.quantized(taken.content, recipe, representative(source.inputs, recipe, batch))
+    notes = [*taken.notes, *onnx_effects.check_effects(recipe, content)]
+    manifest = onnx_file.describe(recipe, content) | {"convert_s": None, "notes": notes}
+    return Finished(content, manifest | {"calibration": _calibration(recipe, batch)}, source, reference)
+
+
+def _calibration(recipe: Recipe, batch: int) -> dict[str, Any] | None:
+    if recipe.calibration_samples is None:
+        return None
+    return {"source": NOISE, "samples": calibration_batches(recipe, batch) * batch}
+
+
+def _is_fixed(model: Any) -> bool:
+    """Whether the first answer has the same size whatever the values are."""
+    return all(dim.HasField("dim_value") for dim in model.graph.output[0].type.tensor_type.shape.dim)
 
 
 def _no_freezing(batch_size: int) -> Any:
