@@ -18,7 +18,7 @@ from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Batch, Source, freezing, frozen, keras_specs, static
 from orchestrator.errors import BuildError
 
-_NOISE = "seeded noise, since nothing is known of its inputs"
+NOISE = "seeded noise, since nothing is known of its inputs"
 _SIGNATURE = "serving_default"
 
 
@@ -91,7 +91,7 @@ def saved_model(recipe: Recipe) -> Source:
         call = tf.function(lambda *batch: loaded.signatures[_SIGNATURE](**dict(zip(named, batch, strict=True))))
         return frozen(call, static(list(named.values()), recipe, batch_size))
 
-    return Source(freeze, _inventor(static(list(named.values()), recipe, 1)), _NOISE)
+    return Source(freeze, _inventor(static(list(named.values()), recipe, 1)), NOISE)
 
 
 def _keras_source(model: Any, recipe: Recipe) -> Source:
@@ -100,7 +100,7 @@ def _keras_source(model: Any, recipe: Recipe) -> Source:
             f"{recipe.subject}: the model does not say what it takes",
             hint="make it a Sequential with a keras.Input or a functional model",
         )
-    return Source(freezing(model, recipe), _inventor(keras_specs(model, recipe)), _NOISE, model)
+    return Source(freezing(model, recipe), _inventor(keras_specs(model, recipe)), NOISE, model)
 
 
 def _inventor(specs: list[Any]) -> Callable[[int, int], Batch]:

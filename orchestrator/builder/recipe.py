@@ -77,10 +77,11 @@ class Recipe:
         steps = tuple(optimization.steps)
         found = parts(model, optimization, batch_size, input_size)
         finished = found["form"] in FINISHED
+        format = str(found["form"]) if finished else _format(runtime)
         return cls(
             kind=model.kind,
             **found,
-            format=str(found["form"]) if finished else _format(runtime),
+            format=format,
             steps=steps,
             **_parameters(optimization),
             batch_size=batch_size,
@@ -91,7 +92,7 @@ class Recipe:
             evaluation_samples=model.evaluation_samples,
             task=model.task,
             seed=0 if finished and not steps else seed,
-            versions=_versions(model.kind, found["form"]),
+            versions=_versions(_packages(model.kind, found["form"], format, optimization)),
             builder=_own_digest(),
         )
 
@@ -184,11 +185,20 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
-def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:
-    """Of what the result depends on, without importing any of it."""
-    names = ("tensorflow", "keras", "numpy", *(("scikit-learn",) if kind == "digits" else ()))
-    if form == "onnx":
-        names = ("onnx", "onnxruntime", "numpy")
+def _packages(kind: str, form: str | None, format: str, optimization: Optimization) -> list[str]:
+    """What the result depends on."""
+    names = [] if form == "onnx" else ["tensorflow", "keras"]
+    if kind == "digits" or "cluster" in optimization.steps:
+        names.append("scikit-learn")
+    if format == "onnx":
+        names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
+    elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
+        names.append("ai-edge-quantizer")
+    return [*names, "numpy"]
+
+
+def _versions(names: list[str]) -> tuple[tuple[str, str], ...]:
+    """Without importing any of it."""
     try:
         return tuple((name, version(name)) for name in names)
     except PackageNotFoundError as error:
