@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from orchestrator.builder.evaluate import evaluate
+from orchestrator.builder import evaluate
 from orchestrator.builder.inference import run_once
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.models import make_source
@@ -33,9 +33,8 @@ def cook(recipe: Recipe, folder: Path) -> None:
     """Fill ``folder`` with the artifact of ``recipe``."""
     begun = time.monotonic()
     content, manifest = _FINISHED.get(str(recipe.form), _optimized)(recipe)
-    if recipe.form not in _FINISHED:
-        plain = _float_model(replace(recipe.unoptimized, format="tflite"))
-        manifest["evaluation"] = evaluate(plain.source, plain.content, recipe, folder)
+    manifest["evaluation"] = evaluate.write(recipe, folder, _source)
+    manifest["notes"] += evaluate.not_finite(recipe, content, _source)
     manifest["build_s"] = time.monotonic() - begun
     (folder / model_name(recipe.format)).write_bytes(content)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")

@@ -18,6 +18,7 @@ from orchestrator.builder.manifest import head
 from orchestrator.builder.recipe import Recipe
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
+VERSION = onnxruntime.__version__
 _KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")  # the second input of each
 _IMAGE_RANK = 4
 _CHANNELS = (1, 3, 4)
@@ -83,12 +84,16 @@ def describe(recipe: Recipe, taken: Taken) -> dict[str, Any]:
     }
 
 
+def session(content: bytes) -> Any:
+    """Ready to run on this machine's processor."""
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
 def _run(content: bytes, path: Path, recipe: Recipe) -> list[Array]:
     model = onnx.load_from_string(content)
     values = {given.name: _noise(_shape(given), _dtype(given), recipe.seed) for given in _inputs(model)}
     try:
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        return [np.asarray(output) for output in session.run(None, values)]
+        return [np.asarray(output) for output in session(content).run(None, values)]
     except Exception as error:
         raise BuildError(f"{path} cannot be run: {_said(error)}") from error
 

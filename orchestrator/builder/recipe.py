@@ -75,7 +75,7 @@ class Recipe:
         factory whose module is not there, and BuildError where a model, weights or data file cannot be read.
         """
         steps = tuple(optimization.steps)
-        found = parts(model, optimization, batch_size, input_size)
+        found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
         return cls(
             kind=model.kind,
@@ -84,14 +84,10 @@ class Recipe:
             steps=steps,
             **_parameters(optimization),
             batch_size=batch_size,
-            width=width,
-            data=None,
-            data_sha256=None,
-            preprocessing=model.preprocessing,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
-            seed=0 if finished and not steps else seed,
-            versions=_versions(model.kind, found["form"]),
+            seed=0 if finished and not steps and found["data"] is None else seed,
+            versions=(*_versions(model.kind, found["form"]), *_decoders(found["data"])),
             builder=_own_digest(),
         )
 
@@ -197,10 +193,15 @@ def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:
         ) from error
 
 
+def _decoders(data: str | None) -> tuple[tuple[str, str], ...]:
+    """What images are decoded and resized with."""
+    return (("pillow", version("pillow")),) if data is not None and Path(data).is_dir() else ()
+
+
 @cache
 def _own_digest() -> str:
     """A change of the builder makes new artifacts."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()
