@@ -169,7 +169,7 @@ FINISHED = ("tflite", "onnx")
 
 def _format(runtime: Runtime | None) -> str:
     """What a model is built as: what the runtime, or the first candidate, prefers."""
-    names = [] if runtime is None else runtime.candidates if runtime.name == "auto" else [runtime.name]
+    names = [] if runtime is None else runtime.names
     return next((RUNTIME_FORMATS[name][0] for name in names if name in RUNTIME_FORMATS), "tflite")
 
 
