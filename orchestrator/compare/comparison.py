@@ -207,8 +207,6 @@ def _with_fronts(frame: pd.DataFrame) -> pd.DataFrame:
             some = [row for row in group.rows if row["model"] == model]
             same = replace(group, rows=tuple(some))
             on["front_of_model"].update(row["at"] for row in front(some, group.energy, same.quality))
-                row["at"] for row in front(some, group.energy, replace(group, rows=tuple(some)).quality)
-            )
     return frame.assign(**{key: [at in places for at in range(len(frame))] for key, places in on.items()})
 
 
