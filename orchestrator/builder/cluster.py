@@ -63,8 +63,17 @@ def _bounds(ordered: Array, count: int) -> Array:
         bounds = (centres[:-1] + centres[1:]) / 2
         ends = np.concatenate([[0], np.searchsorted(ordered, bounds), [ordered.size]])
         sizes, totals = np.diff(ends), np.diff(sums[ends])
-        moved = np.where(sizes > 0, totals / np.maximum(sizes, 1), centres)  # an empty one waits where it is
+        moved = np.where(sizes > 0, totals / np.maximum(sizes, 1), np.nan)
+        if not sizes.all():
+            moved = _refilled(moved, ordered, np.repeat(moved, sizes))
         if np.array_equal(moved, centres):
             break
         centres = moved
     return (centres[:-1] + centres[1:]) / 2
+
+
+def _refilled(centres: Array, ordered: Array, nearest: Array) -> Array:
+    """Empty clusters (NaN) begin anew at the values that are farthest from their own centre."""
+    empty = np.isnan(centres)
+    farthest = np.argsort(-np.abs(ordered - nearest), kind="stable")[: empty.sum()]
+    return np.sort(np.concatenate([centres[~empty], ordered[farthest]]))

@@ -14,7 +14,7 @@ from typing import Any, Self
 from orchestrator.builder.combinations import check_combination
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, UnsupportedOptimization
 from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
 
 
@@ -76,10 +76,13 @@ class Recipe:
         factory whose module is not there, and BuildError where a model, weights or data file cannot be read.
         """
         steps = tuple(optimization.steps)
-        found = parts(model, optimization, batch_size, input_size)
+        found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
         format = str(found["form"]) if finished else _format(runtime)
         check_combination(optimization, format)
+        for step in steps:
+            if why := NOT_TO_BE_HAD.get((format, step)):
+                raise UnsupportedOptimization(f"{step} is not to be had as .{format}: {why}")
         return cls(
             kind=model.kind,
             **found,
@@ -87,14 +90,10 @@ class Recipe:
             steps=steps,
             **_parameters(optimization),
             batch_size=batch_size,
-            width=width,
-            data=None,
-            data_sha256=None,
-            preprocessing=model.preprocessing,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
-            seed=0 if finished and not steps else seed,
-            versions=_versions(_packages(model.kind, found["form"], format, optimization)),
+            seed=0 if finished and not steps and found["data"] is None else seed,
+            versions=_versions(_packages(model.kind, found["form"], format, optimization, found["data"])),
             builder=_own_digest(),
         )
 
@@ -158,6 +157,13 @@ class Recipe:
         return f"{self.name} ({', '.join(self.steps) or 'none'})"
 
 
+_REFERENCE = "TensorFlow is the float reference here, and executes what is not quantized"
+NOT_TO_BE_HAD = {
+    ("onnx", "int16x8"): "ONNX quantizes to 16 bits from operator set 21 on, which few boards' runtimes read",
+    ("onnx", "weight_only"): "ONNX Runtime has no kernels for 8-bit weights beside float activations",
+    **{("graphdef", step): _REFERENCE for step in QUANTIZATIONS},
+}
+"""Formats and steps that do not go together."""
 _PATHS = ("path", "data")
 FINISHED = ("tflite", "onnx")
 """Forms of a user's own file that are no source to convert, but an artifact already."""
@@ -165,7 +171,7 @@ FINISHED = ("tflite", "onnx")
 
 def _format(runtime: Runtime | None) -> str:
     """What a model is built as: what the runtime, or the first candidate, prefers."""
-    names = [] if runtime is None else runtime.candidates if runtime.name == "auto" else [runtime.name]
+    names = [] if runtime is None else runtime.names
     return next((RUNTIME_FORMATS[name][0] for name in names if name in RUNTIME_FORMATS), "tflite")
 
 
@@ -187,7 +193,7 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
-def _packages(kind: str, form: str | None, format: str, optimization: Optimization) -> list[str]:
+def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
     """What the result depends on."""
     names = [] if form == "onnx" else ["tensorflow", "keras"]
     if kind == "digits":
@@ -196,6 +202,8 @@ def _packages(kind: str, form: str | None, format: str, optimization: Optimizati
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
     elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
         names.append("ai-edge-quantizer")
+    if data is not None and Path(data).is_dir():  # images are decoded and resized with it
+        names.append("pillow")
     return [*names, "numpy"]
 
 

@@ -89,6 +89,7 @@ def test_a_normalization_that_is_multiplied_in_leaves_few_values_per_channel(bui
 def test_clusters_are_those_of_k_means() -> None:
     values = np.array([[-1.0, -0.9, 0.0], [1.2, 1.3, 5.0]], np.float32)
     assert clustered(values, 4).tolist() == [1, 1, 0, 2, 2, 3]
+    assert clustered(np.array([-1.0, -0.9, 0.2, 0.3, 5.0], np.float32), 3).tolist() == [1, 1, 2, 2, 3]  # one was empty
     assert clustered(np.array([3.0, 3.0], np.float32), 16).tolist() == [1, 1]
     assert clustered(np.zeros(3, np.float32), 16).tolist() == [0, 0, 0]
     many = np.random.default_rng(0).normal(size=3000).astype(np.float32)
