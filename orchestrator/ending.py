@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -14,7 +15,7 @@ from orchestrator.compare import compare
 from orchestrator.console import say, unbroken
 from orchestrator.errors import reason
 from orchestrator.redact import redacted
-from orchestrator.report import ReportIncomplete, table, write_report
+from orchestrator.report import ReportIncomplete, recommended, table, write_report
 from orchestrator.result import Result, Sweep
 from orchestrator.tracking import TrackingWriter, Undelivered
 
@@ -40,7 +41,7 @@ def conclude(
     False: the sweep's own file or its report is not, or not whole, on the disk.
     ``where`` is the tracker's address, as people may see it. ``stop``: somebody does not want to wait any longer.
     """
-    whole = _report(console, sweep, results)
+    whole, sweep = _report(console, sweep, results)
     writer.finish(sweep)
     undelivered = writer.close(DELIVERY_S, stop)
     page = sweep.directory / "comparison.html"
@@ -66,18 +67,21 @@ def _say_missing(console: Console, undelivered: Sequence[Undelivered]) -> None:
         say(console, ("not in the tracker:", "red"), f" {', '.join(those[:NAMED])}{more}: {reason}")
 
 
-def _report(console: Console, sweep: Sweep, results: Sequence[Result]) -> bool:
-    """Whether everything is on the disk."""
+def _report(console: Console, sweep: Sweep, results: Sequence[Result]) -> tuple[bool, Sweep]:
+    """Whether everything is on the disk, and the sweep with what its cells recommend."""
     lost: list[str] = []
     with _going_on(console, "not on the disk", lost):
         sweep.write()
     if results:
         with _going_on(console, "no report", lost):
             comparison = compare(sweep, results)
+            if found := recommended(comparison):
+                sweep = replace(sweep, recommended=found)
+                sweep.write()
             with _going_on(console, "no table", []), unbroken():
                 table(console, comparison)
             write_report(comparison, sweep.directory)
-    return not lost
+    return not lost, sweep
 
 
 @contextlib.contextmanager

@@ -103,3 +103,6 @@ METRICS = (
     "throughput/inferences_per_s",
     "throughput/samples_per_s",
 )
+
+NO_DIFFERENCE = "no difference at all from the float model"
+"""Why quality/sqnr_db is missing where it would be infinite."""

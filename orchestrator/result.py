@@ -108,8 +108,8 @@ class Sweep:
     ``tracking`` says where it belongs (see ``tracking.remembered``), ``controller`` which process runs it (see
     ``alive``), ``excluded`` how many cells each exclude rule dropped, ``given_up`` which boards were of no use, and
     why; ``reproduces`` the stored cell or run that it measures again, ``battery`` the one whose hours a report
-    shows (see energy.battery), ``gates`` what a cell has to keep to be recommended (see gates). All are empty in
-    what older versions wrote.
+    shows (see energy.battery), ``gates`` what a cell has to keep to be recommended (see gates), ``recommended`` what
+    came of that in words, by what it is about. All are empty in what older versions wrote.
     """
 
     id: str
@@ -127,14 +127,15 @@ class Sweep:
     reproduces: str = ""
     battery: str = ""
     gates: dict[str, float] = field(default_factory=dict)
+    recommended: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
-        none: dict[str, Any] = {name: {} for name in ("tracking", "controller", "excluded", "given_up", "gates")}
-        later = {**none, "reproduces": "", "battery": "", **data}
+        since = ("tracking", "controller", "excluded", "given_up", "gates", "recommended")
+        later = {**{name: {} for name in since}, "reproduces": "", "battery": "", **data}
         return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:

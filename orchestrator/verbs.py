@@ -54,12 +54,31 @@ def calibrate(arguments: list[str]) -> int:
 
 
 _LIMITS = (
-    ("max_drop", "max_drop", "SHARE", "recommend nothing that loses more accuracy against float: 0.01 is one point"),
-    ("min_sqnr_db", "min_sqnr_db", "DB", "nor anything farther from the float model's outputs"),
-    ("max_latency_ms", "latency_ms", "MS", "nor anything slower"),
-    ("max_energy_mj", "energy_mj", "MJ", "nor anything that needs more energy per inference, measured"),
-    ("max_size_mb", "size_mb", "MB", "nor any larger file"),
+    (
+        "max_drop",
+        "max_drop",
+        "SHARE",
+        1.0,
+        "recommend nothing that loses more accuracy against float: 0.01 is one point",
+    ),
+    ("min_sqnr_db", "min_sqnr_db", "DB", 300.0, "nor anything farther from the float model's outputs"),
+    ("max_latency_ms", "latency_ms", "MS", 1e9, "nor anything slower"),
+    ("max_energy_mj", "energy_mj", "MJ", 1e9, "nor anything that needs more energy per inference, measured"),
+    ("max_size_mb", "size_mb", "MB", 1e6, "nor any larger file"),
 )
+"""Flag, field of Gates, unit, the highest that makes sense, help."""
+
+
+def _up_to(highest: float) -> Callable[[str], float]:
+    """A number from 0 on (of dB: from -100) as argparse takes it."""
+
+    def limit(text: str) -> float:
+        lowest = -100.0 if highest == 300.0 else 0.0
+        if not lowest <= float(text) <= highest:  # also where it is no number that can be compared
+            raise argparse.ArgumentTypeError(f"{text} is not within {lowest:g} to {highest:g}")
+        return float(text)
+
+    return limit
 
 
 def compare(arguments: list[str]) -> int:
@@ -73,8 +92,8 @@ def compare(arguments: list[str]) -> int:
     add("--pivot", nargs=2, default=None, metavar=("ROWS", "COLUMNS"), help="a table over two axes instead of a list")
     add("--value", default=None, help="what it shows: latency, speedup, energy, energy_change, ... (default: latency)")
     add("--battery", default=None, metavar="WH[@PER_SECOND]", help="hours on it: 37 at full load, 37@0.5 at one in 2 s")
-    for name, _, unit, words in _LIMITS:
-        add(f"--{name.replace('_', '-')}", type=float, default=None, metavar=unit, help=words)
+    for name, _, unit, highest, words in _LIMITS:
+        add(f"--{name.replace('_', '-')}", type=_up_to(highest), default=None, metavar=unit, help=words)
     add("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     add("--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV, Parquet")
     chosen = parser.parse_intermixed_args(arguments)

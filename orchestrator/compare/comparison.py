@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from orchestrator.compare.changes import changes
 from orchestrator.compare.energy import battery_columns, energy_change
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
-from orchestrator.compare.recommend import recommendations
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
@@ -32,6 +31,7 @@ class Comparison:
     """``frame`` has the columns COLUMNS, cells with numbers first, then failed, interrupted and skipped ones.
 
     ``results`` are those of the rows, in their order. ``notes`` are what somebody should know about the whole.
+    ``gates`` are what cells have to keep to be recommended, of each sweep, by its id.
     """
 
     sweeps: tuple[Sweep, ...]
@@ -39,13 +39,7 @@ class Comparison:
     frame: pd.DataFrame
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
-    gated: bool = False  # whether there are limits that a cell has to keep to be recommended
-
-    @property
-    def recommendations(self) -> list[str]:
-        """What to take, in words, per device and model."""
-        rows = [{str(k): v for k, v in row.items()} for row in self.frame.to_dict(orient="records")]
-        return recommendations(rows, self.gated)
+    gates: Mapping[str, Gates] = field(default_factory=dict)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -159,17 +153,16 @@ def _comparison(
     cells = {sweep.id: battery or (Battery.parse(sweep.battery) if sweep.battery else None) for sweep in sweeps}
     default = gates or Gates()
     limits = {sweep.id: Gates.from_json(sweep.gates).changed(**default.to_json()) for sweep in sweeps}
+    limits |= {stranger: limits[sweeps[0].id] for stranger in chosen if stranger not in limits}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
         | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
-        | _gate_columns(result, limits.get(result.sweep_id, default))
+        | _gate_columns(result, limits[result.sweep_id])
         | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})
         for key, result, change in zip(beside, ranked, changed, strict=True)
     ]
     frame = _with_fronts(_typed(pd.DataFrame(rows, columns=list(COLUMNS))))
-    return Comparison(
-        sweeps, chosen, frame, tuple(ranked), tuple(_missing(chosen, results)), any(limits.values()) or bool(default)
-    )
+    return Comparison(sweeps, chosen, frame, tuple(ranked), tuple(_missing(chosen, results)), limits)
 
 
 def _gate_columns(result: Result, gates: Gates) -> dict[str, str]:
@@ -202,11 +195,10 @@ def _with_fronts(frame: pd.DataFrame) -> pd.DataFrame:
     ]
     on: dict[str, set[int]] = {"front": set(), "front_of_model": set()}
     for group in candidates(rows):
-        on["front"].update(row["at"] for row in front(group.rows, group.energy, group.quality))
-        for model in dict.fromkeys(row["model"] for row in group.rows):
-            some = [row for row in group.rows if row["model"] == model]
-            same = replace(group, rows=tuple(some))
-            on["front_of_model"].update(row["at"] for row in front(some, group.energy, same.quality))
+        on["front"].update(row["at"] for row in front(group.allowed, group.measures))
+        for model in dict.fromkeys(row["model"] for row in group.allowed):
+            own = group.of_model(model)
+            on["front_of_model"].update(row["at"] for row in front(own.allowed, own.measures))
     return frame.assign(**{key: [at in places for at in range(len(frame))] for key, places in on.items()})
 
 

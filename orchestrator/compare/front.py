@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from orchestrator import stats
+from orchestrator.compare import measures as m
+from orchestrator.compare.measures import Measure, Row, Span
+from orchestrator.gates import ALLOWED
 from orchestrator.result import DONE
 from orchestrator.verdict import INVALID
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +18,9 @@ class Candidates:
 
     A latency with several streams, or of a hot board, is about something else than one of a single stream.
 
-    ``energy``: every one of them has energy measured in the same scope and kind; else ``without`` says why it does
-    not count.
+    ``allowed`` are those of ``rows`` that keep the limits that somebody set, all where there are none; only they can be
+    on a front. ``measures`` are what they are held against each other in; ``without`` says of energy and quality why
+    they are none of them, by ``energy`` and ``quality``.
     """
 
     sweep: str
@@ -29,96 +28,68 @@ class Candidates:
     batch_size: str
     mode: str
     rows: tuple[Row, ...]
-    energy: bool
-    without: str = ""
+    allowed: tuple[Row, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    without: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def quality(self) -> bool:
-        """Whether every one of them has answered the same samples, so that how often they were right counts, too."""
-        return _same_samples(self.rows)
+    def energy(self) -> bool:
+        """Every one of them has energy measured in the same scope and kind."""
+        return m.ENERGY in self.measures
+
+    @property
+    def quality(self) -> Measure | None:
+        """What it counts by."""
+        return next((one for one in self.measures if one.of_quality), None)
+
+    def of_model(self, model: str) -> Candidates:
+        """Those of one model, among which other measures may count."""
+        return measured(replace(self, rows=tuple(row for row in self.rows if row["model"] == model)))
 
 
 def candidates(rows: Sequence[Row]) -> list[Candidates]:
     """The groups within which a front is looked for, in the order of the rows."""
     found: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
-        if row["status"] == DONE and row["verdict"] != INVALID and _known(row, "size_bytes"):
+        if row["status"] == DONE and row["verdict"] != INVALID and m.known(row, "size_bytes"):
             key = (row["sweep"], row["device"], row["batch_size"], row["mode"] or "")
             found.setdefault(key, []).append(row)
-    return [Candidates(*key, tuple(some), not (why := _no_energy(some)), why) for key, some in found.items()]
+    return [measured(Candidates(*key, tuple(some))) for key, some in found.items()]
 
 
-def front(rows: Sequence[Row], energy: bool, quality: bool = False) -> list[Row]:
+def measured(group: Candidates) -> Candidates:
+    """With those that are allowed, and what these are held against each other in."""
+    allowed = tuple(row for row in group.rows if keeps(row))
+    if not allowed:
+        return replace(group, allowed=(), measures=(), without={})
+    no_energy, (quality, no_quality) = m.no_energy(allowed), m.quality(allowed)
+    found = (m.LATENCY, m.SIZE, *([] if no_energy else [m.ENERGY]), *([] if quality is None else [quality]))
+    without = {"energy": no_energy, "quality": no_quality}
+    return replace(group, allowed=allowed, measures=found, without={key: why for key, why in without.items() if why})
+
+
+def keeps(row: Row) -> bool:
+    """Whether the cell keeps the limits, as far as that is known; also where there are none."""
+    return not row.get("gate") or row["gate"] in ALLOWED
+
+
+def front(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Row]:
     """Those that no other one dominates. O(n^2).
 
     With ranges, that can go round in a ring and leave none; then the values themselves decide, which always leave one.
     """
-    return _beaten_by_none(rows, [_spans(row, energy, quality) for row in rows]) or _beaten_by_none(
-        rows, [_points(row, energy, quality) for row in rows]
+    return _beaten_by_none(rows, [[one.span(row) for one in measures] for row in rows]) or _beaten_by_none(
+        rows, [[(point := one.point(row), point) for one in measures] for row in rows]
     )
 
 
-def _beaten_by_none(rows: Sequence[Row], spans: Sequence[Sequence[tuple[float, float]]]) -> list[Row]:
+def _beaten_by_none(rows: Sequence[Row], spans: Sequence[Sequence[Span]]) -> list[Row]:
     return [row for row, own in zip(rows, spans, strict=True) if not any(_dominates(other, own) for other in spans)]
 
 
-def _dominates(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> bool:
+def _dominates(one: Sequence[Span], other: Sequence[Span]) -> bool:
     """At least as good in everything and better in something; overlapping ranges are a tie."""
     pairs = list(zip(one, other, strict=True))
     return all(low <= its_high for (low, _), (_, its_high) in pairs) and any(
         high < low for (_, high), (low, _) in pairs
     )
-
-
-def _spans(row: Row, energy: bool, quality: bool) -> list[tuple[float, float]]:
-    """Latency, size (energy and errors) as ranges of what they may truly be; less is better.
-
-    Latency's is its 95 % interval, and at least what a change must have to be called one; energy's is its expanded
-    uncertainty; that of the errors the interval of what was lost against float on the same samples.
-    """
-    value, half = row["latency_ms"], math.sqrt(1 + stats.MINIMUM_EFFECT)
-    low, high = (row[k] if _known(row, k) else value for k in ("latency_low_ms", "latency_high_ms"))
-    spans = [(min(low, value / half), max(high, value * half)), (row["size_bytes"], row["size_bytes"])]
-    if energy:
-        joule, u = row["energy_mj"], row["energy_uncertainty_mj"]
-        spans.append((joule - u, joule + u))
-    if quality:
-        of_float = -_right(row) - row["quality_drop"]
-        spans.append((of_float + row["quality_drop_low"], of_float + row["quality_drop_high"]))
-    return spans
-
-
-def _points(row: Row, energy: bool, quality: bool) -> list[tuple[float, float]]:
-    values = [row[key] for key in ("latency_ms", "size_bytes", *(["energy_mj"] if energy else []))]
-    values += [-_right(row)] if quality else []
-    return [(value, value) for value in values]
-
-
-def _no_energy(rows: Sequence[Row]) -> str:
-    """Why energy does not count among these; empty where it does."""
-    lacking = sum(not _known(row, "energy_mj") or not _known(row, "energy_uncertainty_mj") for row in rows)
-    if lacking:
-        return (
-            "energy was not measured" if lacking == len(rows) else f"{lacking} of {len(rows)} have no measured energy"
-        )
-    for key, word in (("energy_scope", "scopes"), ("energy_kind", "kinds")):
-        found = sorted({str(row[key]) for row in rows})
-        if len(found) > 1:
-            return f"energy was measured in different {word} ({', '.join(found)})"
-    return ""
-
-
-def _right(row: Row) -> float:
-    return float(row["quality_top1"] if _known(row, "quality_top1") else row["quality_auc"])
-
-
-def _same_samples(rows: Sequence[Row]) -> bool:
-    """Of the same data, all with accuracies or all with AUCs."""
-    if len({row.get("quality_source") for row in rows}) != 1 or not all(_known(row, "quality_drop") for row in rows):
-        return False
-    return any(all(_known(row, key) for row in rows) for key in ("quality_top1", "quality_auc"))
-
-
-def _known(row: Row, key: str) -> bool:
-    value = row.get(key)
-    return value is not None and not math.isnan(value)

@@ -1,133 +1,125 @@
-"""What to take, in words: from the cells that keep the limits, per device and model."""
+"""Which cell to take: from the Pareto front, of those that keep the limits, by what was measured and nothing else."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from orchestrator.compare.front import Candidates, candidates
-from orchestrator.gates import BROKEN, UNCERTAIN, UNKNOWN
+from orchestrator.compare import measures as m
+from orchestrator.compare.front import Candidates, candidates, front
+from orchestrator.compare.measures import Measure, Row
+from orchestrator.gates import BROKEN, UNKNOWN, Gates
+from orchestrator.verdict import VALID
 
-Row = Mapping[str, Any]
+WITHIN, NO_LOSS, NO_WORSE, FASTEST = "within", "no loss", "no worse", "fastest"
 
 
-def recommendations(rows: Sequence[Row], gated: bool) -> list[str]:
-    """A few sentences per device and model, where there is something to choose from.
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to say of one device's cells that can be held against each other, of one model where models cannot be.
 
-    ``gated``: limits were asked for, so that the fastest that keeps them is recommended; else it is the fastest, and
-    whether its answers are good enough is for people to say.
+    ``best`` is what to take, ``rule`` why: the fastest WITHIN the limits, one of quality among them; without such a
+    limit the fastest of those with NO_LOSS against the float model that is more than chance, and where that cannot be
+    said, of those that answer NO_WORSE than the best; or just the FASTEST, where it is not known how well they answer
+    (``unknown`` says why). None where no cell is allowed.
+
+    ``as_fast`` are others of the front whose latency cannot be told from the best's; ``faster`` those that are faster
+    and answer worse, the fastest first. ``accurate``, ``smallest`` and ``frugal`` are the front's other ends, None
+    where that is the best itself, cannot be told from it, or is not known. ``broken`` and ``unjudged`` count cells that
+    limits keep from being recommended.
     """
+
+    group: Candidates
+    gates: Gates
+    model: str  # empty where several are compared
+    best: Row | None
+    rule: str = FASTEST
+    unknown: str = ""
+    as_fast: tuple[Row, ...] = ()
+    faster: tuple[Row, ...] = ()
+    accurate: Row | None = None
+    smallest: Row | None = None
+    frugal: Row | None = None
+
+    @property
+    def broken(self) -> int:
+        return sum(row.get("gate") == BROKEN for row in self.group.rows)
+
+    @property
+    def unjudged(self) -> int:
+        return sum(row.get("gate") == UNKNOWN for row in self.group.rows)
+
+
+def advice(rows: Sequence[Row], gates: Mapping[str, Gates]) -> list[Advice]:
+    """In the order of the rows; nothing where there is nothing to choose from. ``gates``: by sweep."""
     found = []
     for group in candidates(rows):
-        for model in dict.fromkeys(row["model"] for row in group.rows):
-            some = [row for row in group.rows if row["model"] == model]
-            if len(some) > 1:
-                found.append(_about(group, str(model), some, gated))
+        models = list(dict.fromkeys(row["model"] for row in group.rows))
+        # Without a common measure of quality the fastest model would win, whatever it is for.
+        together = len(models) > 1 and group.quality is not None
+        for some, model in [(group, "")] if together else [(group.of_model(name), name) for name in models]:
+            if len(some.rows) > 1:
+                found.append(_advised(some, gates.get(some.sweep, Gates()), model))
     return found
 
 
-def _about(group: Candidates, model: str, rows: Sequence[Row], gated: bool) -> str:
-    where = f"{group.device}, {model}"
-    fitting = [row for row in rows if row.get("gate") not in (BROKEN, UNKNOWN)]
-    if not fitting:
-        return f"{where}: nothing is recommended: no cell keeps the limits. {' '.join(_refused(rows))}".rstrip()
-    best = min(fitting, key=lambda row: row["latency_ms"])
-    head = "recommended is" if gated else "the fastest is"
-    said = [f"{where}: {head} {_name(best, rows)}: {', '.join(_facts(best, group))}."]
-    equal = [row for row in fitting if row is not best and _ties(row, best)]
-    if equal:
-        said.append(f"As fast, within what was measured: {', '.join(_name(row, rows) for row in equal)}.")
-    said += _others(best, fitting, rows, group)
-    said += _doubts(best)
-    return " ".join([*said, *(_refused(rows) if gated else [])])
+def _advised(group: Candidates, gates: Gates, model: str) -> Advice:
+    on = front(group.allowed, group.measures)
+    if not on:
+        return Advice(group, gates, model, None)
+    quality = group.quality
+    judged = quality if quality is not m.SQNR else None  # how far from the float model is not how often it is right
+    rule, pool = _good_enough(on, judged)
+    if gates.of_quality and quality is not None:
+        rule, pool = WITHIN, on
+    best = _fastest(pool, group.measures)
+    return Advice(
+        group,
+        gates,
+        model,
+        best,
+        rule,
+        "" if judged else _why_unknown(group),
+        tuple(row for row in on if row is not best and row in pool and m.LATENCY.ties(row, best)),
+        tuple(sorted((row for row in on if row not in pool and _faster(row, best)), key=m.LATENCY.point)),
+        _end(on, judged, best) if judged else None,
+        _end(on, m.SIZE, best),
+        _end(on, m.ENERGY, best) if group.energy else None,
+    )
 
 
-def _facts(row: Row, group: Candidates) -> Iterator[str]:
-    yield f"{row['latency_ms']:.3g} ms"
-    if _known(row, "change_ratio") and not row["is_baseline"]:
-        if row["change_significant"]:
-            ratio = row["change_ratio"]
-            factor = f"{1 / ratio:.2f}× faster" if ratio < 1 else f"{ratio:.2f}× slower"
-            yield f"{factor} than the baseline"
-        else:
-            yield "no faster than the baseline as far as was measured"
-    if group.energy:
-        yield f"{row['energy_mj']:.3g} mJ ({row['energy_scope']})"
-    yield f"{row['size_bytes'] / 1e6:.3g} MB"
-    if _known(row, "quality_top1"):
-        yield f"top-1 {100 * row['quality_top1']:.1f} %"
-    if _known(row, "quality_auc"):
-        yield f"AUC {row['quality_auc']:.3f}"
-    if _known(row, "quality_drop"):
-        yield drop_words(row)
+def _good_enough(on: Sequence[Row], judged: Measure | None) -> tuple[str, Sequence[Row]]:
+    """Where nobody said how much may be lost: those that have not been shown to lose anything."""
+    if judged is None:
+        return FASTEST, on
+    if judged is m.DROP and (pool := [row for row in on if judged.span(row)[0] <= 0]):
+        return NO_LOSS, pool
+    return NO_WORSE, [row for row in on if judged.ties(row, _least(on, judged))]
 
 
-def drop_words(row: Row) -> str:
-    """``0.6 points lost (95 %: 0.1 to 1.2)``; of an AUC in hundredths as well."""
-    drop, low, high = (100 * row[key] for key in ("quality_drop", "quality_drop_low", "quality_drop_high"))
-    if drop == 0:
-        return f"nothing lost against float (95 %: {low:.1f} to {high:.1f} points)"
-    word = "lost" if drop > 0 else "won"
-    ends = (low, high) if drop > 0 else (-high, -low)
-    return f"{abs(drop):.1f} points {word} against float (95 %: {ends[0]:.1f} to {ends[1]:.1f})"
+def _least(rows: Sequence[Row], measure: Measure) -> Row:
+    return min(rows, key=measure.point)
 
 
-def _others(best: Row, fitting: Sequence[Row], rows: Sequence[Row], group: Candidates) -> Iterator[str]:
-    """What another one is better in."""
-    judged = [row for row in fitting if _known(row, "quality_drop")]
-    if len(judged) == len(fitting):
-        top = min(fitting, key=lambda row: (row["quality_drop"], row["latency_ms"]))
-        if top["quality_drop"] < best["quality_drop"]:
-            yield f"The one that answers best is {_name(top, rows)}: {drop_words(top)}, {top['latency_ms']:.3g} ms."
-    small = min(fitting, key=lambda row: row["size_bytes"])
-    if small["size_bytes"] < best["size_bytes"]:
-        yield f"The smallest is {_name(small, rows)}: {small['size_bytes'] / 1e6:.3g} MB, {small['latency_ms']:.3g} ms."
-    if group.energy:
-        least = min(fitting, key=lambda row: row["energy_mj"])
-        if least["energy_mj"] + least["energy_uncertainty_mj"] < best["energy_mj"] - best["energy_uncertainty_mj"]:
-            yield f"The most frugal is {_name(least, rows)}: {least['energy_mj']:.3g} mJ, {least['latency_ms']:.3g} ms."
+def _fastest(rows: Sequence[Row], measures: Sequence[Measure]) -> Row:
+    """Where several cannot be told apart: a valid one before a suspect one, then the least energy, loss and size."""
+    first = _least(rows, m.LATENCY)
+    even = [row for row in rows if m.LATENCY.ties(row, first)]
+    order = [one for one in (m.ENERGY, *(one for one in measures if one.of_quality), m.SIZE) if one in measures]
+    return min(even, key=lambda row: (row["verdict"] != VALID, *(one.point(row) for one in order)))
 
 
-def _doubts(best: Row) -> Iterator[str]:
-    if best["verdict"] != "valid":
-        yield f"Its latency is {best['verdict']}."
-    if best.get("gate") == UNCERTAIN:
-        yield f"Not certain: {best['gate_why']}."
-    if not _known(best, "quality_drop"):
-        yield f"How well it answers is not known: {best.get('quality_reason') or 'it was not asked'}."
+def _faster(row: Row, best: Row) -> bool:
+    return m.LATENCY.span(row)[1] < m.LATENCY.span(best)[0]
 
 
-def _refused(rows: Sequence[Row]) -> list[str]:
-    """Why some are not taken into account."""
-    reasons: dict[str, list[str]] = {}
-    for row in rows:
-        if row.get("gate") in (BROKEN, UNKNOWN):
-            reasons.setdefault(str(row["gate_why"]), []).append(_name(row, rows))
-    told = "; ".join(f"{_joined(names)}: {why}" for why, names in reasons.items())
-    return [f"Not considered: {told}."] if told else []
+def _end(on: Sequence[Row], measure: Measure, best: Row) -> Row | None:
+    end = _least(on, measure)
+    return None if measure.ties(end, best) else end
 
 
-def _joined(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-_AXES = {"runtime": "", "threads": "threads ", "input_size": "input ", "width": "width ", "scenario": ""}
-
-
-def _name(row: Row, rows: Sequence[Row]) -> str:
-    """The optimization, and whatever else differs among these."""
-    differing = [axis for axis in _AXES if len({str(other.get(axis)) for other in rows}) > 1]
-    told = [f"{_AXES[axis]}{row.get(axis)}" for axis in differing]
-    return str(row["optimization"]) + (f" ({', '.join(told)})" if told else "")
-
-
-def _ties(row: Row, best: Row) -> bool:
-    low = row["latency_low_ms"] if _known(row, "latency_low_ms") else row["latency_ms"]
-    high = best["latency_high_ms"] if _known(best, "latency_high_ms") else best["latency_ms"]
-    return bool(low <= high)
-
-
-def _known(row: Row, key: str) -> bool:
-    value = row.get(key)
-    return value is not None and not (isinstance(value, float) and math.isnan(value))
+def _why_unknown(group: Candidates) -> str:
+    """The reasons that the cells themselves give, else why quality does not count among them."""
+    told = dict.fromkeys(row.get("quality_reason") for row in group.allowed)
+    found = [str(reason) for reason in told if reason and reason == reason]
+    return "; ".join(found) or group.without.get("quality", "")

@@ -28,6 +28,7 @@ METRIC_COLUMNS: Mapping[str, str] = {
     "load_ms": "load/total_ms",
     "peak_rss_mb": "memory/peak_rss_mb",
     "size_bytes": "model/size_bytes",
+    "quality_samples": "quality/samples",
     "quality_top1": "quality/top1",
     "quality_top1_low": "quality/top1_low",
     "quality_top1_high": "quality/top1_high",
@@ -61,6 +62,9 @@ TAG_COLUMNS: Mapping[str, str] = {
     "energy_verdict_reasons": "energy.verdict.reasons",
     "energy_estimate_scope": "energy_estimate.scope",
     "energy_estimate_source": "energy_estimate.source",
+    "quality_source": "quality.source",
+    "quality_reference": "quality.reference",
+    "quality_task": "quality.task",
     "mode": "scenario.mode",
     "weights": "weights",
     "artifact_sha256": "artifact.sha256",
@@ -102,7 +106,7 @@ COLUMNS: tuple[str, ...] = (
     *("change_outcome", "change_detectable", "change_processes", "change_note", "change_differs"),
     *ENERGY_CHANGE,
     *BATTERY,
-    *("quality_source", "quality_reason", "gate", "gate_why"),
+    *("quality_reason", "quality_sqnr_reason", "gate", "gate_why"),
     *("energy_reason", "energy_net_reason", "reason", "hint", "log", "cell_id"),
 )
 
@@ -151,8 +155,8 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
         "verdict_reasons": "; ".join(m.verdict.reasons),
         "processes": len(m.process_medians_ms),
         "energy_reason": m.missing.get("energy/per_inference_mj"),
-        "quality_source": m.tags.get("quality.source"),
         "quality_reason": m.missing.get("quality/drop"),
+        "quality_sqnr_reason": m.missing.get("quality/sqnr_db"),
         "energy_net_reason": m.missing.get("energy/net_per_inference_mj"),
         "is_baseline": result is base and not alone,
     }

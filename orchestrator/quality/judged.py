@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator.errors import MeasurementError
 from orchestrator.evaluation import Evaluation
+from orchestrator.metrics import NO_DIFFERENCE
 from orchestrator.quality import scores
 from orchestrator.quality.answers import Array, meant
 from orchestrator.sheet import Sheet
@@ -64,7 +65,7 @@ def _agreement(sheet: Sheet, answers: Array, reference: Array | None, told: Mapp
     if reference is None:
         return sheet.lacks("the float model's answers are not known", *(f"quality/{name}" for name in COMPARED))
     same = bool((answers == reference).all())
-    otherwise = "no difference at all from the float model" if same else "the float model's answers are all 0"
+    otherwise = NO_DIFFERENCE if same else "the float model's answers are all 0"
     sheet.put("quality/sqnr_db", scores.sqnr_db(reference, answers), otherwise)
     if not told.get("meaningful", True):
         sheet.lacks(str(told.get("reason") or "its weights are random"), "quality/top1_agreement")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.compare.pivot import differing as differing_axes
+from orchestrator.gates import BROKEN, UNKNOWN
 from orchestrator.plain import plain
 from orchestrator.report import energies, overrides, qualities
+from orchestrator.report.choices import Choice, choices
 from orchestrator.report.seen import Comparison
 from orchestrator.report.text import Column as Column
 from orchestrator.report.text import Row as Row
@@ -38,7 +40,7 @@ class Sheet:
     along: str = "optimization"
     implied: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    recommended: tuple[str, ...] = ()
+    recommended: tuple[Choice, ...] = ()
 
     @property
     def every(self) -> tuple[Row, ...]:
@@ -119,7 +121,9 @@ def factor(ratio: float) -> str:
 
 
 def on_front(row: Row) -> str:
-    return "●" if row["front"] else "○" if row["front_of_model"] else ""
+    """A limit that a cell breaks, or of which that is not known, keeps it from every front."""
+    mark = {BROKEN: "×", UNKNOWN: "?"}.get(str(row.get("gate")), "")
+    return mark or ("●" if row["front"] else "○" if row["front_of_model"] else "")
 
 
 def _of(key: str, scale: float = 1.0) -> Callable[[Row], str]:
@@ -130,8 +134,10 @@ def _word(key: str) -> Callable[[Row], str]:
     return lambda row: plain(row.get(key))
 
 
-def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
+def columns(baseline: str, cell: str = "", quality: Sequence[Column] = ()) -> tuple[Column, ...]:
     """``cell``: the battery, in words."""
+    # Where room is short, how much was lost says more than energy twice; the sentences above have the ratio.
+    keep = 7 if any(column.key == "quality_drop" for column in quality) else 8
     axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario")
     heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario")
     shared = {key: Column(key, head, _word(key), axis=True) for key, head in zip(axes, heads, strict=True)}
@@ -148,14 +154,11 @@ def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
         Column("pipeline_ms", "Pipeline", pipeline, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
-        Column("quality_top1", "Top-1", qualities.top1, 7, True),
-        Column("quality_auc", "AUC", qualities.auc, 7, True),
-        Column("quality_drop", "Drop points", qualities.drop, 7, True),
-        Column("quality_sqnr_db", "SQNR dB", qualities.sqnr, 2, True),
+        *quality,
         Column("energy_mj", "Energy mJ", energies.energy, 8, True),
         Column("energy_scope", "Scope", _word("energy_scope"), 4, axis=True),
         Column("energy_kind", "Energy kind", _word("energy_kind"), 4, axis=True),
-        Column("energy_change", f"Energy vs {baseline}", energies.energy_change, 8, True),
+        Column("energy_change", f"Energy vs {baseline}", energies.energy_change, keep, True),
         Column("battery_h", f"h on {cell}", energies.battery, 8, True),
         Column("battery_estimate_h", "Est. h", energies.battery_estimate, 8, True),
         Column("verdict", "Verdict", _word("verdict")),
@@ -182,7 +185,7 @@ def sheet(comparison: Comparison) -> Sheet:
     others = tuple(row for row in records if row["status"] != DONE)
     implied = () if "input_size" in differing_axes(rows) else ("input_size",)
     kept, common = [], {}
-    for column in columns(overrides.without(comparison.baseline, also), _battery(rows)):
+    for column in columns(overrides.without(comparison.baseline, also), _battery(rows), qualities.columns(rows)):
         texts = [column.text(row) for row in rows]
         if not any(texts) or (column.key == "board" and _paired(rows)):
             continue
@@ -198,7 +201,7 @@ def sheet(comparison: Comparison) -> Sheet:
     if also:
         common["Also"] = plain(", ".join(also))
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
-    told = tuple(map(plain, comparison.recommendations))
+    told = choices(comparison, rows)
     along = comparison.baseline_axis
     return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, along, implied, labels, told)
 

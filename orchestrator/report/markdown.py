@@ -10,11 +10,13 @@ from orchestrator.plain import plain
 from orchestrator.report import columns as c
 from orchestrator.report import grid, remarks
 from orchestrator.report.grid import View
-from orchestrator.report.troubles import doubts, marks, troubles
+from orchestrator.report.troubles import beside_limits, doubts, marks, troubles
 
 
 def markdown(shown: c.Sheet, title: str, view: View) -> str:
     lines = [f"## {_text(title)}", ""]
+    if shown.recommended:
+        lines += [*(f"- **{_text(one.about)}**: {_text(one.text)}" for one in shown.recommended), ""]
     if shown.common:
         lines += [" · ".join(f"{head} **{_text(text)}**" for head, text in shown.common.items()), ""]
     if shown.rows:
@@ -22,7 +24,7 @@ def markdown(shown: c.Sheet, title: str, view: View) -> str:
         lines.append(_line(("---:" if column.right else "---" for column in shown.columns), escaped=False))
         lines += [_line(column.text(row) for column in shown.columns) for row in shown.rows]
         lines.append("")
-    lines += [f"- **choice** {_text(words)}" for words in shown.recommended]
+    lines += [f"- **{word}** {_text(cells)}: {_text(reasons)}" for word, cells, reasons in beside_limits(shown)]
     lines += [f"- **{verdict}** {_text(cells)}: {_text(reasons)}" for verdict, cells, reasons in doubts(shown)]
     found = troubles(shown)
     pivots = grid.tables(shown, view)

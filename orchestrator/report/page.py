@@ -9,12 +9,12 @@ from importlib import resources
 
 from orchestrator.energy.drawing import RULES
 from orchestrator.plain import plain
-from orchestrator.report import cells, energies, grid, heat, remarks, scatter
+from orchestrator.report import cells, energies, grid, heat, qualities, remarks, scatter
 from orchestrator.report import columns as c
 from orchestrator.report.figure import CHARTS, Chart, apart, ends, groups, label
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
-from orchestrator.report.troubles import Trouble, marks, troubles
+from orchestrator.report.troubles import Trouble, beside_limits, marks, troubles
 from orchestrator.report.words import escaped as _e
 
 # Nothing is fetched and nothing runs, whatever a board managed to get into a text.
@@ -61,7 +61,7 @@ def _body(comparison: Comparison, shown: c.Sheet, view: View) -> Iterator[str]:
     yield "".join(f'<p class="remark">{_e(remark)}</p>' for remark in shown.remarks)
     yield "".join(f'<p class="remark asked">{_e(remark)}</p>' for remark in shown.asked)
     yield _common(shown)
-    yield "".join(f'<p class="choice">{_e(words)}</p>' for words in shown.recommended)
+    yield _choices(shown)
     yield heat.section(pivots, view.shown, marks(found), comparison.baseline)
     yield _others(found, lettered=bool(pivots))
     yield _folded("All cells", _table(shown), len(shown.rows))
@@ -72,6 +72,15 @@ def _body(comparison: Comparison, shown: c.Sheet, view: View) -> Iterator[str]:
     yield _behind(comparison, shown)
     yield _conditions(shown)
     yield _methods(shown, comparison)
+
+
+def _choices(shown: c.Sheet) -> str:
+    """What to take, and which cells are not considered."""
+    told = "".join(f'<p class="choice"><b>{_e(one.about)}</b>: {_e(one.text)}</p>' for one in shown.recommended)
+    items = "".join(
+        f"<li>{_badge(word)} <b>{_e(names)}</b> {_e(why)}</li>" for word, names, why in beside_limits(shown)
+    )
+    return told + (f'<ul class="reasons limits">{items}</ul>' if items else "")
 
 
 def _folded(head: str, inner: str, rows: int, kind: str = "", note: str = "") -> str:
@@ -129,10 +138,13 @@ def _cell(column: c.Column, row: c.Row) -> str:
     if column.key == "latency_ms" and c.has(row, "latency_low_ms"):
         exact = f"95 % interval {c.number(row['latency_low_ms'], 4)} to {c.number(row['latency_high_ms'], 4)} ms"
         return f'<span title="{_e(exact)}">{_e(text)}</span>'
+    if column.key in qualities.KEYS and text:
+        return f'<span title="{_e(qualities.interval(row, column.key))}">{_e(text)}</span>'
     if column.key == "change":
         return f'<span class="same" title="{_e(plain(row["change_note"]))}">{_e(text)}</span>'
     if not text:
         why = plain(row["energy_reason"]) if column.key == "energy_mj" else ""
+        why = qualities.interval(row, column.key) if column.key in qualities.KEYS else why
         return f'<span class="none" title="{_e(why or "not measured")}">–</span>'
     return f'<span class="estimate">{_e(text)}</span>' if column.key in ESTIMATES else _e(text)
 
@@ -266,5 +278,6 @@ def _title(column: c.Column) -> str:
         "battery_estimate_h": f"{remarks.BATTERY_NOTE} {remarks.ESTIMATE_NOTE}",
         "ops_ratio": remarks.OPS_NOTE,
         "latency_ms": remarks.LATENCY_NOTE,
+        **qualities.NOTES,
     }
     return f' title="{_e(titles[column.key])}"' if column.key in titles else ""

@@ -63,7 +63,7 @@ def _figures(shown: c.Sheet, group: Candidates, models: Sequence[str], several: 
 
 
 def _svg(shown: c.Sheet, group: Candidates, panel: Panel, models: Sequence[str], head: str) -> str:
-    rows = group.rows
+    rows = [row for row in group.rows if c.has(row, panel.key)]  # what a limit keeps off the front may have none
     x = Scale.over([row["latency_ms"] for row in rows], LEFT, WIDTH - RIGHT)
     y = Scale.over([row[panel.key] / panel.unit for row in rows], HEIGHT - BOTTOM, TOP)
     at = [(x.at(row["latency_ms"]), y.at(row[panel.key] / panel.unit)) for row in rows]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.gates import Gates
 from orchestrator.result import Result, Sweep
 
 if TYPE_CHECKING:
@@ -29,4 +30,6 @@ class Comparison(Protocol):
     @property
     def title(self) -> str: ...
     @property
-    def recommendations(self) -> Sequence[str]: ...
+    def baselines(self) -> Mapping[str, object]: ...
+    @property
+    def gates(self) -> Mapping[str, Gates]: ...

@@ -15,10 +15,11 @@ from orchestrator.report import columns as c
 from orchestrator.report import energies, grid, remarks
 from orchestrator.report.grid import View
 from orchestrator.report.seen import Comparison
-from orchestrator.report.troubles import Trouble, doubts, marks, troubles
+from orchestrator.report.troubles import Trouble, beside_limits, doubts, marks, troubles
 
 PLAIN_WIDTH = 100
 VERDICT_STYLES = {"valid": "green", "suspect": "yellow", "invalid": "bold red"}
+LIMIT_STYLES = {"breaks": "red", "unknown": "yellow", "unsure": "yellow"}
 STATUS_STYLES = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
 
 
@@ -37,8 +38,10 @@ def table(console: Console, comparison: Comparison, view: View | None = None) ->
     elif shown.rows:
         kept = _fitting(shown, width(console))
         _print_rows(console, shown, kept)
-    for words in [] if view.asked else shown.recommended:
-        _say(console, Text.assemble(("choice   ", "bold"), words))
+    for choice in [] if view.asked else shown.recommended:
+        _say(console, Text.assemble(("choice   ", "bold"), (choice.about, "bold"), f": {choice.text}"))
+    for word, cells, reasons in beside_limits(shown):
+        _say(console, Text.assemble((f"{word:<8} ", LIMIT_STYLES[word]), f"{cells}: {reasons}"))
     for verdict, cells, reasons in doubts(shown):
         _say(console, Text.assemble((f"{verdict:<8} ", VERDICT_STYLES.get(verdict, "")), f"{cells}: {reasons}"))
     for trouble in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.gates import BROKEN, UNCERTAIN, UNKNOWN
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
 
@@ -62,6 +63,22 @@ def doubts(shown: c.Sheet) -> list[tuple[str, str, str]]:
     return [
         (level, c.full_name(shown, rows[0]) if len(rows) == 1 else named(shown, rows), reasons)
         for (level, reasons), rows in found.items()
+    ]
+
+
+BESIDE_LIMITS = {BROKEN: "breaks", UNKNOWN: "unknown", UNCERTAIN: "unsure"}
+"""What a cell does to a limit that it does not surely keep, in a word."""
+
+
+def beside_limits(shown: c.Sheet) -> list[tuple[str, str, str]]:
+    """Word, cells and reasons of those that do not surely keep the limits; cells with the same reasons together."""
+    found: dict[tuple[str, str], list[c.Row]] = {}
+    for row in shown.rows:
+        if row["gate"] in BESIDE_LIMITS:
+            found.setdefault((row["gate"], plain(row["gate_why"])), []).append(row)
+    return [
+        (BESIDE_LIMITS[outcome], c.full_name(shown, rows[0]) if len(rows) == 1 else named(shown, rows), why)
+        for (outcome, why), rows in sorted(found.items(), key=lambda item: list(BESIDE_LIMITS).index(item[0][0]))
     ]
 
 

@@ -81,7 +81,8 @@ class MlflowTracker:
             text = sweep.directory / "comparison.md"
             comparison = text.read_text(encoding="utf-8") if text.is_file() else ""
             note = words.sweep_note(sweep, skipped, comparison)
-            client.set_tag(parent_id, "mlflow.note.content", note)
+            for key, value in {"mlflow.note.content": note, **words.recommended_tags(sweep)}.items():
+                client.set_tag(parent_id, key, value)
             with tempfile.TemporaryDirectory(prefix="edge-orchestrator-") as folder:
                 stage_sweep(sweep.directory, skipped, Path(folder))
                 client.log_artifacts(parent_id, folder)

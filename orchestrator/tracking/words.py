@@ -6,6 +6,7 @@ import math
 import re
 
 from orchestrator.cell import AXES
+from orchestrator.gates import Gates
 from orchestrator.result import FAILED, Result, Sweep
 
 TAG_LIMIT = 4000  # the servers allow 5000 to 8000 and cut silently beyond; this one says that it cut
@@ -88,9 +89,16 @@ def sweep_tags(sweep: Sweep) -> dict[str, str]:
         "sweep.baseline": sweep.baseline,
         "sweep.battery": sweep.battery,
         "sweep.directory": sweep.directory.name,
+        "sweep.limits": Gates.from_json(sweep.gates).words,
         "mlflow.runName": sweep.id,
     }
     return {name_of(key): value_of(value) for key, value in tags.items() if value}
+
+
+def recommended_tags(sweep: Sweep) -> dict[str, str]:
+    """What to take, known only at the end: ``recommended.pi4 digits``."""
+    told = {f"recommended.{about.replace(', ', ' ')}": text for about, text in sweep.recommended.items()}
+    return {name_of(key): value_of(text, whole="comparison.md") for key, text in told.items()}
 
 
 def note(result: Result) -> str:
