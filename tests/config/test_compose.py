@@ -49,6 +49,7 @@ def test_a_cell_knows_its_axes_and_its_id(tmp_path: Path) -> None:
     [
         (["runtime=litert"], "litert"),
         (["runtime=litert_gpu"], "litert+gpu"),
+        (["runtime=litert", "runtime.delegate=gpu"], "litert+gpu"),
         (["runtime=litert", "runtime.xnnpack=off"], "litert+xnnpack-off"),
         (["runtime=tflite_external", "runtime.library=/opt/lib vx/libvx.so"], "auto+libvx.so"),
         (
@@ -63,6 +64,7 @@ def test_configurations_of_one_runtime_are_told_apart(tmp_path: Path, overrides:
     (job,) = jobs(tmp_path, overrides)
     assert job.cell.axes["runtime"] == label
     assert job.cell.id.split("/")[3] == label
+    assert not [word for word in job.cell.extras if "delegate" in word or "options" in word], "said once"
 
 
 @pytest.mark.parametrize("path", ["/models/net_v3.tflite", "/models/net_v3", "/models/net_v3.keras"])
