@@ -103,6 +103,13 @@ def test_arguments_of_a_factory_are_plain_data(tmp_path: Path) -> None:
             "optimization.steps=[int8,float16]",
             ["optimization.steps", "at most one of float16"],
         ),
+        ("optimization.steps=[prune,prune_channels]", ["optimization.steps", "write [prune_channels,prune]"]),
+        (
+            "optimization.keep_float=[conv]",
+            ["optimization.keep_float", "nothing, since optimization.steps has none of"],
+        ),
+        ("optimization.sparse_encoding=true", ["optimization.sparse_encoding", "none of prune"]),
+        ("optimization.fine_tune_epochs=3", ["optimization.fine_tune_epochs", "none of prune, prune_channels"]),
         ("optimization.steps=[prune,prune]", ["optimization.steps", "each once"]),
         ("optimization.steps=[distil]", ["optimization.steps", "steps of prune, prune_channels, cluster, float16"]),
         ("optimization.sparsity=1", ["optimization.sparsity", "0.01 to 0.99"]),
