@@ -52,9 +52,9 @@ def head(recipe: Recipe, content: bytes) -> dict[str, Any]:
         "weights": recipe.weights,
         "versions": dict(recipe.versions),
         "calibration": None,
-        "pruning": None,
+        "slimming": [],
         "training": None,
-        "quality": None,
+        "evaluation": None,
         "notes": [],
     }
 

@@ -11,9 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
+from orchestrator.builder.combinations import check_combination
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, UnsupportedOptimization
 from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
 
 
@@ -75,23 +76,24 @@ class Recipe:
         factory whose module is not there, and BuildError where a model, weights or data file cannot be read.
         """
         steps = tuple(optimization.steps)
-        found = parts(model, optimization, batch_size, input_size)
+        found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
+        format = str(found["form"]) if finished else _format(runtime)
+        check_combination(optimization, format)
+        for step in steps:
+            if why := NOT_TO_BE_HAD.get((format, step)):
+                raise UnsupportedOptimization(f"{step} is not to be had as .{format}: {why}")
         return cls(
             kind=model.kind,
             **found,
-            format=str(found["form"]) if finished else _format(runtime),
+            format=format,
             steps=steps,
             **_parameters(optimization),
             batch_size=batch_size,
-            width=width,
-            data=None,
-            data_sha256=None,
-            preprocessing=model.preprocessing,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
-            seed=0 if finished and not steps else seed,
-            versions=_versions(model.kind, found["form"]),
+            seed=0 if finished and not steps and found["data"] is None else seed,
+            versions=_versions(_packages(model.kind, found["form"], format, optimization, found["data"])),
             builder=_own_digest(),
         )
 
@@ -155,6 +157,13 @@ class Recipe:
         return f"{self.name} ({', '.join(self.steps) or 'none'})"
 
 
+_REFERENCE = "TensorFlow is the float reference here, and executes what is not quantized"
+NOT_TO_BE_HAD = {
+    ("onnx", "int16x8"): "ONNX quantizes to 16 bits from operator set 21 on, which few boards' runtimes read",
+    ("onnx", "weight_only"): "ONNX Runtime has no kernels for 8-bit weights beside float activations",
+    **{("graphdef", step): _REFERENCE for step in QUANTIZATIONS},
+}
+"""Formats and steps that do not go together."""
 _PATHS = ("path", "data")
 FINISHED = ("tflite", "onnx")
 """Forms of a user's own file that are no source to convert, but an artifact already."""
@@ -184,11 +193,22 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
-def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:
-    """Of what the result depends on, without importing any of it."""
-    names = ("tensorflow", "keras", "numpy", *(("scikit-learn",) if kind == "digits" else ()))
-    if form == "onnx":
-        names = ("onnx", "onnxruntime", "numpy")
+def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
+    """What the result depends on."""
+    names = [] if form == "onnx" else ["tensorflow", "keras"]
+    if kind == "digits":
+        names.append("scikit-learn")
+    if format == "onnx":
+        names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
+    elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
+        names.append("ai-edge-quantizer")
+    if data is not None and Path(data).is_dir():  # images are decoded and resized with it
+        names.append("pillow")
+    return [*names, "numpy"]
+
+
+def _versions(names: list[str]) -> tuple[tuple[str, str], ...]:
+    """Without importing any of it."""
     try:
         return tuple((name, version(name)) for name in names)
     except PackageNotFoundError as error:
@@ -201,6 +221,6 @@ def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:
 def _own_digest() -> str:
     """A change of the builder makes new artifacts."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(str(source.relative_to(Path(__file__).parent)).encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()
