@@ -15,6 +15,7 @@ from orchestrator.compare.energy import battery_columns, energy_change
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
+from orchestrator.compare.slimming import no_faster
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
@@ -144,6 +145,7 @@ def _comparison(
     cells = {sweep.id: battery or (Battery.parse(sweep.battery) if sweep.battery else None) for sweep in sweeps}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
+        | {"slimming_note": no_faster(result, bases.get(key), change)}
         | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
         | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})
         for key, result, change in zip(beside, ranked, changed, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.compare.pivot import differing as differing_axes
@@ -193,7 +193,15 @@ def sheet(comparison: Comparison) -> Sheet:
     if also:
         common["Also"] = plain(", ".join(also))
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
-    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied, labels)
+    made = Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied, labels)
+    return replace(made, remarks=(*remarks, *_unrewarded(made)))
+
+
+def _unrewarded(shown: Sheet) -> Iterator[str]:
+    """What was pruned or clustered and got no faster."""
+    for row in shown.rows:
+        if has(row, "slimming_note"):
+            yield f"{full_name(shown, row)}: {plain(row['slimming_note'])}"
 
 
 def _battery(rows: Sequence[Row]) -> str:
