@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.cell import AXES
+from orchestrator.cell import AXES, NATIVE
 from orchestrator.errors import ConfigError
 from orchestrator.result import Result
 
@@ -49,7 +49,7 @@ class Baseline:
     def others(self, result: Result) -> tuple[str, ...]:
         """Everything that a cell shares with its baseline."""
         sweep = "" if self.axis == "sweep" else result.sweep_id
-        overrides = "/".join(result.cell_id.split("/")[len(AXES) :])  # those that are no axis end the cell's id
+        overrides = "/".join(result.cell_id.split("/")[len(_in_id(result)) :])  # those that are no axis end it
         axes = asked(result)
         return (
             self.axis,
@@ -61,6 +61,11 @@ class Baseline:
 
 def asked(result: Result) -> dict[str, str]:
     """The axes as they were asked for: 'auto' rather than the runtime that a board got, which a failed cell has not."""
-    words = result.cell_id.split("/")
-    own = {axis: words[AXES.index(axis)] for axis in ("runtime", "scenario")} if len(words) >= len(AXES) else {}
+    words, there = result.cell_id.split("/"), _in_id(result)
+    own = {axis: words[there.index(axis)] for axis in ("runtime", "scenario")} if len(words) >= len(there) else {}
     return {**result.axes, **own}
+
+
+def _in_id(result: Result) -> list[str]:
+    """The axes that a cell's id begins with: a width of the model's own is not in it."""
+    return [axis for axis in AXES if axis != "width" or result.axes.get(axis, NATIVE) != NATIVE]

@@ -18,6 +18,7 @@ from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
+from orchestrator.words import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,8 +211,8 @@ def _order(
     seen = {axis: {asked(r).get(axis, ""): i for i, r in reversed(list(enumerate(by_number)))} for axis in AXES}
     along = _axis(baselines)
 
-    def place(axis: str, value: str) -> tuple[int, int]:
-        return (0, int(value)) if value.isdecimal() else (1, seen[axis][value])
+    def place(axis: str, value: str) -> tuple[int, float]:
+        return (0, float(value)) if is_number(value) else (1, seen[axis][value])
 
     def key(result: Result) -> tuple[Any, ...]:
         axes = asked(result)

@@ -93,6 +93,7 @@ COLUMNS: tuple[str, ...] = (
         "threads",
         "batch_size",
         "input_size",
+        "width",
         "scenario",
     ),
     *METRIC_COLUMNS,
