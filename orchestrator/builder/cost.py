@@ -179,12 +179,12 @@ def sparsity(graph: Graph) -> float | None:
     for tensor in {id(w.tensor): w.tensor for w in weights(graph) if w.role == "kernel"}.values():
         if tensor.data is None:
             return None
-        zeros += int((tensor.data == _zero(tensor)).sum())
+        zeros += int((tensor.data == zero_of(tensor)).sum())
         total += tensor.elements
     return zeros / total if total else None
 
 
-def _zero(tensor: Tensor) -> np.ndarray | int:
+def zero_of(tensor: Tensor) -> np.ndarray | int:
     """The stored value that means 0, shaped to compare with the data."""
     if tensor.zero_points.size <= 1:
         return int(tensor.zero_points[0]) if tensor.zero_points.size else 0

@@ -9,6 +9,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from orchestrator.builder.graph import Graph, Op, Tensor
 from orchestrator.builder.images import Array
+from orchestrator.builder.sparse import dense
 
 _TYPE_NAMES = {v: k.lower() for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
 _OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
@@ -24,7 +25,7 @@ def read_graph(content: bytes) -> Graph:
     main = model.Subgraphs(0)
     names = [_op_name(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
     return Graph(
-        tensors=tuple(_tensor(model, main.Tensors(i)) for i in range(main.TensorsLength())),
+        tensors=tuple(_tensor(content, model, main.Tensors(i)) for i in range(main.TensorsLength())),
         ops=tuple(_op(names, main.Operators(i)) for i in range(main.OperatorsLength())),
         inputs=_numbers(main.InputsAsNumpy()),
         outputs=_numbers(main.OutputsAsNumpy()),
@@ -42,12 +43,24 @@ def _op(names: list[str], op: Any) -> Op:
     return Op(names[op.OpcodeIndex()], _numbers(op.InputsAsNumpy()), _numbers(op.OutputsAsNumpy()))
 
 
-def _tensor(model: Any, tensor: Any) -> Tensor:
+def _stored(content: bytes, buffer: Any) -> Array:
+    """The bytes of a constant, in the flatbuffer itself or behind it, where newer writers put them."""
+    raw = buffer.DataAsNumpy()
+    if isinstance(raw, np.ndarray):
+        return raw
+    behind = buffer.Offset() > 1
+    return np.frombuffer(content, np.uint8, buffer.Size(), buffer.Offset()) if behind else np.zeros(0, np.uint8)
+
+
+def _tensor(content: bytes, model: Any, tensor: Any) -> Tensor:
     shape, dtype = _numbers(tensor.ShapeAsNumpy()), _TYPE_NAMES[tensor.Type()]
     quantization = tensor.Quantization()
-    raw = model.Buffers(tensor.Buffer()).DataAsNumpy()
-    constant = isinstance(raw, np.ndarray) and raw.size > 0
-    readable = constant and dtype in _NUMPY_TYPES and tensor.Sparsity() is None
+    raw = _stored(content, model.Buffers(tensor.Buffer()))
+    constant = raw.size > 0
+    values = raw.view(_NUMPY_TYPES[dtype]) if constant and dtype in _NUMPY_TYPES else None
+    if values is not None:
+        encoding = tensor.Sparsity()
+        values = values.reshape(shape) if encoding is None else dense(encoding, values, shape)
     return Tensor(
         name=(tensor.Name() or b"").decode(errors="replace"),
         shape=shape,
@@ -55,7 +68,7 @@ def _tensor(model: Any, tensor: Any) -> Tensor:
         scales=_floats(quantization.ScaleAsNumpy() if quantization else 0),
         zero_points=np.array(_numbers(quantization.ZeroPointAsNumpy() if quantization else 0), np.int64),
         axis=quantization.QuantizedDimension() if quantization else 0,
-        data=raw.view(_NUMPY_TYPES[dtype]).reshape(shape) if readable else None,
+        data=values,
         is_constant=constant,
     )
 

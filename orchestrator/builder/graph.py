@@ -9,6 +9,9 @@ import numpy as np
 
 from orchestrator.builder.images import Array
 
+_UNPACKING = ("DEQUANTIZE", "DENSIFY")
+"""Operators that only make whole what is stored in less: float16 weights, sparse ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
@@ -58,9 +61,9 @@ class Graph:
         return self.tensors[number] if number >= 0 else None
 
     def constant(self, op: Op, position: int) -> Tensor | None:
-        """The stored constant behind an input, looking through DEQUANTIZE (float16 weights); None if computed."""
+        """The stored constant behind an input, looking through what unpacks it at load; None if computed."""
         tensor = self.operand(op, position)
         if tensor is None or tensor.is_constant:
             return tensor
         maker = self._makers.get(op.inputs[position])
-        return self.constant(maker, 0) if maker is not None and maker.name == "DEQUANTIZE" else None
+        return self.constant(maker, 0) if maker is not None and maker.name in _UNPACKING else None

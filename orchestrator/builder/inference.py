@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from orchestrator.builder.images import Array
 from orchestrator.builder.source import Batch
@@ -13,7 +13,7 @@ from orchestrator.builder.source import Batch
 
 def loaded(content: bytes) -> Any:
     """An interpreter, ready to run. Raises ValueError or RuntimeError for a file that it refuses."""
-    interpreter = tf.lite.Interpreter(model_content=content)
+    interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
     return interpreter
 

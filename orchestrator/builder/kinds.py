@@ -15,7 +15,7 @@ from orchestrator.builder.files import identify
 from orchestrator.builder.networks import TINY
 from orchestrator.cell import Model
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
-from orchestrator.optimization import Optimization
+from orchestrator.optimization import FINE_TUNED, Optimization
 
 DIGITS_SIZE = 8
 """Pixels of a side of scikit-learn's handwritten digits."""
@@ -139,15 +139,16 @@ def _file(model: Model, optimization: Optimization, batch_size: int, input_size:
     if not model.path:
         raise ConfigError(f"model {model.name!r} is of kind file and names none", hint="set model.path=FILE")
     found = identify(model.path)
-    steps = ", ".join(optimization.steps)
-    if found.form in ("tflite", "onnx") and steps:
+    lean = [step for step in optimization.steps if step in FINE_TUNED]
+    if found.form in ("tflite", "onnx") and lean:
         raise UnsupportedOptimization(
-            f"{found.path} cannot be optimized ({steps}): a finished .{found.form} has no float source here to start "
-            "from (use optimization=none)"
+            f"{found.path} cannot be optimized ({', '.join(lean)}): a finished .{found.form} does not say how it was "
+            "trained (a .keras does; quantizations are possible)"
         )
-    if found.form == "saved_model" and "prune" in optimization.steps:
+    if found.form == "saved_model" and lean:
         raise UnsupportedOptimization(
-            f"{found.path} cannot be pruned: a SavedModel does not say which of its numbers are kernels (a .keras does)"
+            f"{found.path} cannot be optimized ({', '.join(lean)}): a SavedModel does not say which of its numbers are "
+            "kernels (a .keras does)"
         )
     if found.form == "tflite" and input_size is not None:
         raise UnsupportedOptimization(

@@ -5,26 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from orchestrator.builder import evaluate
+from orchestrator.builder.effects import check_effects
+from orchestrator.builder.finished import Finished, finished
+from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.inference import run_once
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.models import make_source
 from orchestrator.builder.optimize import batch_of, calibration_batches, convert
-from orchestrator.builder.own import check_unchanged
-from orchestrator.builder.prune import pruned
-from orchestrator.builder.recipe import Recipe
+from orchestrator.builder.recipe import FINISHED, Recipe
+from orchestrator.builder.slim import slim
 from orchestrator.builder.source import Source
 from orchestrator.builder.store import MANIFEST, model_name
-from orchestrator.errors import BuildError
+from orchestrator.errors import UnsupportedOptimization
 
 tf.config.experimental.enable_op_determinism()  # the same seed gives the same bytes, on any number of threads
 
@@ -32,57 +32,71 @@ tf.config.experimental.enable_op_determinism()  # the same seed gives the same b
 def cook(recipe: Recipe, folder: Path) -> None:
     """Fill ``folder`` with the artifact of ``recipe``."""
     begun = time.monotonic()
-    content, manifest = _FINISHED.get(str(recipe.form), _optimized)(recipe)
-    manifest["evaluation"] = evaluate.write(recipe, folder, _source)
-    manifest["notes"] += evaluate.not_finite(recipe, content, _source)
+    done = finished(recipe) if recipe.form in FINISHED else _optimized(recipe)
+    manifest = done.manifest
+    manifest["evaluation"] = evaluate.write(done.source, done.reference, recipe, folder)
+    manifest["notes"] += evaluate.not_finite(done.source, recipe, done.content)
     manifest["build_s"] = time.monotonic() - begun
-    (folder / model_name(recipe.format)).write_bytes(content)
+    (folder / model_name(recipe.format)).write_bytes(done.content)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
 class FloatModel:
-    """What all quantizations of one model start from, pruned or not."""
+    """What all quantizations of one model start from, made leaner or not."""
 
     source: Source
     function: Any  # frozen concrete function
     content: bytes  # its float conversion
     convert_s: float
-    zeros: dict[str, float] | None  # share of zeros per pruned layer
+    slimming: list[dict[str, Any]]  # what was taken away, step by step
 
 
 _source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one model in a row; two may not fit
 
 
-@lru_cache(maxsize=2)  # one pruned, and one that is not
+@lru_cache(maxsize=2)  # one made leaner, and one that is not
 def _float_model(recipe: Recipe) -> FloatModel:
     # Training and weights know neither a batch size nor a format.
-    source = _source(replace(recipe.unoptimized, batch_size=1, format="tflite"))
+    whole = _source(replace(recipe.unoptimized, batch_size=1, format="tflite"))
     begun = time.monotonic()
-    thinning = pruned(source.model, recipe.sparsity, recipe.subject) if recipe.sparsity else nullcontext()
-    with thinning as zeros:
-        function = source.freeze(recipe.batch_size)
-    content = _CONVERTED[recipe.format](function, source, recipe)
-    return FloatModel(source, function, content, time.monotonic() - begun, zeros)
+    lean = slim(whole, recipe)
+    function = lean.source.freeze(recipe.batch_size)
+    content = _FORMATS[recipe.format]().convert(function, lean.source, recipe, None)
+    return FloatModel(lean.source, function, content, time.monotonic() - begun, lean.facts)
 
 
-def _optimized(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-    base = _float_model(recipe.unquantized)
+def _optimized(recipe: Recipe) -> Finished:
+    form, base = _FORMATS[recipe.format](), _float_model(recipe.unquantized)
+    whole = _float_model(replace(recipe.unoptimized, format="tflite"))
     source, content, convert_s = base.source, base.content, base.convert_s
     if recipe.quantization != "none":
         begun = time.monotonic()
-        content = _CONVERTED[recipe.format](base.function, source, recipe)
+        content = form.convert(base.function, source, recipe, base.content)
         convert_s = time.monotonic() - begun
     facts: dict[str, Any] = {
         "convert_s": convert_s,
         "calibration": _calibration(recipe, base),
-        "pruning": _pruning(recipe, base),
+        "slimming": base.slimming,
         "training": source.training,
-        "notes": [*source.notes, *_doubts(recipe, base)],
+        "notes": [*source.notes, *_doubts(recipe, base), *form.check(recipe, content, whole.content)],
     }
     if source.model is not None:
         facts |= {"parameters": int(source.model.count_params()), "parameters_source": "the Keras model"}
-    return content, _DESCRIBED[recipe.format](recipe, content, base.content) | facts
+    manifest = form.describe(recipe, content, base) | facts
+    return Finished(content, manifest, whole.source, partial(evaluate.answers_of, whole.source, recipe))
+
+
+def _checked(recipe: Recipe, content: bytes, whole: bytes) -> list[str]:
+    """Remarks on what the optimization did to the graph; that it runs at all is part of it."""
+    try:
+        run_once(content, recipe.seed)
+    except (ValueError, RuntimeError) as error:
+        said = str(error).strip().splitlines()
+        raise UnsupportedOptimization(
+            f"{recipe.subject}: LiteRT refuses what the converter made: {said[-1] if said else error!r}"
+        ) from error
+    return check_effects(recipe, read_graph(content), read_graph(whole))
 
 
 def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
@@ -92,12 +106,6 @@ def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
     return {"source": base.source.inputs_source, "samples": calibration_batches(recipe, batch) * batch}
 
 
-def _pruning(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
-    if base.zeros is None:
-        return None
-    return {"asked": recipe.sparsity, "method": "magnitude, per layer, in one shot", "zeros_per_layer": base.zeros}
-
-
 def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
     doubts = []
     if recipe.calibration_samples is not None and recipe.weights in ("imagenet", "file", "factory"):
@@ -105,43 +113,48 @@ def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
             f"activation ranges come from {base.source.inputs_source}: real data may give better answers, at the same "
             "speed"
         )
-    if base.zeros is not None:
-        doubts.append(
-            "pruned without fine-tuning: the quality is what is left; zeros make the compressed file smaller, and "
-            "kernels that do not look for them no faster"
-        )
+    if base.slimming and not any(step["fine_tune_epochs"] for step in base.slimming):
+        doubts.append("not fine-tuned: its quality is what is left")
+    if recipe.sparsity or recipe.clusters:
+        doubts.append("the file compresses better; dense kernels get no faster by zeros or by equal values")
     if batch_of(base.function) != recipe.batch_size:
         doubts.append(f"its batch is its own: {batch_of(base.function)}")
     return doubts
 
 
-def _tflite(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-    path = check_unchanged(recipe)
-    content = path.read_bytes()
-    try:
-        outputs = run_once(content, recipe.seed)
-    except (ValueError, RuntimeError) as error:
-        raise BuildError(f"{path} cannot be run: {error}", hint="is the file whole?") from error
-    return content, describe(recipe, content, None) | _as_it_is(outputs)
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What is done for one format of artifacts."""
+
+    convert: Callable[[Any, Source, Recipe, bytes | None], bytes]
+    """From a frozen function to bytes, quantized as the recipe says; the last argument is the float conversion."""
+    describe: Callable[[Recipe, bytes, FloatModel], dict[str, Any]]
+    """The manifest of the bytes, beside what they were quantized from."""
+    check: Callable[[Recipe, bytes, bytes], list[str]]
+    """What must be said about the bytes, beside the float TFLite model as it came."""
 
 
-def _onnx(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
-
-    taken = onnx_file.take(check_unchanged(recipe), recipe)
-    manifest = onnx_file.describe(recipe, taken) | _as_it_is(taken.outputs)
-    manifest["notes"] = [*taken.notes, *manifest["notes"]]
-    return taken.content, manifest
+def _of_tflite() -> Format:
+    return Format(convert, lambda recipe, content, base: describe(recipe, content, base.content), _checked)
 
 
-def _as_it_is(outputs: list[Any]) -> dict[str, Any]:
-    """What is known of a finished file after it has run once."""
-    finite = all(np.isfinite(output).all() for output in outputs if output.dtype.kind == "f")
-    return {"convert_s": None, "notes": [] if finite else ["its outputs for noise are not finite"]}
+def _of_onnx() -> Format:
+    from orchestrator.builder import onnx_convert, onnx_effects, onnx_file  # a second that most workers never need
+
+    return Format(
+        onnx_convert.convert,
+        lambda recipe, content, base: onnx_file.describe(recipe, content),
+        lambda recipe, content, whole: onnx_effects.check_effects(recipe, content),
+    )
 
 
-_FINISHED: dict[str, Callable[[Recipe], tuple[bytes, dict[str, Any]]]] = {"tflite": _tflite, "onnx": _onnx}
-_CONVERTED: dict[str, Callable[[Any, Source, Recipe], bytes]] = {"tflite": convert}
-"""From a frozen function to the bytes of each format, quantized as the recipe says."""
-_DESCRIBED: dict[str, Callable[[Recipe, bytes, bytes | None], dict[str, Any]]] = {"tflite": describe}
-"""The manifest of the bytes of each format; the last argument is the float model that they were quantized from."""
+def _of_graphdef() -> Format:
+    from orchestrator.builder import graphdef
+
+    def told(recipe: Recipe, content: bytes, base: FloatModel) -> dict[str, Any]:
+        return graphdef.describe_beside(recipe, content, _float_model(replace(recipe, format="tflite")).content)
+
+    return Format(graphdef.convert, told, lambda recipe, content, whole: [])
+
+
+_FORMATS: dict[str, Callable[[], Format]] = {"tflite": _of_tflite, "onnx": _of_onnx, "graphdef": _of_graphdef}

@@ -52,7 +52,7 @@ def head(recipe: Recipe, content: bytes) -> dict[str, Any]:
         "weights": recipe.weights,
         "versions": dict(recipe.versions),
         "calibration": None,
-        "pruning": None,
+        "slimming": [],
         "training": None,
         "evaluation": None,
         "notes": [],

@@ -16,51 +16,61 @@ _CALIBRATION_SEED = 1_000_003
 """Added to the seed: calibration must not see the very images that BatchNorm was fitted on."""
 
 
-def convert(function: Any, source: Source, recipe: Recipe) -> bytes:
-    """TFLite bytes. Raises UnsupportedOptimization where the model holds what the quantization cannot do."""
+def convert(function: Any, source: Source, recipe: Recipe, floating: bytes | None = None) -> bytes:
+    """TFLite bytes. ``floating``: the same model in float, if it was converted already.
+
+    Raises UnsupportedOptimization where the model holds what the quantization cannot do.
+    """
+    if floating is not None and (recipe.quantization == "weight_only" or recipe.keep_float):
+        from orchestrator.builder.requantize import requantize  # a third of a second that most builds never need
+
+        return requantize(floating, recipe, representative(source.inputs, recipe, batch_of(function)))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-    _SETTINGS[recipe.quantization](converter)
+    _SETTINGS[recipe.quantization](converter, recipe)
+    converter._experimental_disable_per_channel = recipe.granularity == "per_tensor"
+    if recipe.sparse_encoding:
+        converter.optimizations = [*converter.optimizations, tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
     if recipe.calibration_samples is not None:
-        converter.representative_dataset = _representative(source.inputs, recipe, batch_of(function))
+        converter.representative_dataset = representative(source.inputs, recipe, batch_of(function))
     try:
         return bytes(converter.convert())
     except (ConverterError, ValueError, RuntimeError, NotImplementedError) as error:
         raise _refusal(error, recipe) from error
 
 
-def _none(converter: Any) -> None:
+def _none(converter: Any, recipe: Recipe) -> None:
     """Float stays float."""
 
 
-def _dynamic_range(converter: Any) -> None:
+def _dynamic_range(converter: Any, recipe: Recipe) -> None:
     """int8 weights, float activations."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
 
-def _float16(converter: Any) -> None:
+def _float16(converter: Any, recipe: Recipe) -> None:
     """Weights stored in half precision, computed in float."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
 
 
-def _int8(converter: Any) -> None:
-    """Everything in int8, inputs and outputs too: what integer accelerators need, and no QUANTIZE at the ends."""
+def _int8(converter: Any, recipe: Recipe) -> None:
+    """Everything in int8; inputs and outputs as well is what integer accelerators need."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
+    if recipe.io == "integer":
+        converter.inference_input_type = converter.inference_output_type = tf.int8
 
 
-def _int16x8(converter: Any) -> None:
-    """int8 weights, everything else in int16, inputs and outputs too; no operator is left in float."""
+def _int16x8(converter: Any, recipe: Recipe) -> None:
+    """int8 weights, everything else in int16; no operator is left in float."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     sixteen = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     converter.target_spec.supported_ops = [sixteen]
-    converter.inference_input_type = tf.int16
-    converter.inference_output_type = tf.int16
+    if recipe.io == "integer":
+        converter.inference_input_type = converter.inference_output_type = tf.int16
 
 
-_SETTINGS: dict[str, Callable[[Any], None]] = {
+_SETTINGS: dict[str, Callable[[Any, Recipe], None]] = {
     "none": _none,
     "float16": _float16,
     "dynamic_range": _dynamic_range,
@@ -74,7 +84,7 @@ def batch_of(function: Any) -> int:
     return int(function.inputs[0].shape[0])
 
 
-def _representative(inputs: Callable[[int, int], Batch], recipe: Recipe, batch: int) -> Callable[[], Iterator[Batch]]:
+def representative(inputs: Callable[[int, int], Batch], recipe: Recipe, batch: int) -> Callable[[], Iterator[Batch]]:
     def batches() -> Iterator[Batch]:
         for number in range(calibration_batches(recipe, batch)):
             yield inputs(batch, recipe.seed + _CALIBRATION_SEED + number)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, UnsupportedOptimization
 from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
 
 
@@ -77,17 +77,23 @@ class Recipe:
         steps = tuple(optimization.steps)
         found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
+        format = str(found["form"]) if finished else _format(runtime)
+        for step in steps:
+            if why := NOT_TO_BE_HAD.get((format, step)):
+                raise UnsupportedOptimization(f"{step} is not to be had as .{format}: {why}")
         return cls(
             kind=model.kind,
             **found,
-            format=str(found["form"]) if finished else _format(runtime),
+            format=format,
             steps=steps,
             **_parameters(optimization),
             batch_size=batch_size,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
             seed=0 if finished and not steps and found["data"] is None else seed,
-            versions=(*_versions(model.kind, found["form"]), *_decoders(found["data"])),
+            versions=_versions(
+                [*_packages(model.kind, found["form"], format, optimization), *_decoders(found["data"])]
+            ),
             builder=_own_digest(),
         )
 
@@ -151,6 +157,13 @@ class Recipe:
         return f"{self.name} ({', '.join(self.steps) or 'none'})"
 
 
+_REFERENCE = "TensorFlow is the float reference here, and executes what is not quantized"
+NOT_TO_BE_HAD = {
+    ("onnx", "int16x8"): "ONNX quantizes to 16 bits from operator set 21 on, which few boards' runtimes read",
+    ("onnx", "weight_only"): "ONNX Runtime has no kernels for 8-bit weights beside float activations",
+    **{("graphdef", step): _REFERENCE for step in QUANTIZATIONS},
+}
+"""Formats and steps that do not go together."""
 _PATHS = ("path", "data")
 FINISHED = ("tflite", "onnx")
 """Forms of a user's own file that are no source to convert, but an artifact already."""
@@ -180,22 +193,31 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
-def _versions(kind: str, form: str | None) -> tuple[tuple[str, str], ...]:
-    """Of what the result depends on, without importing any of it."""
-    names = ("tensorflow", "keras", "numpy", *(("scikit-learn",) if kind == "digits" else ()))
-    if form == "onnx":
-        names = ("onnx", "onnxruntime", "numpy")
+def _packages(kind: str, form: str | None, format: str, optimization: Optimization) -> list[str]:
+    """What the result depends on."""
+    names = [] if form == "onnx" else ["tensorflow", "keras"]
+    if kind == "digits" or "cluster" in optimization.steps:
+        names.append("scikit-learn")
+    if format == "onnx":
+        names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
+    elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
+        names.append("ai-edge-quantizer")
+    return [*names, "numpy"]
+
+
+def _decoders(data: str | None) -> tuple[str, ...]:
+    """What images are decoded and resized with."""
+    return ("pillow",) if data is not None and Path(data).is_dir() else ()
+
+
+def _versions(names: list[str]) -> tuple[tuple[str, str], ...]:
+    """Without importing any of it."""
     try:
         return tuple((name, version(name)) for name in names)
     except PackageNotFoundError as error:
         raise BuildError(
             f"models cannot be built here: {error.name} is not installed", hint="pip install edge-orchestrator"
         ) from error
-
-
-def _decoders(data: str | None) -> tuple[tuple[str, str], ...]:
-    """What images are decoded and resized with."""
-    return (("pillow", version("pillow")),) if data is not None and Path(data).is_dir() else ()
 
 
 @cache

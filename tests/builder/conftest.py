@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +21,14 @@ DIGITS = Model("digits", "digits", input_size=8)
 Build = Callable[..., Artifact]
 
 
-def recipe(model: Model, steps: str = "none", *, samples: int = 20, sparsity: float = 0.5, **rest: int) -> Recipe:
-    """``steps``: words joined by ``+``, or none."""
+OF_OPTIMIZATION = {field.name for field in dataclasses.fields(Optimization)} - {"name", "steps"}
+
+
+def recipe(model: Model, steps: str = "none", *, samples: int = 20, **rest: Any) -> Recipe:
+    """``steps``: words joined by ``+``, or none; ``rest``: parameters of the optimization, and of the recipe."""
     chain = [] if steps == "none" else steps.split("+")
-    return Recipe.of(model, Optimization("any", chain, sparsity, samples), **rest)
+    of_steps = {name: rest.pop(name) for name in list(rest) if name in OF_OPTIMIZATION}
+    return Recipe.of(model, Optimization("any", chain, calibration_samples=samples, **of_steps), **rest)
 
 
 def own_file(path: Path) -> Model:

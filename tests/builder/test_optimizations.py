@@ -11,6 +11,7 @@ from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.graph import Graph
 from orchestrator.errors import UnsupportedOptimization
 from tests.builder.conftest import DIGITS, Build, net, own_file
+from tests.builder.judging import answers_of
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +31,8 @@ def test_int16x8_computes_in_16_bits_on_8_bit_weights(build: Build) -> None:
     assert {int(zero) for t in activations for zero in t.zero_points} == {0}  # symmetric
     assert (stored(artifact, "kernel"), stored(artifact, "bias")) == ({"int8"}, {"int64"})
     assert artifact.manifest["calibration"]["samples"] == 20
-    quality = artifact.manifest["quality"]
-    assert quality["top1"] > 0.93
-    assert quality["agreement"]["sqnr_db"] > build(DIGITS, "int8").manifest["quality"]["agreement"]["sqnr_db"]
+    assert answers_of(artifact).top1 > 0.93
+    assert answers_of(artifact).sqnr_db > answers_of(build(DIGITS, "int8")).sqnr_db
 
 
 def test_an_operator_without_16_bits_is_a_reason_and_no_float_island(build: Build, lab: Path) -> None:
@@ -58,10 +58,10 @@ def test_half_of_each_kernel_is_zero_and_stays_zero(build: Build, lab: Path, ste
     assert shares["CONV_2D"] >= 0.5
     assert shares["FULLY_CONNECTED"] >= 0.5
     assert shares["DEPTHWISE_CONV_2D"] < 0.1
-    pruning = artifact.manifest["pruning"]
-    assert pruning["asked"] == 0.5
-    assert list(pruning["zeros_per_layer"].values()) == [0.5, 0.5]
-    assert any("pruned without fine-tuning" in note for note in artifact.manifest["notes"])
+    (pruning,) = artifact.manifest["slimming"]
+    assert (pruning["step"], pruning["asked"], pruning["fine_tune_epochs"]) == ("prune", 0.5, 0)
+    assert list(pruning["zeros"].values()) == [0.5, 0.5]
+    assert any("not fine-tuned" in note for note in artifact.manifest["notes"])
     assert (artifact.manifest["calibration"] is None) == (dtype != "int8")
 
 
@@ -75,25 +75,26 @@ def test_of_a_separable_convolution_the_pointwise_kernel_is_pruned(build: Build,
             assert kernel is not None and kernel.data is not None
             shares[op.name] = float((kernel.data == 0).mean())
     assert shares == {"CONV_2D": 0.5, "DEPTHWISE_CONV_2D": 0.0}
-    assert list(artifact.manifest["pruning"]["zeros_per_layer"].values()) == [0.5]
+    assert list(artifact.manifest["slimming"][0]["zeros"].values()) == [0.5]
 
 
 def test_pruning_leaves_the_cached_float_model_alone(build: Build, lab: Path) -> None:
     build(net("tiny"), "prune", sparsity=0.9)
     after = build(net("tiny"), batch_size=2)  # frozen anew from the same model in the worker's memory
     assert after.manifest["sparsity"] < 0.1
-    assert after.manifest["pruning"] is None
+    assert after.manifest["slimming"] == []
 
 
 def test_the_price_of_pruning_shows_in_the_labels_and_the_gain_in_the_compressed_size(build: Build) -> None:
-    plain, fewer, half = build(DIGITS), build(DIGITS, "prune", sparsity=0.2), build(DIGITS, "prune")
-    top1 = [a.manifest["quality"]["top1"] for a in (plain, fewer, half)]
+    once = {"fine_tune_epochs": 0}
+    plain, fewer, half = build(DIGITS), build(DIGITS, "prune", sparsity=0.2, **once), build(DIGITS, "prune", **once)
+    top1 = [answers_of(a).top1 for a in (plain, fewer, half)]
     assert top1[0] >= top1[1] > 0.85 > top1[2]  # it is a small network: nothing in it is superfluous
     sizes = [a.manifest["gzip_bytes"] for a in (plain, fewer, half)]
     assert sizes[0] > 1.1 * sizes[1] > 1.1 * 1.3 * sizes[2]
     assert half.manifest["sparsity"] == pytest.approx(0.5, abs=0.01)
-    assert half.manifest["quality"]["agreement"]["sqnr_db"] < 20  # against the model that is not pruned
-    both = build(DIGITS, "prune+int8").manifest
+    assert answers_of(half).sqnr_db < 20  # against the model that is not pruned
+    both = build(DIGITS, "prune+int8", **once).manifest
     assert both["sparsity"] >= 0.5
     assert both["quantization"]["max_error_scales"] <= 0.5 + 1e-3  # against the pruned one
 
