@@ -26,10 +26,10 @@ def make_source(recipe: Recipe) -> Source:
     keras.backend.clear_session()  # layer names count up otherwise, and they end up in the artifact
     keras.utils.set_random_seed(recipe.seed)
     source = _KINDS[recipe.kind](recipe)
-    return source if recipe.data is None else with_data(source, recipe)
+    return source if recipe.data is None else _with_data(source, recipe)
 
 
-def with_data(source: Source, recipe: Recipe) -> Source:
+def _with_data(source: Source, recipe: Recipe) -> Source:
     """Calibrated, judged and fine-tuned on the user's data, whatever it had before."""
     ports = source.ports or keras_ports(source.model, recipe)
     split = data.split(recipe, ports)

@@ -91,9 +91,7 @@ class Recipe:
             evaluation_samples=model.evaluation_samples,
             task=model.task,
             seed=0 if finished and not steps and found["data"] is None else seed,
-            versions=_versions(
-                [*_packages(model.kind, found["form"], format, optimization), *_decoders(found["data"])]
-            ),
+            versions=_versions(_packages(model.kind, found["form"], format, optimization, found["data"])),
             builder=_own_digest(),
         )
 
@@ -147,6 +145,12 @@ class Recipe:
         return dataclasses.replace(self, steps=(), **_parameters(Optimization("none")))
 
     @property
+    def origin(self) -> Self:
+        """What all artifacts of a model are made from: training and weights know neither a batch size nor a format."""
+        form = str(self.form) if self.form in FINISHED else "tflite"
+        return dataclasses.replace(self.unoptimized, batch_size=1, format=form, versions=())
+
+    @property
     def name(self) -> str:
         """How messages call the model, whatever is done to it."""
         return str(self.path if self.kind == "file" else self.application or self.factory or self.kind)
@@ -171,7 +175,7 @@ FINISHED = ("tflite", "onnx")
 
 def _format(runtime: Runtime | None) -> str:
     """What a model is built as: what the runtime, or the first candidate, prefers."""
-    names = [] if runtime is None else runtime.candidates if runtime.name == "auto" else [runtime.name]
+    names = [] if runtime is None else runtime.names
     return next((RUNTIME_FORMATS[name][0] for name in names if name in RUNTIME_FORMATS), "tflite")
 
 
@@ -193,7 +197,7 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
-def _packages(kind: str, form: str | None, format: str, optimization: Optimization) -> list[str]:
+def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
     """What the result depends on."""
     names = [] if form == "onnx" else ["tensorflow", "keras"]
     if kind == "digits" or "cluster" in optimization.steps:
@@ -202,12 +206,9 @@ def _packages(kind: str, form: str | None, format: str, optimization: Optimizati
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
     elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
         names.append("ai-edge-quantizer")
+    if data is not None and Path(data).is_dir():  # images are decoded and resized with it
+        names.append("pillow")
     return [*names, "numpy"]
-
-
-def _decoders(data: str | None) -> tuple[str, ...]:
-    """What images are decoded and resized with."""
-    return ("pillow",) if data is not None and Path(data).is_dir() else ()
 
 
 def _versions(names: list[str]) -> tuple[tuple[str, str], ...]:
