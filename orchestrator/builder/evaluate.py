@@ -122,8 +122,8 @@ def _of_file(recipe: Recipe) -> Evaluated:
         samples, words = noise(file.ports, EVALUATED, EVALUATION_SEED, mode), UNKNOWN
     if not file.is_float:
         return Evaluated(samples, None, words, "none: the file is quantized, and there is no float model of it")
-    by = f"the file itself, by {file.answered_by} where it was taken in"
-    return Evaluated(samples, file.answers(samples), words, by)
+    theirs, by = file.answers(samples), f"the file itself, by {file.answered_by} where it was taken in"
+    return Evaluated(samples, theirs, words, by if theirs is not None else "none: it has no output for each sample")
 
 
 def _doubt(recipe: Recipe, made: Evaluated) -> str | None:

@@ -249,7 +249,8 @@ def make_axes(**axes: str) -> dict[str, str]:
 
 def id_of(axes: dict[str, str]) -> str:
     """As a cell is called: without a width that is the model's own."""
-    return "/".join(value for axis, value in axes.items() if (axis, value) != ("width", "native"))
+    words = {axis: f"w{value}" if axis == "width" else value for axis, value in axes.items()}
+    return "/".join(word for word in words.values() if word != "wnative")
 
 
 def make_result(
