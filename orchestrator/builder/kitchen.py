@@ -56,8 +56,7 @@ _source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one 
 
 @lru_cache(maxsize=3)  # one made leaner, one that is not, and that as TFLite
 def _float_model(recipe: Recipe) -> FloatModel:
-    # Training and weights know neither a batch size nor a format.
-    whole = _source(replace(recipe.unoptimized, batch_size=1, format="tflite"))
+    whole = _source(recipe.origin)
     begun = time.monotonic()
     lean = slim(whole, recipe)
     function = lean.source.freeze(recipe.batch_size)

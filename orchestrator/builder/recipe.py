@@ -147,6 +147,12 @@ class Recipe:
         return dataclasses.replace(self, steps=(), **_parameters(Optimization("none")))
 
     @property
+    def origin(self) -> Self:
+        """What all artifacts of a model are made from: training and weights know neither a batch size nor a format."""
+        form = str(self.form) if self.form in FINISHED else "tflite"
+        return dataclasses.replace(self.unoptimized, batch_size=1, format=form, versions=())
+
+    @property
     def name(self) -> str:
         """How messages call the model, whatever is done to it."""
         return str(self.path if self.kind == "file" else self.application or self.factory or self.kind)
