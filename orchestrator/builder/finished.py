@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from orchestrator.builder import cost
+from orchestrator.builder.effects import check_effects
 from orchestrator.builder.flatbuffer import read_graph
-from orchestrator.builder.images import Array, invented
+from orchestrator.builder.graph import Graph
+from orchestrator.builder.images import Array
 from orchestrator.builder.inference import loaded, run_once
 from orchestrator.builder.manifest import describe
-from orchestrator.builder.optimize import calibration_batches, representative
-from orchestrator.builder.own import NOISE, check_unchanged
+from orchestrator.builder.optimize import calibration_batches, doubtful_ranges, representative
+from orchestrator.builder.own import NOISE, check_unchanged, no_freezing
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Source
 from orchestrator.errors import BuildError, UnsupportedOptimization
@@ -30,51 +33,82 @@ class Finished:
     reference: bytes | None  # the float TFLite file; None where there is none
 
 
-def finished(recipe: Recipe) -> Finished:
-    """The artifact of a recipe whose form is one of FINISHED.
+def finished(recipe: Recipe, source_of: Callable[[Recipe], Source]) -> Finished:
+    """The artifact of a recipe whose form is one of FINISHED; ``source_of`` says what inputs it is calibrated on.
 
     Raises BuildError where the file is damaged, UnsupportedOptimization where it cannot be quantized.
     """
-    return _TAKEN[str(recipe.form)](recipe)
+    return _TAKEN[str(recipe.form)](recipe, source_of)
 
 
-def _tflite(recipe: Recipe) -> Finished:
+def checked(recipe: Recipe, content: bytes, whole: bytes) -> list[str]:
+    """Remarks on what the optimization did to the graph; that it runs at all is part of it."""
+    try:
+        run_once(content, recipe.seed)
+    except (ValueError, RuntimeError) as error:
+        said = str(error).strip().splitlines()
+        raise UnsupportedOptimization(
+            f"{recipe.subject}: LiteRT refuses what the converter made: {said[-1] if said else error!r}"
+        ) from error
+    return check_effects(recipe, read_graph(content), read_graph(whole))
+
+
+def _tflite(recipe: Recipe, source_of: Callable[[Recipe], Source]) -> Finished:
     path = check_unchanged(recipe)
     content = path.read_bytes()
     try:
         outputs = run_once(content, recipe.seed)
-        details = loaded(content).get_input_details()
     except (ValueError, RuntimeError) as error:
         raise BuildError(f"{path} cannot be run: {error}", hint="is the file whole?") from error
-    shapes = [(tuple(int(n) for n in detail["shape"]), detail["dtype"]) for detail in details]
-    source = Source(_no_freezing, lambda samples, seed: invented(shapes, samples, seed), NOISE)
-    is_float = all(weight.tensor.dtype == "float32" for weight in cost.weights(read_graph(content)))
+    source, already = source_of(recipe.unoptimized), _quantized(read_graph(content))
     if not recipe.steps:
         manifest = describe(recipe, content, None) | _as_it_is(outputs)
-        return Finished(content, manifest, source, content if is_float else None)
-    if not is_float:
-        raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
-    from orchestrator.builder.requantize import requantize  # a third of a second that most builds never need
+        return Finished(content, manifest, source, None if already else content)
+    if already:
+        raise UnsupportedOptimization(
+            f"{path} cannot be optimized: it is quantized already ({already})",
+            hint="optimization=none takes it as it is; its float file can be quantized",
+        )
+    return _requantized(recipe, content, source)
 
-    batch = shapes[0][0][0]
-    quantized = requantize(content, recipe, representative(source.inputs, recipe, batch))
-    manifest = describe(recipe, quantized, content) | {"convert_s": None, "notes": []}
+
+def _requantized(recipe: Recipe, content: bytes, source: Source) -> Finished:
+    from orchestrator.builder.requantize import requantize  # a second that most workers never need
+
+    begun, batch = time.monotonic(), batch_in(content)
+    made = requantize(content, recipe, representative(source.inputs, recipe, batch))
+    manifest = describe(recipe, made, content) | {"convert_s": time.monotonic() - begun}
+    notes = [*source.notes, *checked(recipe, made, content)]
     if recipe.calibration_samples is not None:
-        manifest["calibration"] = {"source": NOISE, "samples": calibration_batches(recipe, batch) * batch}
-    return Finished(quantized, manifest, source, content)
+        samples = calibration_batches(recipe, batch) * batch
+        manifest["calibration"] = {"source": source.inputs_source, "samples": samples}
+        notes.insert(0, doubtful_ranges(source))
+    return Finished(made, manifest | {"notes": notes}, source, content)
 
 
-def _onnx(recipe: Recipe) -> Finished:
+def batch_in(content: bytes) -> int:
+    """Samples per call of a finished TFLite file."""
+    return int(loaded(content).get_input_details()[0]["shape"][0])
+
+
+def _quantized(graph: Graph) -> str:
+    """In what way, in words; empty for a float file."""
+    kinds = {weight.tensor.dtype for weight in cost.weights(graph)} - {"float32"}
+    if kinds:
+        return f"weights of {', '.join(sorted(kinds))}"
+    ends = {
+        graph.tensors[number].dtype for number in (*graph.inputs, *graph.outputs) if graph.tensors[number].scales.size
+    }
+    return f"inputs and outputs of {', '.join(sorted(ends))}" if ends else ""
+
+
+def _onnx(recipe: Recipe, source_of: Callable[[Recipe], Source]) -> Finished:
     from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
 
     taken = onnx_file.take(check_unchanged(recipe), recipe)
     manifest = onnx_file.describe(recipe, taken) | _as_it_is(taken.outputs)
     manifest["notes"] = [*taken.notes, *manifest["notes"]]
-    return Finished(taken.content, manifest, Source(_no_freezing, lambda samples, seed: [], NOISE), None)
-
-
-def _no_freezing(batch_size: int) -> Any:
-    raise BuildError("a finished file has no function to be frozen")
+    return Finished(taken.content, manifest, Source(no_freezing, lambda samples, seed: [], NOISE), None)
 
 
 def _as_it_is(outputs: list[Array]) -> dict[str, Any]:
@@ -83,4 +117,4 @@ def _as_it_is(outputs: list[Array]) -> dict[str, Any]:
     return {"convert_s": None, "notes": [] if finite else ["its outputs for noise are not finite"]}
 
 
-_TAKEN: dict[str, Callable[[Recipe], Finished]] = {"tflite": _tflite, "onnx": _onnx}
+_TAKEN: dict[str, Callable[[Recipe, Callable[[Recipe], Source]], Finished]] = {"tflite": _tflite, "onnx": _onnx}

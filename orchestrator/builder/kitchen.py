@@ -12,19 +12,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from orchestrator.builder.effects import check_effects
 from orchestrator.builder.evaluate import evaluate
-from orchestrator.builder.finished import Finished, finished
-from orchestrator.builder.flatbuffer import read_graph
-from orchestrator.builder.inference import run_once
+from orchestrator.builder.finished import Finished, checked, finished
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.models import make_source
-from orchestrator.builder.optimize import batch_of, calibration_batches, convert
+from orchestrator.builder.optimize import batch_of, calibration_batches, convert, doubtful_ranges
 from orchestrator.builder.recipe import FINISHED, Recipe
 from orchestrator.builder.slim import slim
 from orchestrator.builder.source import Source
 from orchestrator.builder.store import MANIFEST, model_name
-from orchestrator.errors import UnsupportedOptimization
 
 tf.config.experimental.enable_op_determinism()  # the same seed gives the same bytes, on any number of threads
 
@@ -32,7 +28,7 @@ tf.config.experimental.enable_op_determinism()  # the same seed gives the same b
 def cook(recipe: Recipe, folder: Path) -> None:
     """Fill ``folder`` with the artifact of ``recipe``."""
     begun = time.monotonic()
-    done = finished(recipe) if recipe.form in FINISHED else _optimized(recipe)
+    done = finished(recipe, _source) if recipe.form in FINISHED else _optimized(recipe)
     manifest = done.manifest
     if done.reference is not None:
         manifest["evaluation"] = evaluate(done.source, done.reference, recipe, folder)
@@ -87,18 +83,6 @@ def _optimized(recipe: Recipe) -> Finished:
     return Finished(content, manifest, whole.source, whole.content)
 
 
-def _checked(recipe: Recipe, content: bytes, whole: bytes) -> list[str]:
-    """Remarks on what the optimization did to the graph; that it runs at all is part of it."""
-    try:
-        run_once(content, recipe.seed)
-    except (ValueError, RuntimeError) as error:
-        said = str(error).strip().splitlines()
-        raise UnsupportedOptimization(
-            f"{recipe.subject}: LiteRT refuses what the converter made: {said[-1] if said else error!r}"
-        ) from error
-    return check_effects(recipe, read_graph(content), read_graph(whole))
-
-
 def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
     if recipe.calibration_samples is None:
         return None
@@ -109,10 +93,7 @@ def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
 def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
     doubts = []
     if recipe.calibration_samples is not None and recipe.weights in ("imagenet", "file", "factory"):
-        doubts.append(
-            f"activation ranges come from {base.source.inputs_source}: real data may give better answers, at the same "
-            "speed"
-        )
+        doubts.append(doubtful_ranges(base.source))
     if base.slimming and not any(step["fine_tune_epochs"] for step in base.slimming):
         doubts.append("not fine-tuned: its quality is what is left")
     if recipe.sparsity or recipe.clusters:
@@ -126,5 +107,5 @@ _CONVERTED: dict[str, Callable[[Any, Source, Recipe, bytes | None], bytes]] = {"
 """From a frozen function to the bytes of each format, quantized as the recipe says."""
 _DESCRIBED: dict[str, Callable[[Recipe, bytes, bytes | None], dict[str, Any]]] = {"tflite": describe}
 """The manifest of the bytes of each format; the last argument is the float model that they were quantized from."""
-_CHECKED: dict[str, Callable[[Recipe, bytes, bytes], list[str]]] = {"tflite": _checked}
+_CHECKED: dict[str, Callable[[Recipe, bytes, bytes], list[str]]] = {"tflite": checked}
 """What must be said about the bytes of each format, beside the float TFLite model as it came."""

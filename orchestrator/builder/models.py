@@ -90,7 +90,7 @@ def _digits(recipe: Recipe) -> Source:
 
 
 _WEIGHTS = {"random": _random, "imagenet": _imagenet, "file": _from_file}
-_FILES = {"keras": own.keras_file, "saved_model": own.saved_model}
+_FILES = {"keras": own.keras_file, "saved_model": own.saved_model, "tflite": own.tflite_file}
 _KINDS: dict[str, Callable[[Recipe], Source]] = {
     "keras_application": _application,
     "digits": _digits,

@@ -21,8 +21,8 @@ def convert(function: Any, source: Source, recipe: Recipe, floating: bytes | Non
 
     Raises UnsupportedOptimization where the model holds what the quantization cannot do.
     """
-    if floating is not None and (recipe.quantization == "weight_only" or recipe.keep_float):
-        from orchestrator.builder.requantize import requantize  # a third of a second that most builds never need
+    if floating is not None and recipe.is_requantized:
+        from orchestrator.builder.requantize import requantize  # a second that most workers never need
 
         return requantize(floating, recipe, representative(source.inputs, recipe, batch_of(function)))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
@@ -95,6 +95,11 @@ def representative(inputs: Callable[[int, int], Batch], recipe: Recipe, batch: i
 def calibration_batches(recipe: Recipe, batch: int) -> int:
     """Whole batches that hold at least the samples asked for."""
     return -(-(recipe.calibration_samples or 0) // batch)
+
+
+def doubtful_ranges(source: Source) -> str:
+    """The remark about an artifact that was calibrated on inputs that are not the model's own."""
+    return f"activation ranges come from {source.inputs_source}: real data may give better answers, at the same speed"
 
 
 def _refusal(error: Exception, recipe: Recipe) -> BuildError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from orchestrator.builder.code import Code, code_in, load
 from orchestrator.builder.digests import digest
@@ -92,6 +93,22 @@ def saved_model(recipe: Recipe) -> Source:
         return frozen(call, static(list(named.values()), recipe, batch_size))
 
     return Source(freeze, _inventor(static(list(named.values()), recipe, 1)), NOISE)
+
+
+def tflite_file(recipe: Recipe) -> Source:
+    """What a finished TFLite file takes; there is nothing in it to be converted."""
+    path = check_unchanged(recipe)
+    try:
+        details = Interpreter(model_path=str(path)).get_input_details()
+    except (ValueError, RuntimeError) as error:
+        raise BuildError(f"{path} cannot be run: {error}", hint="is the file whole?") from error
+    shapes = [(tuple(int(side) for side in detail["shape"]), detail["dtype"]) for detail in details]
+    return Source(no_freezing, lambda samples, seed: invented(shapes, samples, seed), NOISE)
+
+
+def no_freezing(batch_size: int) -> Any:
+    """In place of the function of a finished file, which has none."""
+    raise BuildError("a finished file has no function to be frozen")
 
 
 def _keras_source(model: Any, recipe: Recipe) -> Source:
