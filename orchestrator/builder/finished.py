@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from orchestrator.builder import cost
 from orchestrator.builder.effects import check_effects
 from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.graph import Graph
-from orchestrator.builder.images import Array
-from orchestrator.builder.inference import loaded, run_once
+from orchestrator.builder.images import Array, invented
+from orchestrator.builder.inference import answers, loaded, run_once
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.optimize import calibration_batches, doubtful_ranges, representative
 from orchestrator.builder.own import NOISE, check_unchanged, no_freezing
 from orchestrator.builder.recipe import Recipe
-from orchestrator.builder.source import Source
+from orchestrator.builder.source import Batch, Source
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
 
@@ -30,7 +31,7 @@ class Finished:
     content: bytes
     manifest: dict[str, Any]
     source: Source
-    reference: bytes | None  # the float TFLite file; None where there is none
+    reference: Callable[[Batch], Array] | None  # the float model's answers; None where there is none
 
 
 def finished(recipe: Recipe, source_of: Callable[[Recipe], Source]) -> Finished:
@@ -63,7 +64,7 @@ def _tflite(recipe: Recipe, source_of: Callable[[Recipe], Source]) -> Finished:
     source, already = source_of(recipe.unoptimized), _quantized(read_graph(content))
     if not recipe.steps:
         manifest = describe(recipe, content, None) | _as_it_is(outputs)
-        return Finished(content, manifest, source, None if already else content)
+        return Finished(content, manifest, source, None if already else partial(answers, content))
     if already:
         raise UnsupportedOptimization(
             f"{path} cannot be optimized: it is quantized already ({already})",
@@ -80,10 +81,9 @@ def _requantized(recipe: Recipe, content: bytes, source: Source) -> Finished:
     manifest = describe(recipe, made, content) | {"convert_s": time.monotonic() - begun}
     notes = [*source.notes, *checked(recipe, made, content)]
     if recipe.calibration_samples is not None:
-        samples = calibration_batches(recipe, batch) * batch
-        manifest["calibration"] = {"source": source.inputs_source, "samples": samples}
         notes.insert(0, doubtful_ranges(source))
-    return Finished(made, manifest | {"notes": notes}, source, content)
+    told = {"notes": notes, "calibration": _calibration(recipe, source, batch)}
+    return Finished(made, manifest | told, source, partial(answers, content))
 
 
 def batch_in(content: bytes) -> int:
@@ -105,10 +105,37 @@ def _quantized(graph: Graph) -> str:
 def _onnx(recipe: Recipe, source_of: Callable[[Recipe], Source]) -> Finished:
     from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
 
-    taken = onnx_file.take(check_unchanged(recipe), recipe)
-    manifest = onnx_file.describe(recipe, taken) | _as_it_is(taken.outputs)
-    manifest["notes"] = [*taken.notes, *manifest["notes"]]
-    return Finished(taken.content, manifest, Source(no_freezing, lambda samples, seed: [], NOISE), None)
+    path = check_unchanged(recipe)
+    taken = onnx_file.take(path, recipe)
+    shapes = onnx_file.shapes_of(taken.content)
+    source = Source(no_freezing, lambda samples, seed: invented(shapes, samples, seed), NOISE)
+    per_sample = bool(shapes[0][0]) and taken.outputs[0].shape[:1] == tuple(shapes[0][0][:1])
+    reference = partial(onnx_file.answers, taken.content) if per_sample and _is_fixed(taken.model) else None
+    if not recipe.steps:
+        manifest = onnx_file.describe(recipe, taken.content) | _as_it_is(taken.outputs)
+        manifest["notes"] = [*taken.notes, *manifest["notes"]]
+        is_float = all(tensor["dtype"] == "float32" for tensor in manifest["quantization"]["tensors"])
+        return Finished(taken.content, manifest, source, reference if is_float else None)
+    from orchestrator.builder import onnx_cost, onnx_effects, onnx_quantize
+
+    if any(kernel.values.dtype != np.float32 for kernel in onnx_cost.Weighed(taken.model).kernels()):
+        raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
+    batch = int(shapes[0][0][0]) if shapes[0][0] else 1
+    content = onnx_quantize.quantized(taken.content, recipe, representative(source.inputs, recipe, batch))
+    notes = [*taken.notes, *onnx_effects.check_effects(recipe, content)]
+    manifest = onnx_file.describe(recipe, content) | {"convert_s": None, "notes": notes}
+    return Finished(content, manifest | {"calibration": _calibration(recipe, source, batch)}, source, reference)
+
+
+def _calibration(recipe: Recipe, source: Source, batch: int) -> dict[str, Any] | None:
+    if recipe.calibration_samples is None:
+        return None
+    return {"source": source.inputs_source, "samples": calibration_batches(recipe, batch) * batch}
+
+
+def _is_fixed(model: Any) -> bool:
+    """Whether the first answer has the same size whatever the values are."""
+    return all(dim.HasField("dim_value") for dim in model.graph.output[0].type.tensor_type.shape.dim)
 
 
 def _as_it_is(outputs: list[Array]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from orchestrator.builder.evaluate import evaluate
 from orchestrator.builder.finished import Finished, checked, finished
+from orchestrator.builder.inference import answers
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.models import make_source
 from orchestrator.builder.optimize import batch_of, calibration_batches, convert, doubtful_ranges
@@ -30,8 +31,7 @@ def cook(recipe: Recipe, folder: Path) -> None:
     begun = time.monotonic()
     done = finished(recipe, _source) if recipe.form in FINISHED else _optimized(recipe)
     manifest = done.manifest
-    if done.reference is not None:
-        manifest["evaluation"] = evaluate(done.source, done.reference, recipe, folder)
+    manifest["evaluation"] = evaluate(done.source, done.reference, recipe, folder) if done.reference else None
     manifest["build_s"] = time.monotonic() - begun
     (folder / model_name(recipe.format)).write_bytes(done.content)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
@@ -58,29 +58,29 @@ def _float_model(recipe: Recipe) -> FloatModel:
     begun = time.monotonic()
     lean = slim(whole, recipe)
     function = lean.source.freeze(recipe.batch_size)
-    content = _CONVERTED[recipe.format](function, lean.source, recipe, None)
+    content = _FORMATS[recipe.format]().convert(function, lean.source, recipe, None)
     return FloatModel(lean.source, function, content, time.monotonic() - begun, lean.facts)
 
 
 def _optimized(recipe: Recipe) -> Finished:
-    base = _float_model(recipe.unquantized)
+    form, base = _FORMATS[recipe.format](), _float_model(recipe.unquantized)
     whole = _float_model(replace(recipe.unoptimized, format="tflite"))
     source, content, convert_s = base.source, base.content, base.convert_s
     if recipe.quantization != "none":
         begun = time.monotonic()
-        content = _CONVERTED[recipe.format](base.function, source, recipe, base.content)
+        content = form.convert(base.function, source, recipe, base.content)
         convert_s = time.monotonic() - begun
     facts: dict[str, Any] = {
         "convert_s": convert_s,
         "calibration": _calibration(recipe, base),
         "slimming": base.slimming,
         "training": source.training,
-        "notes": [*source.notes, *_doubts(recipe, base), *_CHECKED[recipe.format](recipe, content, whole.content)],
+        "notes": [*source.notes, *_doubts(recipe, base), *form.check(recipe, content, whole.content)],
     }
     if source.model is not None:
         facts |= {"parameters": int(source.model.count_params()), "parameters_source": "the Keras model"}
-    manifest = _DESCRIBED[recipe.format](recipe, content, base.content) | facts
-    return Finished(content, manifest, whole.source, whole.content)
+    manifest = form.describe(recipe, content, base) | facts
+    return Finished(content, manifest, whole.source, partial(answers, whole.content))
 
 
 def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
@@ -103,9 +103,39 @@ def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
     return doubts
 
 
-_CONVERTED: dict[str, Callable[[Any, Source, Recipe, bytes | None], bytes]] = {"tflite": convert}
-"""From a frozen function to the bytes of each format, quantized as the recipe says."""
-_DESCRIBED: dict[str, Callable[[Recipe, bytes, bytes | None], dict[str, Any]]] = {"tflite": describe}
-"""The manifest of the bytes of each format; the last argument is the float model that they were quantized from."""
-_CHECKED: dict[str, Callable[[Recipe, bytes, bytes], list[str]]] = {"tflite": checked}
-"""What must be said about the bytes of each format, beside the float TFLite model as it came."""
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What is done for one format of artifacts."""
+
+    convert: Callable[[Any, Source, Recipe, bytes | None], bytes]
+    """From a frozen function to bytes, quantized as the recipe says; the last argument is the float conversion."""
+    describe: Callable[[Recipe, bytes, FloatModel], dict[str, Any]]
+    """The manifest of the bytes, beside what they were quantized from."""
+    check: Callable[[Recipe, bytes, bytes], list[str]]
+    """What must be said about the bytes, beside the float TFLite model as it came."""
+
+
+def _of_tflite() -> Format:
+    return Format(convert, lambda recipe, content, base: describe(recipe, content, base.content), checked)
+
+
+def _of_onnx() -> Format:
+    from orchestrator.builder import onnx_convert, onnx_effects, onnx_file  # a second that most workers never need
+
+    return Format(
+        onnx_convert.convert,
+        lambda recipe, content, base: onnx_file.describe(recipe, content),
+        lambda recipe, content, whole: onnx_effects.check_effects(recipe, content),
+    )
+
+
+def _of_graphdef() -> Format:
+    from orchestrator.builder import graphdef
+
+    def told(recipe: Recipe, content: bytes, base: FloatModel) -> dict[str, Any]:
+        return graphdef.describe_beside(recipe, content, _float_model(replace(recipe, format="tflite")).content)
+
+    return Format(graphdef.convert, told, lambda recipe, content, whole: [])
+
+
+_FORMATS: dict[str, Callable[[], Format]] = {"tflite": _of_tflite, "onnx": _of_onnx, "graphdef": _of_graphdef}

@@ -15,10 +15,10 @@ from onnx.external_data_helper import uses_external_data
 
 from orchestrator.builder.images import Array, invented
 from orchestrator.builder.manifest import head
+from orchestrator.builder.onnx_cost import Weighed
 from orchestrator.builder.recipe import Recipe
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
-_KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")  # the second input of each
 _IMAGE_RANK = 4
 _CHANNELS = (1, 3, 4)
 
@@ -59,38 +59,70 @@ def take(path: Path, recipe: Recipe) -> Taken:
     return Taken(model, content, _run(content, path, recipe), notes)
 
 
-def describe(recipe: Recipe, taken: Taken) -> dict[str, Any]:
-    """The manifest of a finished file."""
-    graph = taken.model.graph
-    return head(recipe, taken.content) | {
-        "parameters": sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in graph.initializer),
+def describe(recipe: Recipe, content: bytes, reference: bytes | None = None) -> dict[str, Any]:
+    """The manifest of an ONNX file, as far as it follows from the bytes."""
+    model = onnx.load_from_string(content)
+    weighed = Weighed(model)
+    graph, macs = model.graph, weighed.macs()
+    return head(recipe, content) | {
+        "parameters": weighed.parameters(),
         "parameters_source": "initializers of the graph",
-        "macs": None,
-        "macs_reason": "they are not counted in ONNX models",
+        "macs": macs,
+        "macs_reason": None if macs is not None else "the shapes in the graph are not all known",
         "macs_uncounted": [],
-        "inputs": [_port(given) for given in _inputs(taken.model)],
+        "macs_by_arithmetic": weighed.macs_by_arithmetic() if macs is not None else {},
+        "weight_bytes": None,
+        "activation_bytes": None,
+        "inputs": [_port(given) for given in _inputs(model)],
         "outputs": [_port(answered) for answered in graph.output],
         "ops": dict(sorted(Counter(node.op_type for node in graph.node).items())),
         "subgraphs": 1,
-        "sparsity": _sparsity(graph),
+        "sparsity": weighed.sparsity(),
         "quantization": {
-            "scheme": "as in the file",
-            "tensors": [],
+            "scheme": recipe.quantization if recipe.steps or recipe.form != "onnx" else "as in the file",
+            "tensors": [
+                {"name": kernel.node.name, "role": "kernel", "dtype": kernel.values.dtype.name, "scales": kernel.scales}
+                for kernel in weighed.kernels()
+            ],
             "max_error_scales": None,
             "min_sqnr_db": None,
-            "reason": "ONNX models are not looked into",
+            "reason": "errors of weights are not computed for ONNX models",
         },
     }
 
 
 def _run(content: bytes, path: Path, recipe: Recipe) -> list[Array]:
     model = onnx.load_from_string(content)
-    values = {given.name: _noise(_shape(given), _dtype(given), recipe.seed) for given in _inputs(model)}
+    values = [_noise(_shape(given), _dtype(given), recipe.seed) for given in _inputs(model)]
     try:
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        return [np.asarray(output) for output in session.run(None, values)]
+        return outputs_of(content, values)
     except Exception as error:
         raise BuildError(f"{path} cannot be run: {_said(error)}") from error
+
+
+def outputs_of(content: bytes, values: list[Array]) -> list[Array]:
+    """One call. Raises what ONNX Runtime raises."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    return [np.asarray(output) for output in session.run(None, dict(zip(names, values, strict=True)))]
+
+
+def answers(content: bytes, inputs: list[Array]) -> Array:
+    """The first output for each of ``inputs`` (as the model takes them), whatever the model's batch."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    batch, samples = int(session.get_inputs()[0].shape[0]), len(inputs[0])
+    padded = [np.concatenate([values, np.repeat(values[-1:], -samples % batch, axis=0)]) for values in inputs]
+    outputs = []
+    for start in range(0, len(padded[0]), batch):
+        values = {name: given[start : start + batch] for name, given in zip(names, padded, strict=True)}
+        outputs.append(np.asarray(session.run(None, values)[0]))
+    return np.concatenate(outputs)[:samples]
+
+
+def shapes_of(content: bytes) -> list[tuple[list[int], Any]]:
+    """Shape and type of each input."""
+    return [(_shape(given), _dtype(given)) for given in _inputs(onnx.load_from_string(content))]
 
 
 def _tensors(message: Any) -> Iterator[Any]:
@@ -174,14 +206,6 @@ def _dtype(value: Any) -> Any:
 def _port(value: Any) -> dict[str, Any]:
     dtype = str(_dtype(value))
     return {"name": value.name, "shape": _shape(value), "dtype": dtype, "scale": None, "zero_point": None}
-
-
-def _sparsity(graph: Any) -> float | None:
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    names = {node.input[1] for node in graph.node if node.op_type in _KERNELS and len(node.input) > 1}
-    kernels = [onnx.numpy_helper.to_array(weights[name]) for name in sorted(names & set(weights))]
-    total = sum(kernel.size for kernel in kernels)
-    return sum(int((kernel == 0).sum()) for kernel in kernels) / total if total else None
 
 
 def _said(error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, UnsupportedOptimization
 from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
 
 
@@ -79,6 +79,9 @@ class Recipe:
         found = parts(model, optimization, batch_size, input_size)
         finished = found["form"] in FINISHED
         format = str(found["form"]) if finished else _format(runtime)
+        for step in steps:
+            if why := NOT_TO_BE_HAD.get((format, step)):
+                raise UnsupportedOptimization(f"{step} is not to be had as .{format}: {why}")
         return cls(
             kind=model.kind,
             **found,
@@ -162,6 +165,13 @@ class Recipe:
         return f"{self.name} ({', '.join(self.steps) or 'none'})"
 
 
+_REFERENCE = "TensorFlow is the float reference here, and executes what is not quantized"
+NOT_TO_BE_HAD = {
+    ("onnx", "int16x8"): "ONNX quantizes to 16 bits from operator set 21 on, which few boards' runtimes read",
+    ("onnx", "weight_only"): "ONNX Runtime has no kernels for 8-bit weights beside float activations",
+    **{("graphdef", step): _REFERENCE for step in QUANTIZATIONS},
+}
+"""Formats and steps that do not go together."""
 _PATHS = ("path", "data")
 FINISHED = ("tflite", "onnx")
 """Forms of a user's own file that are no source to convert, but an artifact already."""

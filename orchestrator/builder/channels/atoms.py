@@ -1,54 +1,50 @@
-"""Which channels belong together: each channel of each tensor is a number, an *atom*; what must go together is joined.
-
-An addition joins the channels of its inputs, a depthwise convolution keeps those of its input, and so on. Whatever is
-not understood *pins* the atoms that go in: they are never removed, so the result is always a correct network.
-"""
+"""Channels of a whole network, told apart by numbers: which of them are one and the same, and which must stay."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Numbers = NDArray[Any]
+from orchestrator.builder.images import Array
 
 
 class Atoms:
-    """A union-find over channels; ``pinned`` sets are not to be touched."""
+    """An atom is a channel as one layer makes it. Atoms that are added or multiplied position by position can only be
+    removed together and are united (union-find); a pinned one stays, and so do all that are united with it.
+    """
 
     def __init__(self) -> None:
-        self._above: list[int] = []
-        self._pinned: list[bool] = []
+        self._parents: list[int] = []
+        self._pinned: set[int] = set()
 
-    def new(self, count: int) -> Numbers:
-        """So many fresh ones."""
-        first = len(self._above)
-        self._above += range(first, first + count)
-        self._pinned += [False] * count
-        return np.arange(first, first + count)
+    def fresh(self, count: int, pinned: bool = False) -> Array:
+        """``count`` new atoms."""
+        found = np.arange(len(self._parents), len(self._parents) + count)
+        self._parents += found.tolist()
+        if pinned:
+            self.pin(found)
+        return found
 
-    def root(self, atom: int) -> int:
-        """The one that stands for all that are joined with it."""
-        while self._above[atom] != atom:
-            self._above[atom] = self._above[self._above[atom]]
-            atom = self._above[atom]
+    def pin(self, atoms: Iterable[int]) -> None:
+        self._pinned.update(int(atom) for atom in atoms)
+
+    def unite(self, some: Array, others: Array) -> None:
+        """The first of ``some`` with the first of ``others``, and so on."""
+        for one, other in zip(some.tolist(), others.tolist(), strict=True):
+            roots = sorted((self._root(one), self._root(other)))
+            self._parents[roots[1]] = roots[0]
+
+    def roots(self, atoms: Array) -> Array:
+        """What stands for each of them and all that are united with it."""
+        return np.array([self._root(atom) for atom in atoms.tolist()], np.int64)
+
+    def pinned_roots(self) -> set[int]:
+        return {self._root(atom) for atom in self._pinned}
+
+    def _root(self, atom: int) -> int:
+        parents = self._parents
+        while parents[atom] != atom:
+            parents[atom] = parents[parents[atom]]
+            atom = parents[atom]
         return atom
-
-    def roots(self, atoms: Iterable[int]) -> Numbers:
-        return np.array([self.root(int(atom)) for atom in atoms], dtype=np.int64)
-
-    def join(self, one: Numbers, other: Numbers) -> None:
-        """Channel by channel."""
-        for a, b in zip(self.roots(one), self.roots(other), strict=True):
-            top, below = self.root(int(a)), self.root(int(b))
-            self._above[below] = top
-            self._pinned[top] = self._pinned[top] or self._pinned[below]
-
-    def pin(self, atoms: Numbers) -> None:
-        for atom in self.roots(atoms):
-            self._pinned[atom] = True
-
-    def is_pinned(self, root: int) -> bool:
-        return self._pinned[self.root(root)]
