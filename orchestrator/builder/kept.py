@@ -1,8 +1,9 @@
-"""Mixed precision: which operators ``keep_float`` means. Nothing but the graph is looked at."""
+"""Mixed precision: which operators ``keep_float`` means."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from orchestrator.builder import cost
 from orchestrator.builder.graph import Graph, Op
@@ -50,12 +51,19 @@ def check_patterns(graph: Graph, recipe: Recipe) -> None:
             )
 
 
+def chosen(pattern: str, names: Sequence[str], weighted: Sequence[bool]) -> list[int]:
+    """Which of some operators, in order of execution, a pattern means; ``weighted``: whether each has weights."""
+    if pattern in ENDS:
+        places = [place for place, has in enumerate(weighted) if has]
+        return places[:1] if pattern == "first" else places[-1:]
+    return [place for place, name in enumerate(names) if re.search(pattern, name)]
+
+
 def _meant(graph: Graph, pattern: str) -> list[Op]:
     ops = [op for op in graph.ops if op.name not in CONVERSIONS]
-    if pattern in ENDS:
-        weighted = [weight.op for weight in cost.weights(graph) if weight.role == "kernel"]
-        return [weighted[0 if pattern == "first" else -1]] if weighted else []
-    return [op for op in ops if re.search(pattern, called(graph, op))]
+    weighted = {id(weight.op) for weight in cost.weights(graph) if weight.role == "kernel"}
+    places = chosen(pattern, [called(graph, op) for op in ops], [id(op) in weighted for op in ops])
+    return [ops[place] for place in places]
 
 
 def _listed(graph: Graph) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from orchestrator.builder import cost
 from orchestrator.builder.graph import Graph, Op, Tensor
@@ -28,6 +28,15 @@ def broken(recipe: Recipe, what: str) -> BuildError:
         f"{recipe.subject}: something else was made than was asked for: {what}",
         hint="see build.log; optimization.keep_float names what may stay in float",
     )
+
+
+def how_quantized(graph: Graph) -> str:
+    """What a graph holds that is no float, in words; empty for a float graph."""
+    kinds = {tensor.dtype for _, tensor in _kernels(graph)} - set(_FLOATS)
+    if kinds:
+        return f"weights of {_words(kinds)}"
+    scaled = {tensor.dtype for tensor in graph.tensors if tensor.scales.size}
+    return f"values of {_words(scaled)}" if scaled else ""
 
 
 def float_stays_float(recipe: Recipe, graph: Graph, whole: Graph | None) -> list[str]:
@@ -155,5 +164,5 @@ def _names(graph: Graph, ops: list[Op]) -> str:
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in found.items())
 
 
-def _words(types: Iterator[str] | Counter[str] | set[str]) -> str:
+def _words(types: Iterable[str]) -> str:
     return ", ".join(sorted(types))

@@ -76,7 +76,7 @@ class Recipe:
         factory whose module is not there, and BuildError where a model, weights or data file cannot be read.
         """
         steps = tuple(optimization.steps)
-        found = parts(model, optimization, batch_size, input_size)
+        found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
         format = str(found["form"]) if finished else _format(runtime)
         for step in steps:
@@ -89,14 +89,10 @@ class Recipe:
             steps=steps,
             **_parameters(optimization),
             batch_size=batch_size,
-            width=width,
-            data=None,
-            data_sha256=None,
-            preprocessing=model.preprocessing,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
-            seed=0 if finished and not steps else seed,
-            versions=_versions(_packages(model.kind, found["form"], format, optimization)),
+            seed=0 if finished and not steps and found["data"] is None else seed,
+            versions=_versions(_packages(model.kind, found["form"], format, optimization, found["data"])),
             builder=_own_digest(),
         )
 
@@ -179,7 +175,7 @@ FINISHED = ("tflite", "onnx")
 
 def _format(runtime: Runtime | None) -> str:
     """What a model is built as: what the runtime, or the first candidate, prefers."""
-    names = [] if runtime is None else runtime.candidates if runtime.name == "auto" else [runtime.name]
+    names = [] if runtime is None else runtime.names
     return next((RUNTIME_FORMATS[name][0] for name in names if name in RUNTIME_FORMATS), "tflite")
 
 
@@ -214,7 +210,7 @@ def _is_requantized(
     return quantizes and (odd or form == "tflite")
 
 
-def _packages(kind: str, form: str | None, format: str, optimization: Optimization) -> list[str]:
+def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
     """What the result depends on."""
     names = [] if form == "onnx" else ["tensorflow", "keras"]
     if kind == "digits" or "cluster" in optimization.steps:
@@ -223,6 +219,8 @@ def _packages(kind: str, form: str | None, format: str, optimization: Optimizati
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
     elif _is_requantized(form, optimization.steps, optimization.granularity, optimization.keep_float):
         names.append("ai-edge-quantizer")
+    if data is not None and Path(data).is_dir():  # images are decoded and resized with it
+        names.append("pillow")
     return [*names, "numpy"]
 
 
@@ -241,5 +239,5 @@ def _own_digest() -> str:
     """A change of the builder makes new artifacts."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(str(source.relative_to(Path(__file__).parent)).encode() + b"\0" + source.read_bytes() + b"\0")
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
+import numpy as np
 
-from orchestrator.builder.activations import make_realistic
+from orchestrator.builder.activations import LOGIT_STD, SAMPLES, make_realistic
 from orchestrator.builder.channels import thinned
 from orchestrator.builder.cluster import Clustering
 from orchestrator.builder.finetune import EPOCHS, Nothing, fine_tune, held_out_accuracy
@@ -92,7 +93,8 @@ def _prune_channels(model: Any, source: Source, recipe: Recipe, epochs: int) -> 
     if epochs:
         fine_tune(less.model, source, epochs, recipe.seed, Nothing())
     elif recipe.weights == "random":  # the statistics were of other activations
-        make_realistic(less.model, lambda samples, seed: source.inputs(samples, seed)[0], recipe.seed)
+        given = source.inputs(SAMPLES, recipe.seed)
+        make_realistic(less.model, given, float(np.std(given[0])) if recipe.task == "reconstruction" else LOGIT_STD)
         told["statistics"] = "of normalizations, estimated anew on seeded inputs"
     return less.model, told
 

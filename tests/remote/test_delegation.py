@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remote.contract import _DELEGATE as checked
+from remote.contract_runtime import _DELEGATE as checked
 from remote.runtimes import delegation
 from remote.runtimes.delegation import DelegateNotEngaged, DelegateNotOff, of_operations, of_providers, prove
 from remote.runtimes.tflite import operations
