@@ -101,7 +101,9 @@ def _check_something_is_done(recipe: Recipe, kernels: list[Kernel], left: list[K
 
 def _check_kept(recipe: Recipe, graph: Graph, stay: list[Op]) -> None:
     for op in stay:
-        if found := _types(graph, op) & {*_BYTES, "int16", "float16"}:
+        kernel = graph.constant(op, cost.KERNELS[op.name]) if op.name in cost.KERNELS else None
+        stored = {kernel.dtype} if kernel is not None else set()
+        if found := (_types(graph, op) | stored) & {*_BYTES, "int16", "float16"}:
             raise broken(recipe, f"{called(graph, op)} was to stay in float and takes {_words(found)}")
 
 

@@ -104,7 +104,10 @@ def _onnx(recipe: Recipe) -> Built:
 def _calibrated(recipe: Recipe, path: Path) -> _Calibration:
     file = finished.opened(recipe)
     if not file.is_float:
-        raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
+        raise UnsupportedOptimization(
+            f"{path} cannot be optimized: it is quantized already",
+            hint="optimization=none measures it as it is; the float file that it was made from can be quantized",
+        )
     return _Calibration.of(recipe, file)
 
 
