@@ -37,18 +37,32 @@ def _pruned(recipe: Recipe, graph: Graph, whole: Graph | None) -> list[str]:
 
 
 def _fewer_channels(recipe: Recipe, graph: Graph, whole: Graph | None) -> list[str]:
-    if whole is not None and cost.macs(graph) >= cost.macs(whole):
-        raise broken(recipe, "it has no fewer multiplications than before")
+    if whole is not None:
+        made, before = _channels(graph), _channels(whole)
+        if made >= before or cost.macs(graph) >= cost.macs(whole):
+            raise broken(recipe, f"its kernels make {made} channels, and {before} before")
     return []
 
 
 def _clustered(recipe: Recipe, graph: Graph, whole: Graph | None) -> list[str]:
-    """How many different values a kernel has, where quantization has not mixed them."""
-    if recipe.clusters is not None and recipe.quantization in ("none", "float16"):
-        most = max((np.unique(tensor.data).size for tensor in _thinned(graph) if tensor.data is not None), default=0)
-        if most > recipe.clusters:
-            raise broken(recipe, f"a kernel has {most} different values")
+    """How many different values a channel of a kernel has."""
+    most = max((_values(tensor) for tensor in _thinned(graph)), default=0)
+    if recipe.clusters is not None and most > recipe.clusters:
+        raise broken(recipe, f"a channel of a kernel has {most} different values")
     return []
+
+
+def _channels(graph: Graph) -> int:
+    kernels = (weight for weight in cost.weights(graph) if weight.role == "kernel")
+    return sum(weight.tensor.shape[0] for weight in kernels if weight.op.name in ("CONV_2D", "FULLY_CONNECTED"))
+
+
+def _values(kernel: Tensor) -> int:
+    """The most different values of a channel that it makes: each has a scale of its own, from the normalization that
+    the converter has multiplied into it, or from its quantization."""
+    if kernel.data is None:
+        return 0
+    return max(np.unique(channel).size for channel in kernel.data)
 
 
 def _thinned(graph: Graph) -> Iterator[Tensor]:

@@ -125,6 +125,8 @@ def _of_file(recipe: Recipe) -> Evaluated:
         samples, words = noise(file.ports, EVALUATED, EVALUATION_SEED, mode), UNKNOWN
     if not file.is_float:
         return Evaluated(samples, None, words, "none: the file is quantized, and there is no float model of it")
+    if None in file.ports.output or file.ports.output[:1] != file.ports.inputs[0][0][:1]:
+        return Evaluated(samples, None, words, "none: the file does not answer each sample by itself")
     by = f"the file itself, by {file.answered_by} where it was taken in"
     return Evaluated(samples, file.answers(samples), words, by)
 

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
+from orchestrator.builder.combinations import check_combination
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
 from orchestrator.errors import BuildError, UnsupportedOptimization
@@ -79,6 +80,7 @@ class Recipe:
         found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
         format = str(found["form"]) if finished else _format(runtime)
+        check_combination(optimization, format)
         for step in steps:
             if why := NOT_TO_BE_HAD.get((format, step)):
                 raise UnsupportedOptimization(f"{step} is not to be had as .{format}: {why}")
@@ -213,7 +215,7 @@ def _is_requantized(
 def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
     """What the result depends on."""
     names = [] if form == "onnx" else ["tensorflow", "keras"]
-    if kind == "digits" or "cluster" in optimization.steps:
+    if kind == "digits":
         names.append("scikit-learn")
     if format == "onnx":
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
@@ -239,5 +241,5 @@ def _own_digest() -> str:
     """A change of the builder makes new artifacts."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+        digest.update(str(source.relative_to(Path(__file__).parent)).encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()

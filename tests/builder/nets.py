@@ -36,6 +36,14 @@ def two_inputs() -> keras.Model:
     return keras.Model([signal, choice], layers.Conv1D(2, 1)(mixed))
 
 
+def normalized() -> keras.Model:
+    """A convolution whose normalization gives each channel a scale of its own."""
+    body = [layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization(), layers.ReLU()]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *body, layers.GlobalAveragePooling2D(), layers.Dense(2)])
+    model.layers[1].gamma.assign(np.linspace(0.5, 2, 8))
+    return model
+
+
 def separable() -> keras.Model:
     """As Xception is made."""
     return keras.Sequential([keras.Input((8, 8, 4)), layers.SeparableConv2D(8, 3), layers.GlobalAveragePooling2D()])
