@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 import onnx
 
+from orchestrator.builder.kept import chosen
 from orchestrator.builder.onnx_cost import Kernel, Weighed
 from orchestrator.builder.recipe import Recipe
 from orchestrator.errors import BuildError
@@ -22,7 +22,8 @@ def check_effects(recipe: Recipe, content: bytes) -> list[str]:
     kernels = weighed.kernels()
     wanted = _WANTED[recipe.quantization]
     others = [kernel for kernel in kernels if kernel.values.dtype.name not in wanted]
-    left = [kernel for kernel in others if not _kept(recipe, kernel)]
+    stay = _kept(recipe, kernels)
+    left = [kernel for kernel in others if kernel.node.name not in stay]
     if kernels and len(others) == len(kernels):
         types = Counter(kernel.values.dtype.name for kernel in kernels)
         _refuse(recipe, f"its kernels are of {', '.join(types)}")
@@ -52,8 +53,11 @@ def _counted(kernels: list[Kernel]) -> str:
     return ", ".join(f"{kind} ({count})" for kind, count in Counter(k.node.op_type for k in kernels).items())
 
 
-def _kept(recipe: Recipe, kernel: Kernel) -> bool:
-    return any(re.search(pattern, kernel.node.name) for pattern in recipe.keep_float or ())
+def _kept(recipe: Recipe, kernels: list[Kernel]) -> set[str]:
+    """Names of the nodes with weights that stay float."""
+    names = [f"{kernel.node.op_type} {kernel.node.name}" for kernel in kernels]
+    places = [place for pattern in recipe.keep_float or () for place in chosen(pattern, names, [True] * len(names))]
+    return {kernels[place].node.name for place in places}
 
 
 def _refuse(recipe: Recipe, what: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,12 +18,14 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from orchestrator.builder.kept import chosen
+from orchestrator.builder.onnx_cost import Weighed
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Batch
 from orchestrator.errors import ConfigError, UnsupportedOptimization
 
 _MATRICES = ["MatMul", "Gemm"]
-_SHOWN = 8
+_SHOWN = 24
 
 
 def quantized(content: bytes, recipe: Recipe, samples: Callable[[], Iterator[Batch]]) -> bytes:
@@ -48,15 +49,19 @@ def quantized(content: bytes, recipe: Recipe, samples: Callable[[], Iterator[Bat
 
 def _kept(model: Any, recipe: Recipe) -> list[str]:
     """The nodes that stay float."""
-    names = [node.name for node in model.graph.node]
+    nodes, found = model.graph.node, set[int]()
+    weighted = {kernel.node.name for kernel in Weighed(model).kernels()}
+    names = [f"{node.op_type} {node.name}" for node in nodes]
     for pattern in recipe.keep_float or ():
-        if not any(re.search(pattern, name) for name in names):
-            some = ", ".join(names[:_SHOWN])
+        places = chosen(pattern, names, [node.name in weighted for node in nodes])
+        if not places:
+            rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             raise ConfigError(
-                f"optimization.keep_float: no operator of {recipe.name} has a name that matches {pattern!r}",
-                hint=f"there are {len(names)}, among them {some}",
+                f"optimization.keep_float: {pattern!r} matches no operator of {recipe.name}",
+                hint=f"its operators are {', '.join(names[:_SHOWN])}{rest}",
             )
-    return [name for name in names if any(re.search(pattern, name) for pattern in recipe.keep_float or ())]
+        found |= set(places)
+    return [nodes[place].name for place in sorted(found)]
 
 
 class _Samples(CalibrationDataReader):  # type: ignore[misc]
