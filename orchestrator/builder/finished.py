@@ -67,7 +67,7 @@ def _tflite(recipe: Recipe) -> Finished:
 
 
 def _onnx(recipe: Recipe) -> Finished:
-    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
+    from orchestrator.builder import onnx_file, onnx_report  # 0.3 s that most workers never need
 
     path = check_unchanged(recipe)
     taken = onnx_file.take(path, recipe)
@@ -76,18 +76,19 @@ def _onnx(recipe: Recipe) -> Finished:
     per_sample = bool(shapes[0][0]) and taken.outputs[0].shape[:1] == tuple(shapes[0][0][:1])
     reference = partial(onnx_file.answers, taken.content) if per_sample and _is_fixed(taken.model) else None
     if not recipe.steps:
-        manifest = onnx_file.describe(recipe, taken.content) | _as_it_is(taken.outputs)
+        manifest = onnx_report.describe(recipe, taken.content, None) | _as_it_is(taken.outputs)
         manifest["notes"] = [*taken.notes, *manifest["notes"]]
         is_float = all(tensor["dtype"] == "float32" for tensor in manifest["quantization"]["tensors"])
         return Finished(taken.content, manifest, source, reference if is_float else None)
-    from orchestrator.builder import onnx_cost, onnx_effects, onnx_quantize
+    from orchestrator.builder import onnx_effects, onnx_graph, onnx_quantize
 
-    if any(kernel.values.dtype != np.float32 for kernel in onnx_cost.Weighed(taken.model).kernels()):
+    if any(kernel.dtype not in ("float32", "float64") for kernel in onnx_graph.Weighed(taken.model).kernels()):
         raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
     batch = int(shapes[0][0][0]) if shapes[0][0] else 1
-    content = onnx_quantize.quantized(taken.content, recipe, representative(source.inputs, recipe, batch))
+    floating = onnx_quantize.prepared(taken.content)
+    content = onnx_quantize.quantized(floating, recipe, representative(source.inputs, recipe, batch))
     notes = [*taken.notes, *onnx_effects.check_effects(recipe, content)]
-    manifest = onnx_file.describe(recipe, content) | {"convert_s": None, "notes": notes}
+    manifest = onnx_report.describe(recipe, content, floating) | {"convert_s": None, "notes": notes}
     return Finished(content, manifest | {"calibration": _calibration(recipe, batch)}, source, reference)
 
 
