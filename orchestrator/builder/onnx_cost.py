@@ -13,6 +13,7 @@ from orchestrator.builder.onnx_graph import KERNELS, Kernel, Weighed
 _BYTE_WIDE = ("int8", "uint8")
 _UNCOUNTED = ("LSTM", "GRU", "RNN", "Einsum", "If", "Loop", "Scan", "SequenceMap")
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
+_ACTIVATIONS = ("Relu", "Clip")  # which TFLite has within its operators
 _VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Constant")  # move nothing
 
 
@@ -54,7 +55,7 @@ def traffic(weighed: Weighed) -> tuple[int, int] | None:
     them, as :func:`orchestrator.builder.cost.traffic` counts them. None where the size of a tensor is not known.
 
     Where an operator stands between DequantizeLinear and QuantizeLinear it reads and writes integers: runtimes make one
-    of the three, and only those pairs that end at an input or output of the model are left.
+    of the three, and of an activation function behind it; only pairs at an input or output of the model are left.
     """
     inside = _fused(weighed)
     settled = set(weighed.constants)
@@ -75,17 +76,28 @@ def traffic(weighed: Weighed) -> tuple[int, int] | None:
 
 
 def _fused(weighed: Weighed) -> dict[str, str]:
-    """Float values that exist as integers only -> their integers."""
+    """Values that no runtime stores -> what they become at once: integers, or the output of an activation function."""
     graph = weighed.graph
     ends = {value.name for value in (*graph.input, *graph.output)}
     readers = Counter(name for node in graph.node for name in node.input)
     found = {}
     for node in graph.node:
-        if node.op_type == "DequantizeLinear" and node.output[0] not in ends:
-            found[node.output[0]] = node.input[0]
-        elif node.op_type == "QuantizeLinear" and node.input[0] not in ends and readers[node.input[0]] == 1:
-            found[node.input[0]] = node.output[0]
-    return found
+        given, made = (node.input[0] if node.input else ""), node.output[0]
+        maker = weighed.makers.get(given)
+        inner = given not in ends and readers[given] == 1 and given not in weighed.constants
+        if node.op_type == "DequantizeLinear" and made not in ends:
+            found[made] = given
+        elif (node.op_type == "QuantizeLinear" and inner and maker is not None) or (
+            node.op_type in _ACTIVATIONS and inner and maker is not None and maker.op_type in (*KERNELS, "Add")
+        ):
+            found[given] = made
+    return {name: _end(name, found) for name in found}
+
+
+def _end(name: str, found: dict[str, str]) -> str:
+    while name in found:
+        name = found[name]
+    return name
 
 
 def _bytes(weighed: Weighed, name: str) -> int | None:
