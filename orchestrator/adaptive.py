@@ -14,7 +14,9 @@ import yaml
 from omegaconf import DictConfig, ListConfig
 
 from orchestrator.errors import ConfigError
+from orchestrator.gates import Gates
 from orchestrator.guess import did_you_mean
+from orchestrator.measurement import Measurement
 from orchestrator.metrics import METRICS
 
 WHOLE = (
@@ -84,12 +86,35 @@ def nothing(config: DictConfig, count: int) -> Any:
     return math.nan if count == 1 else [math.nan] * count
 
 
-def value(config: DictConfig, metrics: Mapping[str, float], objectives: Sequence[str]) -> Any:
-    """What a sweeper is told of a cell with a result."""
-    values = [metrics.get(name, math.nan) for name in objectives]
+def value(config: DictConfig, measurement: Measurement, objectives: Sequence[str]) -> Any:
+    """What a sweeper is told of a cell with a result.
+
+    One that breaks a limit, or of which that is not known, is told as worse than any that keeps them, the worse the
+    more it breaks them: a sweeper ranks cells, and so finds its way back. (Optuna's own constraints are attributes of
+    trials, which Hydra's sweeper does not pass on.)
+    """
+    values = [measurement.metrics.get(name, math.nan) for name in objectives]
+    judged = Gates.of(config.quality, config.constraints).judged(measurement.metrics, measurement.missing)
+    if not judged.recommendable:
+        worse = REFUSED * (1 + min(judged.excess, _MOST))
+        values = [
+            one if math.isnan(one) else sign * worse for one, sign in zip(values, _signs(config, values), strict=True)
+        ]
     if any(math.isnan(one) for one in values) and is_optuna(config):
         return None
     return values[0] if len(values) == 1 else values
+
+
+REFUSED = 1e12
+"""Beyond any metric: what a cell that breaks a limit is told as, or more."""
+_MOST = 1e6
+
+
+def _signs(config: DictConfig, values: Sequence[float]) -> list[int]:
+    """1 where less is better; what Optuna maximizes has -1."""
+    direction = config.hydra.sweeper.get("direction", "minimize") if is_optuna(config) else "minimize"
+    directions = list(direction) if isinstance(direction, ListConfig) else [direction] * len(values)
+    return [-1 if str(one).rpartition(".")[2].lower() == "maximize" else 1 for one in directions]
 
 
 def unknown(objectives: Sequence[str]) -> list[str]:
@@ -123,9 +148,10 @@ def best(directory: Path, objectives: Sequence[str]) -> list[str]:
         solutions = [{"params": found["best_params"], "values": [found["best_value"]]}]
     else:
         solutions = found["solutions"]
-    lines = (
-        f"{words(one['params'])}   ({words(dict(zip(objectives, one['values'], strict=True)))})" for one in solutions
-    )
+    kept = [one for one in solutions if all(abs(float(value)) < REFUSED for value in one["values"])]
+    if not kept:
+        return ["none: no cell that was tried keeps the limits (quality, constraints); see the table for the reasons"]
+    lines = (f"{words(one['params'])}   ({words(dict(zip(objectives, one['values'], strict=True)))})" for one in kept)
     return list(dict.fromkeys(lines))  # of several objectives a point may stand there twice
 
 

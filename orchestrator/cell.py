@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +60,20 @@ class Runtime:
     library: str | None = None  # path on the board of an external delegate's or the Edge TPU's library
     options: dict[str, str] = field(default_factory=dict)  # of the delegate, provider or engine, as it calls them
     description: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The runtimes that may be taken: the one of that name, else the candidates that have the delegate."""
+        if self.name != "auto":
+            return [self.name]
+        return [name for name in self.candidates if self.delegate in (None, *contract.DELEGATES.get(name, ()))]
+
+    def called(self, name: str) -> str:
+        """What tells the configurations of one runtime apart: ``litert+gpu``, ``tensorrt+fp16=true``."""
+        library = Path(self.library).name if self.library and self.delegate == "external" else None
+        parts = [library or self.delegate, "xnnpack-off" if self.xnnpack == "off" else None]
+        parts += [f"{option}={value}" for option, value in sorted(self.options.items())]
+        return "+".join([name, *(re.sub(r"[^\w.=-]", "_", part) for part in parts if part)])
 
 
 @dataclass(slots=True)
@@ -158,7 +173,7 @@ class Cell:
             "device": s.device.name,
             "model": self.model_name,
             "optimization": s.optimization.name,
-            "runtime": s.runtime.name,
+            "runtime": s.runtime.called(s.runtime.name),
             "threads": str(s.threads),
             "batch_size": str(s.batch_size),
             "input_size": str(self.input_size or "native"),

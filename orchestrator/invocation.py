@@ -27,6 +27,7 @@ from orchestrator.connection import LocalServer
 from orchestrator.console import progress, say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, naming, reason
 from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, forecast, plan
+from orchestrator.gates import Gates
 from orchestrator.history import History
 from orchestrator.matrix import Matrix
 from orchestrator.preview import hopeless, print_plan, short_windows, summary
@@ -202,6 +203,7 @@ class Invocation:
             excluded=self.matrix.excluded,
             reproduces=self._reproduces,
             battery=settings.battery or "",
+            gates=Gates.of(settings.quality, settings.constraints).to_json(),
         )
         sweep.write()
         log.info("sweep %s: %s", sweep.id, self._command)
@@ -263,7 +265,7 @@ class Invocation:
         if result is None or result.measurement is None:
             return adaptive.nothing(job.config, len(self._objectives))
         self._warn(*adaptive.unknown(self._objectives))  # an adaptive sweep was refused for them
-        return adaptive.value(job.config, result.measurement.metrics, self._objectives)
+        return adaptive.value(job.config, result.measurement, self._objectives)
 
 
 def sweep_id(directory: Path) -> str:

@@ -191,10 +191,10 @@ def short_windows(plan: Plan) -> Iterator[list[Part]]:
 def runtimes(plan: Plan, cache: Path) -> str:
     """The wheels of the runtimes that boards may get; which one, they tell when they are connected."""
     pushed = [e.cell.settings.runtime for e in plan.runnable if e.cell.settings.runtime.install == "push"]
-    names = {name for r in pushed for name in (r.candidates if r.name == "auto" else [r.name])}
+    names = {package(name, r.delegate) for r in pushed for name in r.names}
     if not names:
         return "no runtime (the boards' own)"
-    sizes = sorted(size for name in names for size in packed_bytes(package(name), cache))
+    sizes = sorted(size for name in names for size in packed_bytes(name, cache))
     if not sizes:
         return "runtime wheels"
     span = megabytes(sizes[0]) if sizes[0] == sizes[-1] else f"{megabytes(sizes[0])} to {megabytes(sizes[-1])}"

@@ -106,9 +106,10 @@ class Sweep:
     """One invocation. ``facts`` are about the controller (versions, git commit, user, command).
 
     ``tracking`` says where it belongs (see ``tracking.remembered``), ``controller`` which process runs it (see
-    ``alive``), ``excluded`` how many cells each exclude rule dropped, ``given_up`` which boards were of no use,
-    and why; ``reproduces`` the stored cell or run that it measures again, ``battery`` the one whose hours a report
-    shows (see energy.battery). All are empty in what older versions wrote.
+    ``alive``), ``excluded`` how many cells each exclude rule dropped, ``given_up`` which boards were of no use, and
+    why; ``reproduces`` the stored cell or run that it measures again, ``battery`` the one whose hours a report
+    shows (see energy.battery), ``gates`` what a cell has to keep to be recommended (see gates). All are empty in
+    what older versions wrote.
     """
 
     id: str
@@ -125,14 +126,15 @@ class Sweep:
     given_up: dict[str, str] = field(default_factory=dict)
     reproduces: str = ""
     battery: str = ""
+    gates: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
-        none = {"tracking": {}, "controller": {}, "excluded": {}, "given_up": {}, "reproduces": "", "battery": ""}
-        later = {**none, **data}
+        none: dict[str, Any] = {name: {} for name in ("tracking", "controller", "excluded", "given_up", "gates")}
+        later = {**none, "reproduces": "", "battery": "", **data}
         return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:

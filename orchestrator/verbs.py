@@ -17,6 +17,7 @@ from orchestrator import config
 from orchestrator.console import say, terminal
 from orchestrator.device import Device
 from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.gates import Gates
 from orchestrator.plain import plain
 
 
@@ -52,6 +53,15 @@ def calibrate(arguments: list[str]) -> int:
     return measured_and_fitted(words, root_directory())
 
 
+_LIMITS = (
+    ("max_drop", "max_drop", "SHARE", "recommend nothing that loses more accuracy against float: 0.01 is one point"),
+    ("min_sqnr_db", "min_sqnr_db", "DB", "nor anything farther from the float model's outputs"),
+    ("max_latency_ms", "latency_ms", "MS", "nor anything slower"),
+    ("max_energy_mj", "energy_mj", "MJ", "nor anything that needs more energy per inference, measured"),
+    ("max_size_mb", "size_mb", "MB", "nor any larger file"),
+)
+
+
 def compare(arguments: list[str]) -> int:
     """``compare [SWEEP...] [KEY=VALUE...]``: stored sweeps side by side."""
     parser = Parser("compare", "Stored sweeps side by side.")
@@ -63,6 +73,8 @@ def compare(arguments: list[str]) -> int:
     add("--pivot", nargs=2, default=None, metavar=("ROWS", "COLUMNS"), help="a table over two axes instead of a list")
     add("--value", default=None, help="what it shows: latency, speedup, energy, energy_change, ... (default: latency)")
     add("--battery", default=None, metavar="WH[@PER_SECOND]", help="hours on it: 37 at full load, 37@0.5 at one in 2 s")
+    for name, _, unit, words in _LIMITS:
+        add(f"--{name.replace('_', '-')}", type=float, default=None, metavar=unit, help=words)
     add("--root", type=Path, default=root_directory(), help="where multirun/ lies")
     add("--output", type=Path, default=None, metavar="FOLDER", help="also write HTML, PNG, Markdown, CSV, Parquet")
     chosen = parser.parse_intermixed_args(arguments)
@@ -74,7 +86,8 @@ def compare(arguments: list[str]) -> int:
     view = View(
         chosen.pivot and two_axes((chosen.pivot[0], chosen.pivot[1])), chosen.value and value_called(chosen.value)
     )
-    comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters, chosen.battery)
+    gates = Gates(**{field: getattr(chosen, name) for name, field, *_ in _LIMITS})
+    comparison = compare_sweeps(chosen.root.resolve(), names, chosen.baseline, filters, chosen.battery, gates)
     console = terminal()
     table(console, comparison, view)
     if chosen.output is not None:

@@ -120,7 +120,10 @@ class _Job:
         worker.close()
         self.state.fire(whole=True)
         self.record["processes"].append(message["process"])
+        first = self.record["runtime"]
         self.record.update(message["description"])
+        if first is not None:
+            self.record["runtime"]["engine"] = first["engine"]  # built by the first process, if by any
         self.events.emit(contract.MEASURED, number=number)
 
     def _cooling(self, **how: Any) -> None:

@@ -15,7 +15,9 @@ from remote.contract_runtime import (
     RUNTIME,
     RUNTIME_FORMATS,
     RUNTIMES,
+    SYSTEM_ONLY,
     WITH_LIBRARY,
+    WITH_XNNPACK,
     XNNPACK,
 )
 from remote.schema import (
@@ -51,7 +53,9 @@ __all__ = [
     "RUNTIMES",
     "RUNTIME_FORMATS",
     "SCOPES",
+    "SYSTEM_ONLY",
     "WITH_LIBRARY",
+    "WITH_XNNPACK",
     "XNNPACK",
     "ContractError",
     "check_energy",

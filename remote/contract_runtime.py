@@ -28,7 +28,10 @@ DELEGATES = {
 ALL_DELEGATES = tuple(sorted({name for names in DELEGATES.values() for name in names}))
 WITH_LIBRARY = ("edgetpu", "external")
 """Delegates that are a library on the board."""
+SYSTEM_ONLY = ("tensorrt", "tensorflow")
+"""Runtimes that are never pushed: the board's own Python has them."""
 
+WITH_XNNPACK = ("litert", "tflite_runtime", "onnxruntime")
 XNNPACK = ("auto", "require", "off")
 DELEGATE_STATES = ("engaged", "absent", "unproven")
 

@@ -22,6 +22,7 @@ LAYERS = (
         "sanity",
         "optimization",
         "evaluation",
+        "gates",
         "quality",
     },
     {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},

@@ -6,7 +6,8 @@ statistics of BatchNorm are those of no data), and quantization has nothing to h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -14,42 +15,58 @@ import tensorflow as tf
 
 from orchestrator.builder.images import Array
 
-_IMAGES = 16
-_LOGIT_STD = 2.0
+SAMPLES = 16
+"""Inputs that statistics are taken from."""
+LOGIT_STD = 2.0
 """Spread of a classifier's logits over its classes, about that of trained ImageNet models."""
 
 
-def make_realistic(model: Any, inputs: Callable[[int, int], Array], seed: int) -> None:
-    """Set the BatchNorm statistics from seeded inputs and the last layer's gain from the resulting features."""
-    last = next(layer for layer in reversed(model.layers) if hasattr(layer, "kernel"))
-    _fit_classifier(last, _fit_batch_norms(keras.Model(model.inputs, last.input), inputs(_IMAGES, seed)))
+def make_realistic(model: Any, inputs: list[Array], spread: float = LOGIT_STD) -> None:
+    """Set the BatchNorm statistics from ``inputs``, and the gain of the last layer that has a kernel so that what it
+    answers has a standard deviation of ``spread``: of logits over classes, of a reconstruction over its values.
+
+    A network without BatchNorm needs no more: ReLUs pass the gain of any layer on to the last.
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    last = next((layer for layer in reversed(model.layers) if hasattr(layer, "kernel")), None)
+    body = keras.Model(model.inputs, model.outputs if last is None else last.input)
+    features = _answers(body, inputs, norms)
+    if last is not None:
+        _fit_last(last, features, spread)
 
 
-def _fit_batch_norms(body: Any, images: Array) -> Array:
+def _answers(body: Any, inputs: list[Array], norms: list[Any]) -> Any:
     """One pass in training mode without memory (momentum 0) sets each layer to the statistics that it sees.
 
     Returns the features that come out, which are those of inference, too, because the statistics are the same.
     """
-    norms = [layer for layer in body.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    drops = [layer for layer in body.layers if isinstance(layer, keras.layers.Dropout)]
-    momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in drops]
-    for layer in norms:
-        layer.momentum = 0.0
-    for layer in drops:
-        layer.rate = 0.0  # it would disturb the statistics
-    # As a graph: eager execution keeps every activation until the end, a multiple of the memory.
-    features: Array = tf.function(lambda batch: body(batch, training=True))(tf.constant(images)).numpy()
-    for layer, momentum in zip(norms, momenta, strict=True):
-        layer.momentum = momentum
-    for layer, rate in zip(drops, rates, strict=True):
-        layer.rate = rate
-    return features
+    with _set(norms, "momentum", 0.0), _set(_drops(body), "rate", 0.0):  # dropout would disturb the statistics
+        batch = [tf.constant(values) for values in inputs]
+        # As a graph: eager execution keeps every activation until the end, a multiple of the memory.
+        return tf.function(lambda *given: body(given[0] if len(given) == 1 else list(given), training=True))(*batch)
 
 
-def _fit_classifier(last: Any, features: Array) -> None:
-    """Scale the last kernel so that the logits spread as in a trained model; else softmax is near uniform."""
-    kernel = last.kernel.numpy()
-    logits = features.reshape(len(features), -1) @ kernel.reshape(-1, kernel.shape[-1])
-    spread = float(logits.std(axis=1).mean())
-    if spread > 0:
-        last.kernel.assign(kernel * (_LOGIT_STD / spread))
+def _drops(body: Any) -> list[Any]:
+    return [layer for layer in body.layers if isinstance(layer, keras.layers.Dropout)]
+
+
+@contextmanager
+def _set(layers: list[Any], name: str, value: float) -> Iterator[None]:
+    kept = [getattr(layer, name) for layer in layers]
+    for layer in layers:
+        setattr(layer, name, value)
+    try:
+        yield
+    finally:
+        for layer, was in zip(layers, kept, strict=True):
+            setattr(layer, name, was)
+
+
+def _fit_last(last: Any, features: Any, spread: float) -> None:
+    """Scale the kernel; with a spread of next to nothing a softmax is near uniform."""
+    activation, last.activation = last.activation, keras.activations.linear
+    values = keras.ops.convert_to_numpy(last(features))
+    last.activation = activation
+    found = float(values.reshape(len(values), -1).std(axis=1).mean())
+    if found > 0:
+        last.kernel.assign(last.kernel * (spread / found))

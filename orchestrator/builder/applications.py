@@ -1,4 +1,4 @@
-"""The models of ``tf.keras.applications`` and the input size each was made for, known without TensorFlow."""
+"""The models of ``tf.keras.applications``, as far as they are known without TensorFlow."""
 
 from __future__ import annotations
 
@@ -43,3 +43,24 @@ _BY_SIZE: dict[int, tuple[str, ...]] = {
 
 APPLICATIONS: dict[str, int] = {name: size for size, names in _BY_SIZE.items() for name in names}
 """Name -> native input size in pixels of a side."""
+
+WIDTHS: dict[str, tuple[float, ...]] = {
+    "MobileNet": (0.25, 0.5, 0.75, 1.0),
+    "MobileNetV2": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+    "MobileNetV3Large": (0.75, 1.0),
+    "MobileNetV3Small": (0.75, 1.0),
+}
+"""Those with a width multiplier (``alpha``, 1.0 of their own) -> the ones that Keras has ImageNet weights for."""
+
+_MODES = {
+    "tf": ("MobileNet", "MobileNetV2", "Inception", "Xception", "NASNet", "ResNet50V2", "ResNet101V2", "ResNet152V2"),
+    "torch": ("DenseNet",),
+    "caffe": ("ResNet50", "ResNet101", "ResNet152", "VGG"),
+    "none": ("EfficientNet", "MobileNetV3", "ConvNeXt"),
+}
+
+
+def preprocessing_of(application: str) -> str:
+    """How its authors prepared images; none where layers of the model do that."""
+    fits = [(len(start), mode) for mode, starts in _MODES.items() for start in starts if application.startswith(start)]
+    return max(fits)[1]  # the longest name: MobileNetV3 begins like MobileNet

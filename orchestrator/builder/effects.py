@@ -103,12 +103,26 @@ def _lean(recipe: Recipe, graph: Graph, whole: Graph | None) -> None:
         share = zeros / sum(tensor.elements for tensor in kernels)
         if share < recipe.sparsity - _ROUNDING:
             _refuse(recipe, f"{share:.1%} of its weights are 0, and {recipe.sparsity:.1%} were asked for")
-    if recipe.channels is not None and whole is not None and cost.macs(graph) >= cost.macs(whole):
-        _refuse(recipe, "it has no fewer multiplications than before")
-    if recipe.clusters is not None and recipe.quantization in ("none", "float16"):
-        most = max((np.unique(tensor.data).size for tensor in kernels if tensor.data is not None), default=0)
+    if recipe.channels is not None and whole is not None:
+        made, before = _channels(graph), _channels(whole)
+        if made >= before or cost.macs(graph) >= cost.macs(whole):
+            _refuse(recipe, f"its kernels make {made} channels, and {before} before")
+    if recipe.clusters is not None and kernels:
+        most = max(_values(tensor) for tensor in kernels)
         if most > recipe.clusters:
-            _refuse(recipe, f"a kernel has {most} different values")
+            _refuse(recipe, f"a channel of a kernel has {most} different values")
+
+
+def _channels(graph: Graph) -> int:
+    return sum(tensor.shape[0] for op, tensor in _kernels(graph) if op.name in ("CONV_2D", "FULLY_CONNECTED"))
+
+
+def _values(kernel: Tensor) -> int:
+    """The most different values of a channel that it makes: each has a scale of its own, from the normalization that
+    the converter has multiplied into it, or from its quantization."""
+    if kernel.data is None:
+        return 0
+    return max(np.unique(channel).size for channel in kernel.data)
 
 
 def name(graph: Graph, op: Op) -> str:

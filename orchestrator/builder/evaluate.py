@@ -8,54 +8,135 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from orchestrator.builder import data, finished
 from orchestrator.builder.images import Array
-from orchestrator.builder.recipe import Recipe
-from orchestrator.builder.source import Batch, Source
+from orchestrator.builder.inference import answers
+from orchestrator.builder.preprocess import PREPROCESSINGS
+from orchestrator.builder.recipe import FINISHED, Recipe
+from orchestrator.builder.samples import EVALUATED, EVALUATION_SEED, Samples, noise
+from orchestrator.builder.source import UNKNOWN, Source, keras_specs
+from orchestrator.builder.store import EVALUATION
 from orchestrator.evaluation import Evaluation
 
-EVALUATION = "evaluation.npz"
-_SAMPLES = 16
-_SEED = 2_000_003
-"""Added to the seed: neither BatchNorm nor calibration has seen these."""
+_BATCH = 16
+
+Sources = Callable[[Recipe], Source]
 
 
-def evaluate(
-    source: Source, reference: Callable[[Batch], Array], recipe: Recipe, folder: Path
-) -> dict[str, Any] | None:
-    """Write the evaluation into ``folder``; the manifest's part about it. ``reference``: the float model's answers.
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Samples with the float model's first output for each; None: there is no float model."""
 
-    None for a model that does not answer each sample by itself.
-    """
-    inputs, labels = (
-        _labelled(source, recipe) if source.held_out else (source.inputs(_SAMPLES, recipe.seed + _SEED), None)
-    )
-    theirs = reference(inputs)
-    if theirs.shape[:1] != (len(inputs[0]),):
+    samples: Samples
+    reference: Array | None
+    source: str
+    answered_by: str
+
+
+def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | None:
+    """Write the evaluation into ``folder``; the manifest's part about it. None where there is nothing to hold answers
+    against: neither labels nor a float model. ``source_of``: the float model of a recipe without optimizations."""
+    made = _evaluated(_plain(recipe), source_of)
+    if made.reference is None and made.samples.labels is None:
         return None
-    made = Evaluation(tuple(inputs), theirs.astype(np.float32), labels)
     path = folder / EVALUATION
-    made.write(path)
-    random = recipe.weights == "random"
+    samples = made.samples
+    Evaluation(samples.stored, made.reference, samples.labels, samples.affine).write(path)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    doubt = _doubt(recipe, made)
     return {
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": sha256,
         "size_bytes": path.stat().st_size,
-        "samples": len(inputs[0]),
-        "labelled": labels is not None,
+        "samples": len(samples),
+        "labelled": samples.labels is not None,
         "task": recipe.task,
-        "source": source.held_out_source if labels is not None else source.inputs_source,
-        "reference": "the float model, where it was built",
-        "meaningful": not random,
-        "reason": "its weights are random" if random else None,
+        "classes": None if recipe.task == data.RECONSTRUCTION else _classes(made),
+        "source": made.source,
+        "reference": made.answered_by,
+        "meaningful": doubt is None,
+        "reason": doubt,
     }
 
 
-def _labelled(source: Source, recipe: Recipe) -> tuple[list[Array], Array]:
-    """Shuffled by the seed: a board that answers only the first ones still answers some of all kinds."""
-    inputs, labels = source.held_out or ([], np.zeros(0))
-    chosen = np.random.default_rng(recipe.seed + _SEED).permutation(len(labels))[: recipe.evaluation_samples]
-    return [values[chosen] for values in inputs], labels[chosen]
+def not_finite(recipe: Recipe, content: bytes, source_of: Sources) -> list[str]:
+    """A word of warning where the artifact's outputs for some of the evaluation are not finite."""
+    if recipe.format != "tflite":
+        return []
+    some = _evaluated(_plain(recipe), source_of).samples.only(slice(1))
+    return [] if np.isfinite(answers(content, some.inputs)).all() else ["its outputs are not finite"]
+
+
+def _plain(recipe: Recipe) -> Recipe:
+    """What all optimizations, formats and batch sizes of a model have in common."""
+    form = str(recipe.form) if recipe.form in FINISHED else "tflite"
+    return replace(recipe.unoptimized, batch_size=1, format=form)
+
+
+@lru_cache(maxsize=1)
+def _evaluated(recipe: Recipe, source_of: Sources) -> Evaluated:
+    if recipe.form in FINISHED:
+        return _of_file(recipe)
+    source = source_of(recipe)
+    if source.evaluation is None:
+        samples, words = Samples(tuple(source.inputs(EVALUATED, recipe.seed + EVALUATION_SEED))), source.inputs_source
+    else:
+        samples, words = source.evaluation, source.evaluation_source
+    by = f"the float model, by TensorFlow {tf.__version__} where it was built"
+    return Evaluated(samples, _reference(source, samples, recipe), words, by)
+
+
+def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array:
+    """The float model's first output, in batches; one that has a batch of its own is asked in those."""
+    if source.model is None:
+        call = source.freeze(1)
+        types, size = [given.dtype for given in call.inputs], int(call.inputs[0].shape[0])
+    else:
+        model = source.model
+        types, size = [spec.dtype for spec in keras_specs(model, recipe)], int(model.inputs[0].shape[0] or _BATCH)
+        call = tf.function(lambda *given: model(given[0] if len(given) == 1 else list(given), training=False))
+    found = []
+    for start in range(0, len(samples), size):
+        batch = samples.only(slice(start, start + size)).inputs
+        missing = size - len(batch[0])
+        padded = [np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) for values in batch]
+        outputs = call(*[tf.cast(values, dtype) for values, dtype in zip(padded, types, strict=True)])
+        first = tf.nest.flatten(outputs)[0]
+        found.append(first.numpy()[: size - missing])
+    return np.concatenate(found).astype(np.float32)
+
+
+def _of_file(recipe: Recipe) -> Evaluated:
+    """A finished file is its own float model, if it is one."""
+    file = finished.opened(recipe)
+    if recipe.data is not None:
+        split = data.split(recipe, file.ports)
+        samples, words = split.evaluation, split.evaluation_source
+    else:  # seeded by nothing but itself, since a finished file has no seed of its own
+        mode = PREPROCESSINGS["tf" if recipe.preprocessing == "auto" else recipe.preprocessing]
+        samples, words = noise(file.ports, EVALUATED, EVALUATION_SEED, mode), UNKNOWN
+    if not file.is_float:
+        return Evaluated(samples, None, words, "none: the file is quantized, and there is no float model of it")
+    if None in file.ports.output or file.ports.output[:1] != file.ports.inputs[0][0][:1]:
+        return Evaluated(samples, None, words, "none: the file does not answer each sample by itself")
+    by = f"the file itself, by {file.answered_by} where it was taken in"
+    return Evaluated(samples, file.answers(samples), words, by)
+
+
+def _doubt(recipe: Recipe, made: Evaluated) -> str | None:
+    if made.reference is not None and not np.isfinite(made.reference).all():
+        return "the float model's outputs are not finite"
+    return "its weights are random" if recipe.weights == "random" else None
+
+
+def _classes(made: Evaluated) -> int | None:
+    shape = () if made.reference is None else made.reference.shape
+    return int(shape[1]) if len(shape) == 2 and shape[1] > 1 else None

@@ -1,4 +1,7 @@
-"""A user's own file that is an artifact already: taken as it is, or quantized from float. Worker only."""
+"""A user's finished file as a model that answers: its inputs and outputs, whether it is float, its own answers.
+
+TensorFlow and ONNX Runtime: worker only.
+"""
 
 from __future__ import annotations
 
@@ -8,109 +11,85 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from orchestrator.builder import cost
-from orchestrator.builder.effects import check_effects
+from orchestrator.builder.cost import weights
 from orchestrator.builder.flatbuffer import read_graph
-from orchestrator.builder.images import Array, invented
-from orchestrator.builder.inference import answers, loaded, run_once
-from orchestrator.builder.manifest import describe
-from orchestrator.builder.optimize import calibration_batches, representative
-from orchestrator.builder.own import NOISE, check_unchanged
+from orchestrator.builder.images import Array
+from orchestrator.builder.inference import answers, loaded
+from orchestrator.builder.own import check_unchanged
 from orchestrator.builder.recipe import Recipe
-from orchestrator.builder.source import Batch, Source
-from orchestrator.errors import BuildError, UnsupportedOptimization
+from orchestrator.builder.samples import Ports, Samples, shapes
+
+_QUANTIZED_OPS = ("QuantizeLinear", "QLinear", "Integer", "MatMulNBits")
+_FLOAT = ("float32", "float64")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """An artifact, its manifest, and what it can be judged by: a source of inputs and the answers of the float file."""
+class File:
+    """``ports``: of an integer input with a scale, the real values that are quantized on the way in."""
 
-    content: bytes
-    manifest: dict[str, Any]
-    source: Source
-    reference: Callable[[Batch], Array] | None  # the float model's answers; None where there is none
-
-
-def finished(recipe: Recipe) -> Finished:
-    """The artifact of a recipe whose form is one of FINISHED.
-
-    Raises BuildError where the file is damaged, UnsupportedOptimization where it cannot be quantized.
-    """
-    return _TAKEN[str(recipe.form)](recipe)
+    ports: Ports
+    is_float: bool  # nothing in it is quantized, so that others may be held against it
+    answers: Callable[[Samples], Array]  # the first output per sample
+    answered_by: str
 
 
-def _tflite(recipe: Recipe) -> Finished:
-    path = check_unchanged(recipe)
-    content = path.read_bytes()
-    try:
-        outputs = run_once(content, recipe.seed)
-        details = loaded(content).get_input_details()
-    except (ValueError, RuntimeError) as error:
-        raise BuildError(f"{path} cannot be run: {error}", hint="is the file whole?") from error
-    shapes = [(tuple(int(n) for n in detail["shape"]), detail["dtype"]) for detail in details]
-    source = Source(_no_freezing, lambda samples, seed: invented(shapes, samples, seed), NOISE)
-    is_float = all(weight.tensor.dtype == "float32" for weight in cost.weights(read_graph(content)))
-    if not recipe.steps:
-        manifest = describe(recipe, content, None) | _as_it_is(outputs)
-        return Finished(content, manifest, source, partial(answers, content) if is_float else None)
-    if not is_float:
-        raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
-    from orchestrator.builder.requantize import requantize  # a third of a second that most builds never need
-
-    batch = shapes[0][0][0]
-    quantized = requantize(content, recipe, representative(source.inputs, recipe, batch))
-    notes = check_effects(recipe, read_graph(quantized), None)
-    manifest = describe(recipe, quantized, content) | {"convert_s": None, "notes": notes}
-    manifest["calibration"] = _calibration(recipe, batch)
-    return Finished(quantized, manifest, source, partial(answers, content))
+def opened(recipe: Recipe) -> File:
+    """The file of a recipe, with open dimensions filled in."""
+    return _FORMS[str(recipe.form)](recipe)
 
 
-def _onnx(recipe: Recipe) -> Finished:
-    from orchestrator.builder import onnx_file, onnx_report  # 0.3 s that most workers never need
-
-    path = check_unchanged(recipe)
-    taken = onnx_file.take(path, recipe)
-    shapes = onnx_file.shapes_of(taken.content)
-    source = Source(_no_freezing, lambda samples, seed: invented(shapes, samples, seed), NOISE)
-    per_sample = bool(shapes[0][0]) and taken.outputs[0].shape[:1] == tuple(shapes[0][0][:1])
-    reference = partial(onnx_file.answers, taken.content) if per_sample and _is_fixed(taken.model) else None
-    if not recipe.steps:
-        manifest = onnx_report.describe(recipe, taken.content, None) | _as_it_is(taken.outputs)
-        manifest["notes"] = [*taken.notes, *manifest["notes"]]
-        is_float = all(tensor["dtype"] == "float32" for tensor in manifest["quantization"]["tensors"])
-        return Finished(taken.content, manifest, source, reference if is_float else None)
-    from orchestrator.builder import onnx_effects, onnx_graph, onnx_quantize
-
-    if any(kernel.dtype not in ("float32", "float64") for kernel in onnx_graph.Weighed(taken.model).kernels()):
-        raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
-    batch = int(shapes[0][0][0]) if shapes[0][0] else 1
-    floating = onnx_quantize.prepared(taken.content)
-    content = onnx_quantize.quantized(floating, recipe, representative(source.inputs, recipe, batch))
-    notes = [*taken.notes, *onnx_effects.check_effects(recipe, content)]
-    manifest = onnx_report.describe(recipe, content, floating) | {"convert_s": None, "notes": notes}
-    return Finished(content, manifest | {"calibration": _calibration(recipe, batch)}, source, reference)
+def _tflite(recipe: Recipe) -> File:
+    content = check_unchanged(recipe).read_bytes()
+    interpreter = loaded(content)
+    given = [
+        (detail["shape"], np.float32 if detail["quantization"][0] else detail["dtype"])
+        for detail in interpreter.get_input_details()
+    ]
+    output = interpreter.get_output_details()[0]["shape"]
+    graph = read_graph(content)
+    dtypes = {weight.tensor.dtype for weight in weights(graph)} | {graph.tensors[n].dtype for n in graph.outputs}
+    plain = all(dtype in _FLOAT for dtype in dtypes)
+    by = f"TensorFlow Lite {tf.__version__}"
+    return File(Ports(shapes(given), tuple(map(int, output))), plain, partial(_by_tflite, content), by)
 
 
-def _calibration(recipe: Recipe, batch: int) -> dict[str, Any] | None:
-    if recipe.calibration_samples is None:
-        return None
-    return {"source": NOISE, "samples": calibration_batches(recipe, batch) * batch}
+def _by_tflite(content: bytes, samples: Samples) -> Array:
+    return answers(content, samples.inputs).astype(np.float32)
 
 
-def _is_fixed(model: Any) -> bool:
-    """Whether the first answer has the same size whatever the values are."""
-    return all(dim.HasField("dim_value") for dim in model.graph.output[0].type.tensor_type.shape.dim)
+def _onnx(recipe: Recipe) -> File:
+    from orchestrator.builder import onnx_file, onnx_graph  # 0.3 s that most workers never need
+
+    taken = onnx_file.take(check_unchanged(recipe), recipe)
+    session = onnx_file.session(taken.content)
+    given = [(port.shape, _NUMPY.get(port.type, np.float32)) for port in session.get_inputs()]
+    output = tuple(size if isinstance(size, int) else None for size in session.get_outputs()[0].shape)
+    names = {node.op_type for node in taken.model.graph.node}
+    stored = all(kernel.dtype in _FLOAT for kernel in onnx_graph.Weighed(taken.model).kernels())
+    plain = stored and not any(word in name for name in names for word in _QUANTIZED_OPS)
+    by = f"ONNX Runtime {onnx_file.VERSION}"
+    return File(Ports(shapes(given), output), plain, partial(_by_onnxruntime, session), by)
 
 
-def _no_freezing(batch_size: int) -> Any:
-    raise BuildError("a finished file has no function to be frozen")
+_NUMPY = {f"tensor({name})": np.dtype(kind) for name, kind in (
+    ("float", "f4"), ("double", "f8"), ("float16", "f2"), ("bool", "?"), ("uint8", "u1"), ("int8", "i1"),
+    ("uint16", "u2"), ("int16", "i2"), ("int32", "i4"), ("int64", "i8"),
+)}  # fmt: skip
 
 
-def _as_it_is(outputs: list[Array]) -> dict[str, Any]:
-    """What is known of a finished file after it has run once."""
-    finite = all(np.isfinite(output).all() for output in outputs if output.dtype.kind == "f")
-    return {"convert_s": None, "notes": [] if finite else ["its outputs for noise are not finite"]}
+def _by_onnxruntime(session: Any, samples: Samples) -> Array:
+    ports = session.get_inputs()
+    batch = int(ports[0].shape[0]) if ports[0].shape else 1
+    found = []
+    for start in range(0, len(samples), batch):
+        values = samples.only(slice(start, start + batch)).inputs
+        missing = batch - len(values[0])
+        padded = [np.concatenate([one, np.repeat(one[-1:], missing, axis=0)]) for one in values]
+        named = {port.name: one.astype(_NUMPY[port.type]) for port, one in zip(ports, padded, strict=True)}
+        found.append(np.asarray(session.run(None, named)[0])[: batch - missing])
+    return np.concatenate(found).astype(np.float32)
 
 
-_TAKEN: dict[str, Callable[[Recipe], Finished]] = {"tflite": _tflite, "onnx": _onnx}
+_FORMS: dict[str, Callable[[Recipe], File]] = {"tflite": _tflite, "onnx": _onnx}

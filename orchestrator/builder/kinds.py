@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.builder.applications import APPLICATIONS
+from orchestrator.builder import data_files
+from orchestrator.builder.applications import APPLICATIONS, WIDTHS, preprocessing_of
 from orchestrator.builder.code import locate
 from orchestrator.builder.digests import digest
 from orchestrator.builder.files import identify
+from orchestrator.builder.networks import TINY
 from orchestrator.cell import Model
 from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
 from orchestrator.optimization import FINE_TUNED, Optimization
@@ -24,13 +26,61 @@ WEIGHTS_SUFFIXES = (".weights.h5", ".h5", ".keras")
 Parts = dict[str, Any]
 
 
-def parts(model: Model, optimization: Optimization, batch_size: int, input_size: int | None) -> Parts:
+def parts(
+    model: Model, optimization: Optimization, batch_size: int, input_size: int | None, width: float | None = None
+) -> Parts:
     """The fields of a recipe that depend on the kind of the model.
 
     Raises UnsupportedOptimization, ConfigError or BuildError as :meth:`Recipe.of` says.
     """
     nothing = {"application": None, "form": None, "path": None, "sha256": None, "factory": None, "arguments": None}
-    return nothing | _KINDS[model.kind](model, optimization, batch_size, input_size)
+    found = nothing | _KINDS[model.kind](model, optimization, batch_size, input_size)
+    return found | {"width": _width(model, width)} | _data(model)
+
+
+def _width(model: Model, width: float | None) -> float | None:
+    """The multiplier asked for; None where it is the model's own."""
+    own = 1.0 if model.application in WIDTHS else TINY[str(model.application)].width if model.kind == "tiny" else None
+    if width is None or width == own:
+        return None
+    if own is None or model.kind not in ("keras_application", "tiny"):
+        raise UnsupportedOptimization(
+            f"model {model.name!r} cannot have width {width:g}: it has no width multiplier (those that have: "
+            f"{', '.join([*WIDTHS, *(name for name, network in TINY.items() if network.width)])})"
+        )
+    weights = WIDTHS.get(str(model.application), ())
+    if model.weights == "imagenet" and width not in weights:
+        raise UnsupportedOptimization(
+            f"model {model.name!r} cannot have width {width:g}: there are ImageNet weights of {model.application} for "
+            f"the widths {', '.join(f'{one:g}' for one in weights)} only"
+        )
+    return width
+
+
+def _data(model: Model) -> Parts:
+    """The user's data, and how its pixels become inputs: ``auto`` is left where nobody knows that."""
+    mode = model.preprocessing
+    if mode == "auto" and model.kind in _PREPARED:
+        mode = _PREPARED[model.kind](model)
+    if model.data is None:
+        return {"data": None, "data_sha256": None, "preprocessing": mode}
+    path, sha256 = data_files.identify(model.data)
+    if mode == "auto" and Path(path).is_dir():
+        raise ConfigError(unknown_preprocessing(model.name), hint=PREPROCESSING_HINT)
+    return {"data": path, "data_sha256": sha256, "preprocessing": mode}
+
+
+_PREPARED: dict[str, Callable[[Model], str]] = {
+    "keras_application": lambda model: preprocessing_of(str(model.application)),
+    "tiny": lambda model: TINY[str(model.application)].preprocessing,
+    "digits": lambda model: "unit",
+}
+PREPROCESSING_HINT = "set model.preprocessing: none (0 to 255), unit (0 to 1), tf (-1 to 1), torch or caffe"
+
+
+def unknown_preprocessing(name: str) -> str:
+    """What to say where pixels are given, and nobody knows what the model makes of them."""
+    return f"model {name!r} does not say how it was trained on images"
 
 
 def _application(model: Model, optimization: Optimization, batch_size: int, input_size: int | None) -> Parts:
@@ -41,16 +91,37 @@ def _application(model: Model, optimization: Optimization, batch_size: int, inpu
         )
     size = input_size or model.input_size or APPLICATIONS[model.application]
     found = {"application": model.application, "input_size": size}
-    if model.weights in ("random", "imagenet"):
+    if model.weights == "imagenet":
         return found | {"weights": model.weights}
+    return found | _weights(model, "neither random, imagenet nor")
+
+
+def _tiny(model: Model, optimization: Optimization, batch_size: int, input_size: int | None) -> Parts:
+    network = TINY.get(str(model.application))
+    if network is None:
+        raise ConfigError(
+            f"model {model.name!r}: application {model.application!r} is no network of MLPerf Tiny",
+            hint=f"model.application is one of {', '.join(TINY)}",
+        )
+    if model.task != network.task:
+        raise ConfigError(f"model {model.name!r}: {model.application} is for task {network.task}, not {model.task}")
+    if network.size is None and input_size is not None:
+        raise UnsupportedOptimization(f"model {model.name!r} cannot have input_size {input_size}: its shape is its own")
+    size = None if network.size is None else input_size or model.input_size or network.size
+    return {"application": model.application, "input_size": size} | _weights(model, "neither random nor")
+
+
+def _weights(model: Model, otherwise: str) -> Parts:
+    if model.weights == "random":
+        return {"weights": "random"}
     if not model.weights.endswith(WEIGHTS_SUFFIXES):
         raise BuildError(
-            f"model {model.name!r}: weights {model.weights!r} are neither random, imagenet nor a Keras weights file",
+            f"model {model.name!r}: weights {model.weights!r} are {otherwise} a Keras weights file",
             hint=f"a weights file ends in {', '.join(WEIGHTS_SUFFIXES)}",
         )
     path = Path(model.weights).expanduser().absolute()
     try:
-        return found | {"weights": "file", "path": str(path), "sha256": digest(path)}
+        return {"weights": "file", "path": str(path), "sha256": digest(path)}
     except OSError as error:
         raise BuildError(f"cannot read weights file {path}: {error.strerror or error}") from error
 
@@ -113,6 +184,7 @@ def _factory(model: Model, optimization: Optimization, batch_size: int, input_si
 _KINDS: dict[str, Callable[[Model, Optimization, int, int | None], Parts]] = {
     "keras_application": _application,
     "digits": _digits,
+    "tiny": _tiny,
     "file": _file,
     "factory": _factory,
 }

@@ -6,20 +6,20 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from orchestrator.builder import evaluate
 from orchestrator.builder.effects import check_effects
-from orchestrator.builder.evaluate import evaluate
-from orchestrator.builder.finished import Finished, finished
 from orchestrator.builder.flatbuffer import read_graph
-from orchestrator.builder.inference import answers, run_once
+from orchestrator.builder.inference import run_once
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.models import make_source
 from orchestrator.builder.optimize import batch_of, calibration_batches, convert
+from orchestrator.builder.ready import Built, ready
 from orchestrator.builder.recipe import FINISHED, Recipe
 from orchestrator.builder.slim import slim
 from orchestrator.builder.source import Source
@@ -32,11 +32,11 @@ tf.config.experimental.enable_op_determinism()  # the same seed gives the same b
 def cook(recipe: Recipe, folder: Path) -> None:
     """Fill ``folder`` with the artifact of ``recipe``."""
     begun = time.monotonic()
-    done = finished(recipe) if recipe.form in FINISHED else _optimized(recipe)
-    manifest = done.manifest
-    manifest["evaluation"] = evaluate(done.source, done.reference, recipe, folder) if done.reference else None
+    content, manifest = ready(recipe) if recipe.form in FINISHED else _optimized(recipe)
+    manifest["evaluation"] = evaluate.write(recipe, folder, _source)
+    manifest["notes"] += evaluate.not_finite(recipe, content, _source)
     manifest["build_s"] = time.monotonic() - begun
-    (folder / model_name(recipe.format)).write_bytes(done.content)
+    (folder / model_name(recipe.format)).write_bytes(content)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n")
 
 
@@ -54,7 +54,7 @@ class FloatModel:
 _source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one model in a row; two may not fit
 
 
-@lru_cache(maxsize=2)  # one made leaner, and one that is not
+@lru_cache(maxsize=3)  # one made leaner, one that is not, and that as TFLite
 def _float_model(recipe: Recipe) -> FloatModel:
     # Training and weights know neither a batch size nor a format.
     whole = _source(replace(recipe.unoptimized, batch_size=1, format="tflite"))
@@ -65,7 +65,7 @@ def _float_model(recipe: Recipe) -> FloatModel:
     return FloatModel(lean.source, function, content, time.monotonic() - begun, lean.facts)
 
 
-def _optimized(recipe: Recipe) -> Finished:
+def _optimized(recipe: Recipe) -> Built:
     form, base = _FORMATS[recipe.format](), _float_model(recipe.unquantized)
     whole = _float_model(replace(recipe.unoptimized, format="tflite"))
     source, content, convert_s = base.source, base.content, base.convert_s
@@ -83,7 +83,7 @@ def _optimized(recipe: Recipe) -> Finished:
     if source.model is not None:
         facts |= {"parameters": int(source.model.count_params()), "parameters_source": "the Keras model"}
     manifest = form.describe(recipe, content, base) | facts
-    return Finished(content, manifest, whole.source, partial(answers, whole.content))
+    return content, manifest
 
 
 def _checked(recipe: Recipe, content: bytes, whole: bytes) -> list[str]:

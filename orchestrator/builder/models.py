@@ -2,55 +2,93 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from orchestrator.builder import own
-from orchestrator.builder.activations import make_realistic
+from orchestrator.builder import data, own, tiny
+from orchestrator.builder.activations import LOGIT_STD, SAMPLES, make_realistic
 from orchestrator.builder.digits import train_digits
-from orchestrator.builder.images import Array, photographic_noise
 from orchestrator.builder.recipe import Recipe
-from orchestrator.builder.source import Source, freezing
+from orchestrator.builder.source import Source, freezing, keras_ports, on_noise
 from orchestrator.errors import BuildError
+
+_RANDOM = "random weights: speed and size mean something, answers do not"
 
 
 def make_source(recipe: Recipe) -> Source:
     """The float model of a recipe; the same recipe gives the same numbers, whatever was built before."""
     keras.backend.clear_session()  # layer names count up otherwise, and they end up in the artifact
     keras.utils.set_random_seed(recipe.seed)
-    return _KINDS[recipe.kind](recipe)
+    source = _KINDS[recipe.kind](recipe)
+    return source if recipe.data is None else _with_data(source, recipe)
+
+
+def _with_data(source: Source, recipe: Recipe) -> Source:
+    """Calibrated, judged and fine-tuned on the user's data, whatever it had before."""
+    ports = source.ports or keras_ports(source.model, recipe)
+    split = data.split(recipe, ports)
+    again = recipe.task == data.RECONSTRUCTION
+    return replace(
+        source,
+        inputs=split.inputs,
+        inputs_source=split.rest_source,
+        evaluation=split.evaluation,
+        evaluation_source=split.evaluation_source,
+        train_on=split.train,
+        loss="mean_squared_error" if again else "sparse_categorical_crossentropy",
+    )
 
 
 def _application(recipe: Recipe) -> Source:
-    factory = getattr(tf.keras.applications, str(recipe.application))
-    preprocess = sys.modules[factory.__module__].preprocess_input
-    size = recipe.input_size or 0
-
-    def inputs(samples: int, seed: int) -> Array:
-        ready: Array = preprocess(photographic_noise(samples, size, size, 3, seed)).astype("float32")
-        return ready
-
+    factory, size = getattr(tf.keras.applications, str(recipe.application)), recipe.input_size or 0
+    width = {} if recipe.width is None else {"alpha": recipe.width}
     try:
-        model = factory(weights=None, input_shape=(size, size, 3))
+        model = factory(weights=None, input_shape=(size, size, 3), **width)
     except ValueError as error:  # too small an image, for example
-        raise BuildError(f"{recipe.application} cannot have input_size {size}: {error}") from error
-    _WEIGHTS[recipe.weights](recipe, model, factory, inputs)
-    notes = ["random weights: speed and size mean something, answers do not"] if recipe.weights == "random" else []
-    source = "seeded noise with the spectrum of photographs"
-    return Source(freezing(model, recipe), lambda samples, seed: [inputs(samples, seed)], source, model, notes=notes)
+        raise BuildError(f"{recipe.application} cannot have {_asked(recipe)}: {error}") from error
+    if recipe.weights == "imagenet":
+        _imagenet(recipe, model, lambda: factory(weights="imagenet", **width))
+    return _weighted(model, recipe)
 
 
-def _random(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, int], Array]) -> None:
-    make_realistic(model, inputs, recipe.seed)
-
-
-def _imagenet(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, int], Array]) -> None:
+def _tiny(recipe: Recipe) -> Source:
     try:
-        trained = factory(weights="imagenet")
+        model = tiny.build(recipe)
+    except ValueError as error:
+        raise BuildError(f"{recipe.application} cannot have {_asked(recipe)}: {error}") from error
+    return _weighted(model, recipe)
+
+
+def _asked(recipe: Recipe) -> str:
+    return f"input_size {recipe.input_size}" + ("" if recipe.width is None else f" with width {recipe.width:g}")
+
+
+def _weighted(model: Any, recipe: Recipe) -> Source:
+    """With weights of a file, random ones, or those that it has."""
+    source = on_noise(freezing(model, recipe), keras_ports(model, recipe), recipe, model, _noise_words(recipe))
+    if recipe.weights == "file":
+        _from_file(recipe, model)
+    if recipe.weights != "random":
+        return source
+    given = source.inputs(SAMPLES, recipe.seed)
+    again = recipe.task == data.RECONSTRUCTION
+    make_realistic(model, given, float(np.std(given[0])) if again else LOGIT_STD)
+    return replace(source, notes=[_RANDOM])
+
+
+def _noise_words(recipe: Recipe) -> str:
+    images = recipe.input_size is not None
+    return "seeded noise with the spectrum of photographs" if images else "seeded noise in place of features of sound"
+
+
+def _imagenet(recipe: Recipe, model: Any, load: Callable[[], Any]) -> None:
+    try:
+        trained = load()
     except Exception as error:
         if type(error) is not Exception and not isinstance(error, OSError | ValueError):
             raise  # keras.utils.get_file raises a bare Exception for a failed download; nothing else is meant
@@ -66,7 +104,7 @@ def _imagenet(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, i
         ) from error
 
 
-def _from_file(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, int], Array]) -> None:
+def _from_file(recipe: Recipe, model: Any) -> None:
     path = own.check_unchanged(recipe)
     try:
         model.load_weights(path)
@@ -75,24 +113,27 @@ def _from_file(recipe: Recipe, model: Any, factory: Any, inputs: Callable[[int, 
 
 
 def _digits(recipe: Recipe) -> Source:
-    trained = train_digits(recipe.seed)
-    unseen, labels = trained.held_out
+    trained = train_digits(recipe.seed, recipe.task)
+    seen, held = trained.seen, "held-out images of scikit-learn digits"
+    if recipe.task == data.RECONSTRUCTION:
+        held += f"; anomalies are images of {trained.report['anomaly']}"
     return Source(
         freezing(trained.model, recipe),
-        lambda samples, seed: [trained.inputs(samples, seed)],
+        trained.inputs,
         "training images of scikit-learn digits",
         trained.model,
         trained.report,
-        ([unseen], labels),
-        "held-out images of scikit-learn digits",
-        ([trained.seen[0]], trained.seen[1]),
+        trained.unseen.only(slice(recipe.evaluation_samples)),
+        held,
+        lambda: (seen.inputs, seen.inputs[0] if recipe.task == data.RECONSTRUCTION else np.asarray(seen.labels)),
+        trained.loss,
     )
 
 
-_WEIGHTS = {"random": _random, "imagenet": _imagenet, "file": _from_file}
 _FILES = {"keras": own.keras_file, "saved_model": own.saved_model}
 _KINDS: dict[str, Callable[[Recipe], Source]] = {
     "keras_application": _application,
+    "tiny": _tiny,
     "digits": _digits,
     "file": lambda recipe: _FILES[str(recipe.form)](recipe),
     "factory": own.factory,

@@ -16,6 +16,7 @@ from orchestrator.builder.images import Array, invented
 from orchestrator.builder.recipe import Recipe
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
+VERSION = onnxruntime.__version__
 _IMAGE_RANK = 4
 _CHANNELS = (1, 3, 4)
 
@@ -56,6 +57,11 @@ def take(path: Path, recipe: Recipe) -> Taken:
     return Taken(model, content, _run(content, path, recipe), notes)
 
 
+def session(content: bytes) -> Any:
+    """Ready to run on this machine's processor."""
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
 def _run(content: bytes, path: Path, recipe: Recipe) -> list[Array]:
     model = onnx.load_from_string(content)
     values = [_noise(_shape(given), _dtype(given), recipe.seed) for given in _inputs(model)]
@@ -67,27 +73,9 @@ def _run(content: bytes, path: Path, recipe: Recipe) -> list[Array]:
 
 def outputs_of(content: bytes, values: list[Array]) -> list[Array]:
     """One call. Raises what ONNX Runtime raises."""
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    names = [given.name for given in session.get_inputs()]
-    return [np.asarray(output) for output in session.run(None, dict(zip(names, values, strict=True)))]
-
-
-def answers(content: bytes, inputs: list[Array]) -> Array:
-    """The first output for each of ``inputs`` (as the model takes them), whatever the model's batch."""
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    names = [given.name for given in session.get_inputs()]
-    batch, samples = int(session.get_inputs()[0].shape[0]), len(inputs[0])
-    padded = [np.concatenate([values, np.repeat(values[-1:], -samples % batch, axis=0)]) for values in inputs]
-    outputs = []
-    for start in range(0, len(padded[0]), batch):
-        values = {name: given[start : start + batch] for name, given in zip(names, padded, strict=True)}
-        outputs.append(np.asarray(session.run(None, values)[0]))
-    return np.concatenate(outputs)[:samples]
-
-
-def shapes_of(content: bytes) -> list[tuple[list[int], Any]]:
-    """Shape and type of each input."""
-    return [(_shape(given), _dtype(given)) for given in _inputs(onnx.load_from_string(content))]
+    opened = session(content)
+    names = [given.name for given in opened.get_inputs()]
+    return [np.asarray(output) for output in opened.run(None, dict(zip(names, values, strict=True)))]
 
 
 def _tensors(message: Any) -> Iterator[Any]:

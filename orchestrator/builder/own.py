@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ import tensorflow as tf
 from orchestrator.builder.code import Code, code_in, load
 from orchestrator.builder.digests import digest
 from orchestrator.builder.files import SAVED_MODEL
-from orchestrator.builder.images import invented
 from orchestrator.builder.recipe import Recipe
-from orchestrator.builder.source import Batch, Source, freezing, frozen, keras_specs, static
+from orchestrator.builder.samples import Ports, shapes
+from orchestrator.builder.source import Source, freezing, frozen, keras_ports, on_noise, static
 from orchestrator.errors import BuildError
 
-NOISE = "seeded noise, since nothing is known of its inputs"
 _SIGNATURE = "serving_default"
 
 
@@ -91,7 +89,9 @@ def saved_model(recipe: Recipe) -> Source:
         call = tf.function(lambda *batch: loaded.signatures[_SIGNATURE](**dict(zip(named, batch, strict=True))))
         return frozen(call, static(list(named.values()), recipe, batch_size))
 
-    return Source(freeze, _inventor(static(list(named.values()), recipe, 1)), NOISE)
+    given = static(list(named.values()), recipe, 1)
+    taken = shapes([(spec.shape.as_list(), spec.dtype.as_numpy_dtype) for spec in given])
+    return on_noise(freeze, Ports(taken, tuple(freeze(1).outputs[0].shape)), recipe)
 
 
 def _keras_source(model: Any, recipe: Recipe) -> Source:
@@ -100,12 +100,7 @@ def _keras_source(model: Any, recipe: Recipe) -> Source:
             f"{recipe.subject}: the model does not say what it takes",
             hint="make it a Sequential with a keras.Input or a functional model",
         )
-    return Source(freezing(model, recipe), _inventor(keras_specs(model, recipe)), NOISE, model)
-
-
-def _inventor(specs: list[Any]) -> Callable[[int, int], Batch]:
-    shapes = [(spec.shape.as_list(), spec.dtype.as_numpy_dtype) for spec in specs]
-    return lambda samples, seed: invented(shapes, samples, seed)
+    return on_noise(freezing(model, recipe), keras_ports(model, recipe), recipe, model)
 
 
 def _said(error: Exception) -> str:

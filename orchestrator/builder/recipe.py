@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from orchestrator.builder.formats import activations_for, format_for, refuse
+from orchestrator.builder.combinations import check_combination
+from orchestrator.builder.formats import activations_for, check_format, format_for
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import Model, Runtime
 from orchestrator.errors import BuildError
@@ -77,26 +78,23 @@ class Recipe:
         factory whose module is not there, and BuildError where a model, weights or data file cannot be read.
         """
         steps = tuple(optimization.steps)
-        found = parts(model, optimization, batch_size, input_size)
+        found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
         format = str(found["form"]) if finished else format_for(runtime)
-        refuse(format, optimization, runtime, model.name)
+        check_combination(optimization, format)
+        check_format(optimization, format, runtime)
         return cls(
             kind=model.kind,
             **found,
             format=format,
             steps=steps,
             **_parameters(optimization),
-            activations=activations_for(format, optimization, runtime),
+            activations=activations_for(optimization, format, runtime),
             batch_size=batch_size,
-            width=width,
-            data=None,
-            data_sha256=None,
-            preprocessing=model.preprocessing,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
-            seed=0 if finished and not steps else seed,
-            versions=_versions(_packages(model.kind, found["form"], format, optimization)),
+            seed=0 if finished and not steps and found["data"] is None else seed,
+            versions=_versions(_packages(model.kind, found["form"], format, optimization, found["data"])),
             builder=_own_digest(),
         )
 
@@ -183,15 +181,17 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
-def _packages(kind: str, form: str | None, format: str, optimization: Optimization) -> list[str]:
+def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
     """What the result depends on."""
     names = [] if form == "onnx" else ["tensorflow", "keras"]
-    if kind == "digits" or "cluster" in optimization.steps:
+    if kind == "digits":
         names.append("scikit-learn")
     if format == "onnx":
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
     elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
         names.append("ai-edge-quantizer")
+    if data is not None and Path(data).is_dir():  # images are decoded and resized with it
+        names.append("pillow")
     return [*names, "numpy"]
 
 
@@ -209,6 +209,6 @@ def _versions(names: list[str]) -> tuple[tuple[str, str], ...]:
 def _own_digest() -> str:
     """A change of the builder makes new artifacts."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(str(source.relative_to(Path(__file__).parent)).encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
+import numpy as np
 
-from orchestrator.builder.activations import make_realistic
-from orchestrator.builder.channels import thinned
+from orchestrator.builder.activations import LOGIT_STD, SAMPLES, make_realistic
+from orchestrator.builder.channels import copied, thinned
 from orchestrator.builder.cluster import Clustering
 from orchestrator.builder.finetune import EPOCHS, Nothing, fine_tune, held_out_accuracy
 from orchestrator.builder.prune import Pruning
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Source, freezing
-from orchestrator.errors import BuildError, UnsupportedOptimization
+from orchestrator.errors import UnsupportedOptimization
 from orchestrator.optimization import FINE_TUNED
 
 
@@ -58,26 +58,18 @@ def slim(source: Source, recipe: Recipe) -> Slim:
     return Slim(replace(source, model=model, freeze=freezing(model, recipe)), facts)
 
 
-def _copy(model: Any, recipe: Recipe) -> Any:
-    """A model of the same weights. Raises BuildError where a layer of the user's own cannot be made again."""
-    try:
-        twin = keras.models.clone_model(model)
-        twin.set_weights(model.get_weights())
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise BuildError(
-            f"{recipe.subject}: the model cannot be copied: {error}", hint="do its own layers have get_config()?"
-        ) from error
-    return twin
-
-
 def _prune(model: Any, source: Source, recipe: Recipe, epochs: int) -> tuple[Any, dict[str, Any]]:
-    twin, sparsity = _copy(model, recipe), recipe.sparsity or 0.0
-    pruning = Pruning(twin, sparsity, recipe.subject)
-    if not epochs:
-        return twin, {"asked": sparsity, "method": "magnitude, per layer, in one shot", "zeros": pruning.finish()}
-    fine_tune(twin, source, epochs, recipe.seed, pruning)
-    method = "magnitude, per layer, more from epoch to epoch (Zhu and Gupta 2017)"
-    return twin, {"asked": sparsity, "method": method, "zeros": pruning.finish()}
+    twin, sparsity = copied(model, recipe.subject), recipe.sparsity or 0.0
+    told: dict[str, Any] = {"asked": sparsity, "method": "magnitude, per layer, in one shot"}
+    zeros = Pruning(twin, sparsity, recipe.subject).finish()
+    told["held_out_untrained"] = held_out_accuracy(twin, source)
+    if epochs:
+        twin.set_weights(model.get_weights())
+        gradual = Pruning(twin, sparsity, recipe.subject)
+        fine_tune(twin, source, epochs, recipe.seed, gradual)
+        told["method"] = "magnitude, per layer, more from epoch to epoch (Zhu and Gupta 2017)"
+        zeros = gradual.finish()
+    return twin, told | {"zeros": zeros}
 
 
 def _prune_channels(model: Any, source: Source, recipe: Recipe, epochs: int) -> tuple[Any, dict[str, Any]]:
@@ -92,20 +84,22 @@ def _prune_channels(model: Any, source: Source, recipe: Recipe, epochs: int) -> 
     if epochs:
         fine_tune(less.model, source, epochs, recipe.seed, Nothing())
     elif recipe.weights == "random":  # the statistics were of other activations
-        make_realistic(less.model, lambda samples, seed: source.inputs(samples, seed)[0], recipe.seed)
+        given = source.inputs(SAMPLES, recipe.seed)
+        make_realistic(less.model, given, float(np.std(given[0])) if recipe.task == "reconstruction" else LOGIT_STD)
         told["statistics"] = "of normalizations, estimated anew on seeded inputs"
     return less.model, told
 
 
 def _cluster(model: Any, source: Source, recipe: Recipe, epochs: int) -> tuple[Any, dict[str, Any]]:
-    twin = _copy(model, recipe)
+    twin = copied(model, recipe.subject)
     clustering = Clustering(twin, recipe.clusters or 2, recipe.subject)
     told = {
         "asked": recipe.clusters,
         "method": "k-means per kernel",
         "held_out_untrained": held_out_accuracy(twin, source),
     }
-    fine_tune(twin, source, epochs, recipe.seed, clustering) if epochs else None
+    if epochs:
+        fine_tune(twin, source, epochs, recipe.seed, clustering)
     return twin, told | {"values": clustering.finish()}
 
 

@@ -11,12 +11,15 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from orchestrator.builder.images import Array
+from orchestrator.builder.preprocess import PREPROCESSINGS
 from orchestrator.builder.recipe import Recipe
+from orchestrator.builder.samples import EVALUATED, EVALUATION_SEED, Ports, Samples, noise, shapes
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
 Batch = list[Array]
 """An array per input of the model, samples along the first axis."""
 
+UNKNOWN = "seeded noise, since nothing is known of its inputs"
 _IMAGE_RANK = 4
 
 
@@ -29,11 +32,39 @@ class Source:
     inputs_source: str
     model: Any = None  # keras.Model; None where there is only a graph
     training: dict[str, Any] | None = None
-    held_out: tuple[Batch, Array] | None = None  # labelled inputs that training and calibration have not seen
-    held_out_source: str = ""  # which those are, in words
-    train: tuple[Batch, Array] | None = None  # inputs and targets to fine-tune on
-    loss: str = "sparse_categorical_crossentropy"  # of that, as Keras calls it
+    evaluation: Samples | None = None  # what training and calibration have not seen; None: what ``inputs`` gives
+    evaluation_source: str = ""  # what that is, in words
+    train_on: Callable[[], tuple[Batch, Array] | None] | None = None  # see ``train``
+    loss: str = "sparse_categorical_crossentropy"  # of training, as Keras calls it
     notes: list[str] = field(default_factory=list)
+    ports: Ports | None = None  # what it takes and answers; None: those of the Keras model
+
+    @property
+    def train(self) -> tuple[Batch, Array] | None:
+        """Inputs and targets to fine-tune on, none of which is evaluated. They are read when this is asked for."""
+        return None if self.train_on is None else self.train_on()
+
+    @property
+    def held_out(self) -> tuple[Batch, Array] | None:
+        """Labelled inputs that neither training nor calibration has seen."""
+        held = self.evaluation
+        return None if held is None or held.labels is None else (held.inputs, held.labels)
+
+
+def on_noise(
+    freeze: Callable[[int], Any], ports: Ports, recipe: Recipe, model: Any = None, words: str = UNKNOWN
+) -> Source:
+    """Calibrated and evaluated on seeded noise: images within -1 and 1, unless it is known how they are prepared."""
+    mode = PREPROCESSINGS["tf" if recipe.preprocessing == "auto" else recipe.preprocessing]
+    return Source(
+        freeze,
+        lambda samples, seed: noise(ports, samples, seed, mode).inputs,
+        words,
+        model,
+        evaluation=noise(ports, EVALUATED, recipe.seed + EVALUATION_SEED, mode),
+        evaluation_source=words,
+        ports=ports,
+    )
 
 
 def freezing(model: Any, recipe: Recipe) -> Callable[[int], Any]:
@@ -52,6 +83,12 @@ def keras_specs(model: Any, recipe: Recipe, batch_size: int = 1) -> list[Any]:
     if len(given) == 1:
         given = [tf.TensorSpec(given[0].shape, given[0].dtype, name="input")]
     return static(given, recipe, batch_size)
+
+
+def keras_ports(model: Any, recipe: Recipe) -> Ports:
+    """Shapes of a batch of 1, or of the model's own batch."""
+    given = [(spec.shape.as_list(), spec.dtype.as_numpy_dtype) for spec in keras_specs(model, recipe)]
+    return Ports(shapes(given), tuple(model.outputs[0].shape))
 
 
 def frozen(call: Callable[..., Any], specs: Sequence[Any]) -> Any:

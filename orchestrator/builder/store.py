@@ -1,4 +1,7 @@
-"""The content-addressed store of artifacts: ``<cache>/artifacts/<key>/{model.<format>,manifest.json,build.log}``."""
+"""The content-addressed store of artifacts: ``<cache>/artifacts/<key>/{model.<format>,manifest.json,build.log}``.
+
+``evaluation.npz`` beside them is the same for many: one file on the disk, linked from ``evaluations/<sha256>.npz``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from filelock import FileLock, Timeout
 from orchestrator.artifact import Artifact
 from orchestrator.errors import BuildError
 
-MANIFEST, LOG = "manifest.json", "build.log"
+MANIFEST, LOG, EVALUATION = "manifest.json", "build.log", "evaluation.npz"
 _POLL_S = 0.1
 
 log = logging.getLogger(__name__)
@@ -95,6 +98,7 @@ class Store:
         """Turn a finished part into the entry; a damaged one in its place gives way."""
         entry = self.root / key
         with _disk(entry):
+            self._share_evaluation(part)
             for file in part.iterdir():
                 _sync(file)
             _sync(part)
@@ -106,6 +110,23 @@ class Store:
         if artifact is None:
             raise BuildError(f"artifact {entry} was damaged while it was written", hint="look at the disk")
         return artifact
+
+    def _share_evaluation(self, part: Path) -> None:
+        """One file for all that have the same; where a disk has no links, each keeps its own."""
+        own = part / EVALUATION
+        if not own.exists():
+            return
+        sha256 = _sha256(own)
+        shared, fresh = self.root / "evaluations" / f"{sha256}.npz", own.with_suffix(f".{uuid.uuid4().hex[:8]}")
+        shared.parent.mkdir(exist_ok=True)
+        with suppress(OSError):
+            if shared.exists() and _sha256(shared) == sha256:
+                os.link(shared, fresh)
+                fresh.replace(own)
+            else:
+                os.link(own, fresh)
+                fresh.replace(shared)  # whole at once, in the place of a damaged one
+        fresh.unlink(missing_ok=True)
 
     def keep_failed_log(self, key: str, part: Path) -> Path:
         """Save the log of a failed build; returns where it is."""
@@ -120,11 +141,17 @@ class Store:
 def _verified(key: str, folder: Path) -> Artifact:
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     path = folder / model_name(str(manifest["format"]))
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = _sha256(path)
     if manifest["key"] != key or manifest["sha256"] != sha256:
         raise ValueError(f"{path} has the digest {sha256[:12]}, its manifest says {str(manifest['sha256'])[:12]}")
+    if (told := manifest.get("evaluation")) and _sha256(folder / EVALUATION) != told["sha256"]:
+        raise ValueError(f"{folder / EVALUATION} is not what its manifest says")
     return Artifact(key, path, sha256, path.stat().st_size, manifest)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from orchestrator.cell import AXES
@@ -49,7 +50,7 @@ class Baseline:
     def others(self, result: Result) -> tuple[str, ...]:
         """Everything that a cell shares with its baseline."""
         sweep = "" if self.axis == "sweep" else result.sweep_id
-        overrides = "/".join(result.cell_id.split("/")[len(AXES) :])  # those that are no axis end the cell's id
+        overrides = "/".join(coordinates(result.cell_id)[1])
         axes = asked(result)
         return (
             self.axis,
@@ -61,6 +62,17 @@ class Baseline:
 
 def asked(result: Result) -> dict[str, str]:
     """The axes as they were asked for: 'auto' rather than the runtime that a board got, which a failed cell has not."""
-    words = result.cell_id.split("/")
-    own = {axis: words[AXES.index(axis)] for axis in ("runtime", "scenario")} if len(words) >= len(AXES) else {}
-    return {**result.axes, **own}
+    words, _ = coordinates(result.cell_id)
+    return {**result.axes, **{axis: words[axis] for axis in ("runtime", "scenario") if axis in words}}
+
+
+def coordinates(cell_id: str) -> tuple[dict[str, str], list[str]]:
+    """What a cell's id says: the axes, and the overrides that are none. A width is there only where one was asked for;
+    an id of another form says nothing."""
+    words = cell_id.split("/")
+    axes = [axis for axis in AXES if axis != "width"]
+    if len(words) > len(axes) and re.fullmatch(r"w[\d.e+-]+", words[len(axes) - 1]):
+        axes = list(AXES)
+    if len(words) < len(axes):
+        return {}, []
+    return dict(zip(axes, words, strict=False)), words[len(axes) :]

@@ -14,9 +14,11 @@ from orchestrator.compare.changes import changes
 from orchestrator.compare.energy import battery_columns, energy_change
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
+from orchestrator.compare.recommend import recommendations
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
+from orchestrator.gates import Gates
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
 
 if TYPE_CHECKING:
@@ -37,6 +39,13 @@ class Comparison:
     frame: pd.DataFrame
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
+    gated: bool = False  # whether there are limits that a cell has to keep to be recommended
+
+    @property
+    def recommendations(self) -> list[str]:
+        """What to take, in words, per device and model."""
+        rows = [{str(k): v for k, v in row.items()} for row in self.frame.to_dict(orient="records")]
+        return recommendations(rows, self.gated)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -93,10 +102,12 @@ def compare_sweeps(
     baseline: str | None = None,
     filters: Sequence[Filter] = (),
     battery: str | None = None,
+    gates: Gates | None = None,
 ) -> Comparison:
     """Stored sweeps, called by id, path or ``last`` (also where none is named); ``baseline`` as in ``compare``.
 
-    The baseline ``sweep:ID`` adds that sweep. ``battery`` is as in Battery.parse, None each sweep's own, if any.
+    The baseline ``sweep:ID`` adds that sweep. ``battery`` is as in Battery.parse, None each sweep's own, if any;
+    ``gates`` are limits that count instead of the sweeps' own.
     Raises ConfigError for a sweep that is not there, for what is no battery, and for a baseline or a filter that no
     cell has, MeasurementError for a sweep that cannot be read.
     """
@@ -115,7 +126,7 @@ def compare_sweeps(
         )
     if chosen is not None:
         _require(chosen, results)
-    return _comparison(tuple(sweep for sweep, _ in loaded), results, chosen, power).only(filters)
+    return _comparison(tuple(sweep for sweep, _ in loaded), results, chosen, power, gates).only(filters)
 
 
 def _require(baseline: Baseline, results: Sequence[Result]) -> None:
@@ -125,7 +136,11 @@ def _require(baseline: Baseline, results: Sequence[Result]) -> None:
 
 
 def _comparison(
-    sweeps: tuple[Sweep, ...], results: Sequence[Result], baseline: Baseline | None, battery: Battery | None = None
+    sweeps: tuple[Sweep, ...],
+    results: Sequence[Result],
+    baseline: Baseline | None,
+    battery: Battery | None = None,
+    gates: Gates | None = None,
 ) -> Comparison:
     import pandas as pd  # half a second, which planning and measuring need not wait for
 
@@ -142,14 +157,27 @@ def _comparison(
     count = Counter(beside)
     changed = changes([(r, bases.get(key), chosen[r.sweep_id]) for key, r in zip(beside, ranked, strict=True)])
     cells = {sweep.id: battery or (Battery.parse(sweep.battery) if sweep.battery else None) for sweep in sweeps}
+    default = gates or Gates()
+    limits = {sweep.id: Gates.from_json(sweep.gates).changed(**default.to_json()) for sweep in sweeps}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
         | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
+        | _gate_columns(result, limits.get(result.sweep_id, default))
         | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})
         for key, result, change in zip(beside, ranked, changed, strict=True)
     ]
     frame = _with_fronts(_typed(pd.DataFrame(rows, columns=list(COLUMNS))))
-    return Comparison(sweeps, chosen, frame, tuple(ranked), tuple(_missing(chosen, results)))
+    return Comparison(
+        sweeps, chosen, frame, tuple(ranked), tuple(_missing(chosen, results)), any(limits.values()) or bool(default)
+    )
+
+
+def _gate_columns(result: Result, gates: Gates) -> dict[str, str]:
+    """What became of the limits."""
+    if result.measurement is None or not gates:
+        return {}
+    judged = gates.judged(result.measurement.metrics, result.measurement.missing)
+    return {"gate": judged.outcome, "gate_why": "; ".join(judged.reasons)}
 
 
 def _freed(baseline: Baseline, results: Sequence[Result]) -> Baseline:
@@ -174,10 +202,11 @@ def _with_fronts(frame: pd.DataFrame) -> pd.DataFrame:
     ]
     on: dict[str, set[int]] = {"front": set(), "front_of_model": set()}
     for group in candidates(rows):
-        on["front"].update(row["at"] for row in front(group.rows, group.energy))
+        on["front"].update(row["at"] for row in front(group.rows, group.energy, group.quality))
         for model in dict.fromkeys(row["model"] for row in group.rows):
             some = [row for row in group.rows if row["model"] == model]
-            on["front_of_model"].update(row["at"] for row in front(some, group.energy))
+            same = replace(group, rows=tuple(some))
+            on["front_of_model"].update(row["at"] for row in front(some, group.energy, same.quality))
     return frame.assign(**{key: [at in places for at in range(len(frame))] for key, places in on.items()})
 
 

@@ -1,4 +1,4 @@
-"""The Pareto front: cells that no other cell of the device beats in latency, energy and size at once."""
+"""The Pareto front: cells that no other cell of the device beats in latency, energy, size and quality at once."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class Candidates:
     energy: bool
     without: str = ""
 
+    @property
+    def quality(self) -> bool:
+        """Whether every one of them has answered the same samples, so that how often they were right counts, too."""
+        return _same_samples(self.rows)
+
 
 def candidates(rows: Sequence[Row]) -> list[Candidates]:
     """The groups within which a front is looked for, in the order of the rows."""
@@ -43,13 +48,13 @@ def candidates(rows: Sequence[Row]) -> list[Candidates]:
     return [Candidates(*key, tuple(some), not (why := _no_energy(some)), why) for key, some in found.items()]
 
 
-def front(rows: Sequence[Row], energy: bool) -> list[Row]:
+def front(rows: Sequence[Row], energy: bool, quality: bool = False) -> list[Row]:
     """Those that no other one dominates. O(n^2).
 
     With ranges, that can go round in a ring and leave none; then the values themselves decide, which always leave one.
     """
-    return _beaten_by_none(rows, [_spans(row, energy) for row in rows]) or _beaten_by_none(
-        rows, [_points(row, energy) for row in rows]
+    return _beaten_by_none(rows, [_spans(row, energy, quality) for row in rows]) or _beaten_by_none(
+        rows, [_points(row, energy, quality) for row in rows]
     )
 
 
@@ -65,11 +70,11 @@ def _dominates(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, 
     )
 
 
-def _spans(row: Row, energy: bool) -> list[tuple[float, float]]:
-    """Latency, size (and energy) as ranges of what they may truly be; less is better.
+def _spans(row: Row, energy: bool, quality: bool) -> list[tuple[float, float]]:
+    """Latency, size (energy and errors) as ranges of what they may truly be; less is better.
 
     Latency's is its 95 % interval, and at least what a change must have to be called one; energy's is its expanded
-    uncertainty.
+    uncertainty; that of the errors the interval of what was lost against float on the same samples.
     """
     value, half = row["latency_ms"], math.sqrt(1 + stats.MINIMUM_EFFECT)
     low, high = (row[k] if _known(row, k) else value for k in ("latency_low_ms", "latency_high_ms"))
@@ -77,11 +82,15 @@ def _spans(row: Row, energy: bool) -> list[tuple[float, float]]:
     if energy:
         joule, u = row["energy_mj"], row["energy_uncertainty_mj"]
         spans.append((joule - u, joule + u))
+    if quality:
+        of_float = -_right(row) - row["quality_drop"]
+        spans.append((of_float + row["quality_drop_low"], of_float + row["quality_drop_high"]))
     return spans
 
 
-def _points(row: Row, energy: bool) -> list[tuple[float, float]]:
+def _points(row: Row, energy: bool, quality: bool) -> list[tuple[float, float]]:
     values = [row[key] for key in ("latency_ms", "size_bytes", *(["energy_mj"] if energy else []))]
+    values += [-_right(row)] if quality else []
     return [(value, value) for value in values]
 
 
@@ -97,6 +106,17 @@ def _no_energy(rows: Sequence[Row]) -> str:
         if len(found) > 1:
             return f"energy was measured in different {word} ({', '.join(found)})"
     return ""
+
+
+def _right(row: Row) -> float:
+    return float(row["quality_top1"] if _known(row, "quality_top1") else row["quality_auc"])
+
+
+def _same_samples(rows: Sequence[Row]) -> bool:
+    """Of the same data, all with accuracies or all with AUCs."""
+    if len({row.get("quality_source") for row in rows}) != 1 or not all(_known(row, "quality_drop") for row in rows):
+        return False
+    return any(all(_known(row, key) for row in rows) for key in ("quality_top1", "quality_auc"))
 
 
 def _known(row: Row, key: str) -> bool:

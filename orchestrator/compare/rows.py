@@ -102,6 +102,7 @@ COLUMNS: tuple[str, ...] = (
     *("change_outcome", "change_detectable", "change_processes", "change_note", "change_differs"),
     *ENERGY_CHANGE,
     *BATTERY,
+    *("quality_source", "quality_reason", "gate", "gate_why"),
     *("energy_reason", "energy_net_reason", "reason", "hint", "log", "cell_id"),
 )
 
@@ -150,6 +151,8 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
         "verdict_reasons": "; ".join(m.verdict.reasons),
         "processes": len(m.process_medians_ms),
         "energy_reason": m.missing.get("energy/per_inference_mj"),
+        "quality_source": m.tags.get("quality.source"),
+        "quality_reason": m.missing.get("quality/drop"),
         "energy_net_reason": m.missing.get("energy/net_per_inference_mj"),
         "is_baseline": result is base and not alone,
     }

@@ -6,18 +6,20 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin, get_type_hints
 
-from orchestrator.cell import RUNTIMES, Model, Scenario, Settings
+from orchestrator.cell import RUNTIMES, Model, Runtime, Scenario, Settings
 from orchestrator.config import meters
 from orchestrator.config.problem import Problem
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
 from orchestrator.optimization import QUANTIZATIONS, STEPS
-from remote.contract import MAX_PROCESSES, SCOPES
+from remote.contract import MAX_PROCESSES, SCOPES, SYSTEM_ONLY, WITH_LIBRARY, WITH_XNNPACK
 from remote.runtimes import LONGEST_PROFILE_S
 
 LIMITS = (Between, Matching, NameOrNames, NotEmpty, OneOf)
 IMAGE_SIDES = (16, 8192)  # pixels, as the contract takes them
 LEAST_SUSTAINED_S = 20.0
+WITH_OPTIONS = ("openvino", "tensorrt")
+"""Runtimes that have options without a delegate."""
 HIGHEST_CPU = 4095
 BY_HOST = (
     "device.tags",
@@ -74,12 +76,31 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     unknown = [name for name in runtime.candidates if name not in RUNTIMES]
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
+    yield from delegated(runtime)
     yield from inventory(device)
     yield from durations(s)
     yield from tuned(device)
     yield from power("device.power", device.power)
     yield from calibrated(device)
     yield from meters.wrong(device)
+
+
+def delegated(runtime: Runtime) -> Iterator[Problem]:
+    """What belongs to a delegate is there with it, and not without it."""
+    delegate, library = runtime.delegate, runtime.library
+    if delegate == "external" and not library:
+        yield Problem("runtime.library", library, "the path on the board of the library, since delegate is external")
+    if library and delegate not in WITH_LIBRARY:
+        yield Problem("runtime.library", library, f"null, unless runtime.delegate is one of {', '.join(WITH_LIBRARY)}")
+    if delegate is not None and runtime.xnnpack == "require":
+        yield Problem("runtime.xnnpack", runtime.xnnpack, f"auto or off, since the delegate {delegate} is required")
+    if runtime.xnnpack != "auto" and not set(runtime.names) & set(WITH_XNNPACK):
+        yield Problem("runtime.xnnpack", runtime.xnnpack, f"auto, since {runtime.name} has no XNNPACK")
+    if runtime.options and delegate is None and not set(runtime.names) & set(WITH_OPTIONS):
+        allowed = f"empty, unless there is a delegate or the runtime is one of {', '.join(WITH_OPTIONS)}"
+        yield Problem("runtime.options", runtime.options, allowed)
+    if runtime.name in SYSTEM_ONLY and runtime.install == "push":
+        yield Problem("runtime.install", runtime.install, f"system, since {runtime.name} is the board's own")
 
 
 def inventory(device: Device) -> Iterator[Problem]:

@@ -151,7 +151,7 @@ def result(
     **known: Any,
 ) -> Result:
     """A result with the cell's own words; the runtime is the one the board got, not 'auto'."""
-    axes = cell.axes | ({"runtime": runtime} if runtime else {})
+    axes = cell.axes | ({"runtime": cell.settings.runtime.called(runtime)} if runtime else {})
     if cell.extras:  # no number without its conditions: 'quick' with another window is not 'quick'
         axes["scenario"] = f"{axes['scenario']} ({', '.join(cell.extras)})"
     return Result(

@@ -22,12 +22,19 @@ def merged(parts: Sequence[Outcome], full: int) -> Outcome:
     record = {
         **records[-1],
         **{key: once[key] for key in ("energy", "quality", "quality_reason", "profile", "profile_reason")},
+        "runtime": _runtime(records),
         "started_at": records[0]["started_at"],
         "processes": [process for r in records for process in r["processes"]],
         "state": _state([r["state"] for r in records]),
     }
     log = "".join(f"--- {part.record['run_id']}\n{part.log.rstrip()}\n" for part in parts)
     return Outcome(record, log, parts[-1].runtime, parts[-1].environment, measuring.meter)
+
+
+def _runtime(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The last turn's; an engine as the first one found it, which may have built it."""
+    first, last = records[0]["runtime"], records[-1]["runtime"]
+    return {**last, "engine": first["engine"]} if first and last else last
 
 
 def _state(states: Sequence[dict[str, Any]]) -> dict[str, Any]:

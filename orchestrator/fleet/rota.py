@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator.errors import Interrupted, MeasurementError
 from orchestrator.fleet.plan import Entry
@@ -83,13 +84,19 @@ class Underway:
         first = self.parts[0].record if self.parts else part.record
         if part.record.get("error") is None and part.record.get("boot_id") != first.get("boot_id"):
             self.parts.clear()
-        elif part.record.get("error") is None and part.record.get("runtime") != first.get("runtime"):
+        elif part.record.get("error") is None and not same_runtime(part.record, first):
             raise MeasurementError(
                 "the runtime on the board changed between two processes of the cell",
                 hint="let nobody install packages on it while it measures",
             )
         else:
             self.parts.append(part)
+
+
+def same_runtime(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two records are of the same runtime; an engine is built in the first turn and there in the others."""
+    ours, its = (record.get("runtime") or {} for record in (one, other))
+    return all(ours.get(key) == its.get(key) for key in {*ours, *its} - {"engine"})
 
 
 class Rota:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from orchestrator.measurement.parts import Json, seen
@@ -15,7 +16,15 @@ BOARD_FACTS = (
 )
 """What is kept of a board's facts as ``board.*`` tags."""
 
-ACCELERATORS: Mapping[str | None, str] = {None: "CPU", "XNNPACK": "CPU", "XnnpackExecutionProvider": "CPU"}
+ACCELERATORS: Mapping[str | None, str] = {
+    **dict.fromkeys((None, "XNNPACK", "XnnpackExecutionProvider"), "CPU"),
+    **dict.fromkeys(("CUDAExecutionProvider", "TensorrtExecutionProvider", "TensorRT"), "GPU"),
+    **dict.fromkeys(("LiteRT GPU", "OpenVINO GPU", "TensorFlow GPU"), "GPU"),
+    "OpenVINO NPU": "NPU",
+    "Edge TPU": "TPU",
+}
+"""What a delegate computes on, by its name; one that is not here says where in the record's ``processor``, or is a
+library of the user's own and stands for itself."""
 
 
 def model(sheet: Sheet, manifest: Json) -> None:
@@ -55,7 +64,9 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         "delegate.requested": delegate["requested"],
         "delegate.nodes": f"{delegate['delegated_nodes']}/{delegate['nodes']}" if _told(delegate) else None,
         "delegate.reason": delegate["reason"],
-        "accelerator": ACCELERATORS.get(name, name),
+        "runtime.processor": runtime["processor"],
+        "accelerator": accelerator(runtime),
+        **_engine(runtime["engine"]),
         "artifact.sha256": record["artifact_sha256"],
         "artifact.calibration": _calibration(manifest.get("calibration")),
         "artifact.notes": "; ".join(manifest.get("notes") or ()),
@@ -72,6 +83,24 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         if one["setting"] == "power_mode":  # the facts are older than it
             tags["board.power_mode"] = one["now"]
     sheet.tags.update({key: str(value) for key, value in tags.items() if value not in (None, "")})
+
+
+def accelerator(runtime: Json) -> str | None:
+    """CPU, GPU, NPU, TPU; else the delegate's own name."""
+    name, processor = runtime["delegate"]["name"], runtime["processor"] or ""
+    if name in ACCELERATORS:
+        dla = " DLA " in processor  # of a Jetson, which TensorRT takes instead of its GPU
+        return "DLA" if dla else ACCELERATORS[name]
+    found = re.fullmatch(r"OpenVINO (CPU|GPU|NPU)\b.*", processor)  # which of them it is, an option says
+    return found[1] if found else str(name)
+
+
+def _engine(engine: Json | None) -> dict[str, str]:
+    """What was compiled on the board, and how long that took."""
+    if engine is None:
+        return {}
+    built = "before" if engine["cached"] else "in this run"
+    return {"engine.key": engine["key"], "engine.built": f"{built}, in {engine['build_ns'] / 1e9:.1f} s"}
 
 
 def cpu_list(cpus: Iterable[int]) -> str:

@@ -38,17 +38,19 @@ def choose(runtime: Runtime, facts: Facts, form: str = "tflite", *, pillow: bool
 
     Raises BoardNotReady with the reason of every candidate.
     """
-    asked = [runtime.name] if runtime.name != "auto" else runtime.candidates or list(_table()["runtimes"])
+    asked, delegate = runtime.names, runtime.delegate
+    if not asked:
+        raise BoardNotReady(f"{', '.join(runtime.candidates)}: none has the delegate {delegate}")
     names = [name for name in asked if form in RUNTIME_FORMATS.get(name, ())]
     if not names:
         able = ", ".join(name for name, forms in RUNTIME_FORMATS.items() if form in forms)
         raise BoardNotReady(f"{', '.join(asked)}: none executes .{form}", hint=f"runtime=auto, or one of {able}")
     if runtime.install == "system":
         return RuntimeChoice(names[0], "system")
-    reasons = {name: refusal(name, facts) for name in names}
+    reasons = {name: refusal(name, facts, delegate) for name in names}
     for name, reason in reasons.items():
         if reason is None:
-            return _choice(name, facts, pillow)
+            return _choice(name, facts, pillow, delegate)
     listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise BoardNotReady(
         f"no runtime serves this board ({facts.userland}, Python {facts.python_text}): {listed}",
@@ -56,17 +58,29 @@ def choose(runtime: Runtime, facts: Facts, form: str = "tflite", *, pillow: bool
     )
 
 
-def package(name: str) -> str:
+def _entry(name: str, delegate: str | None) -> dict[str, Any]:
+    """A runtime's row of the table, as it is for a delegate."""
+    entry: dict[str, Any] = _table()["runtimes"][name]
+    return {**entry, **entry.get("delegates", {}).get(delegate, {})}
+
+
+def package(name: str, delegate: str | None = None) -> str:
     """The package that a runtime is called after, the first of its requirements."""
-    entry = _table()["runtimes"].get(name, {"requirements": [name]})
+    entry = _entry(name, delegate) if name in _table()["runtimes"] else {"requirements": [name]}
     return re.split(r"[^A-Za-z0-9._-]", entry["requirements"][0])[0]
 
 
-def refusal(name: str, facts: Facts) -> str | None:
+def only_system(name: str) -> str | None:
+    """Why a runtime is never pushed, None if it is."""
+    words = _table()["system"].get(name)
+    return None if words is None else f"it is not pushed, since {words}: runtime.install=system"
+
+
+def refusal(name: str, facts: Facts, delegate: str | None = None) -> str | None:
     """Why a runtime cannot be pushed to a board, None if it can."""
-    entry = _table()["runtimes"].get(name)
-    if entry is None:
-        return "it is not known here"
+    if name not in _table()["runtimes"]:
+        return only_system(name) or "it is not known here"
+    entry = _entry(name, delegate)
     level, python = glibc_level(facts), facts.python[:2]
     here = [row for row in entry["wheels"] if row["arch"] == facts.userland]
     fitting = [row for row in here if _version(row["python"][0]) <= python <= _version(row["python"][1])]
@@ -96,8 +110,8 @@ def glibc_level(facts: Facts) -> Version | None:
     return max((level for level in levels if glibc is not None and level <= glibc), default=None)
 
 
-def _choice(name: str, facts: Facts, pillow: bool) -> RuntimeChoice:
-    entry, level = _table()["runtimes"][name], glibc_level(facts)
+def _choice(name: str, facts: Facts, pillow: bool, delegate: str | None) -> RuntimeChoice:
+    entry, level = _entry(name, delegate), glibc_level(facts)
     images = _table()["images"] if pillow else {"requirements": (), "drop": ()}
     if level is None:
         raise BoardNotReady(f"{name}: the board has no glibc")

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
-from orchestrator.report import energies, overrides
+from orchestrator.report import energies, overrides, qualities
 from orchestrator.report.seen import Comparison
 from orchestrator.report.text import Column as Column
 from orchestrator.report.text import Row as Row
@@ -38,6 +38,7 @@ class Sheet:
     along: str = "optimization"
     implied: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    recommended: tuple[str, ...] = ()
 
     @property
     def every(self) -> tuple[Row, ...]:
@@ -147,6 +148,10 @@ def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
         Column("pipeline_ms", "Pipeline", pipeline, right=True),
         Column("change", f"vs {baseline}", change, right=True),
         Column("change_processes", "To decide", to_decide, 4, True),
+        Column("quality_top1", "Top-1", qualities.top1, 7, True),
+        Column("quality_auc", "AUC", qualities.auc, 7, True),
+        Column("quality_drop", "Drop points", qualities.drop, 7, True),
+        Column("quality_sqnr_db", "SQNR dB", qualities.sqnr, 2, True),
         Column("energy_mj", "Energy mJ", energies.energy, 8, True),
         Column("energy_scope", "Scope", _word("energy_scope"), 4, axis=True),
         Column("energy_kind", "Energy kind", _word("energy_kind"), 4, axis=True),
@@ -193,7 +198,9 @@ def sheet(comparison: Comparison) -> Sheet:
     if also:
         common["Also"] = plain(", ".join(also))
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
-    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, comparison.baseline_axis, implied, labels)
+    told = tuple(map(plain, comparison.recommendations))
+    along = comparison.baseline_axis
+    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, along, implied, labels, told)
 
 
 def _battery(rows: Sequence[Row]) -> str:

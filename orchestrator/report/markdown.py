@@ -22,6 +22,7 @@ def markdown(shown: c.Sheet, title: str, view: View) -> str:
         lines.append(_line(("---:" if column.right else "---" for column in shown.columns), escaped=False))
         lines += [_line(column.text(row) for column in shown.columns) for row in shown.rows]
         lines.append("")
+    lines += [f"- **choice** {_text(words)}" for words in shown.recommended]
     lines += [f"- **{verdict}** {_text(cells)}: {_text(reasons)}" for verdict, cells, reasons in doubts(shown)]
     found = troubles(shown)
     pivots = grid.tables(shown, view)

@@ -61,6 +61,7 @@ def _body(comparison: Comparison, shown: c.Sheet, view: View) -> Iterator[str]:
     yield "".join(f'<p class="remark">{_e(remark)}</p>' for remark in shown.remarks)
     yield "".join(f'<p class="remark asked">{_e(remark)}</p>' for remark in shown.asked)
     yield _common(shown)
+    yield "".join(f'<p class="choice">{_e(words)}</p>' for words in shown.recommended)
     yield heat.section(pivots, view.shown, marks(found), comparison.baseline)
     yield _others(found, lettered=bool(pivots))
     yield _folded("All cells", _table(shown), len(shown.rows))

@@ -37,15 +37,19 @@ CHANGE_NOTE = (
     "~ is no significant difference: within that much it is the same; up to that much it is undecided (95 % interval). "
     "A difference is at least 2 %; one report in 100 has a false one."
 )
+QUALITY_NOTE = (
+    "Top-1, AUC: on the board, with the runtime and delegate that were timed, ± half the 95 % interval. Drop: points "
+    "lost against the float model on the same samples, with its 95 % interval. SQNR: distance from its outputs."
+)
 DECIDE_NOTE = "To decide: with scenario.processes=N of that number, 95 of 100 such pairs would be decided."
 MOST_PERCENT = 100
 """A change of more than that is found in any case; the figure would only be about how noisy a cell is."""
 
 FRONT_NOTE = (
     "Front: ● no other cell of the device{modes}, ○ no other one of the same model on it, is at least as good in "
-    "{what} and better in one. Overlapping intervals, and latencies less than 2 % apart, are a tie. "
-    "How well the model answers is not part of it."
+    "{what} and better in one. Overlapping intervals, and latencies less than 2 % apart, are a tie."
 )
+NO_QUALITY = " How well the model answers is not part of it{where}."
 
 
 def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
@@ -58,6 +62,8 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
         lines.append(f"– in that column: {'; '.join(dashes)}.")
     if conditions := sorted({name for row in shown.rows for name in plain(row["change_differs"]).split(", ") if name}):
         lines.append(f"* under other conditions than the baseline: {', '.join(conditions)}.")
+    if keys & {"quality_top1", "quality_auc", "quality_drop", "quality_sqnr_db"}:
+        lines.append(QUALITY_NOTE + _judged_on(shown))
     if "front" in keys:
         lines.append(front_note(shown))
     lines += [SHORT_NOTE + ", ".join(short) + "."] if (short := _short(shown, keys)) else []
@@ -68,6 +74,15 @@ def notes(shown: c.Sheet, kept: Sequence[c.Column] | None = None) -> list[str]:
         lines += [BATTERY_NOTE, *_about_hours(shown)]
     lines += [ESTIMATE_NOTE] if "energy_estimate_mj" in keys else []
     return lines + ([OPS_NOTE] if "ops_ratio" in keys else [])
+
+
+def _judged_on(shown: c.Sheet) -> str:
+    """On which data, and why there is no accuracy of some."""
+    sources = dict.fromkeys(plain(row["quality_source"]) for row in shown.rows if c.has(row, "quality_source"))
+    without = [row for row in shown.rows if c.has(row, "quality_reason") and not c.has(row, "quality_drop")]
+    reasons = dict.fromkeys(plain(row["quality_reason"]) for row in without)
+    said = f" Inputs: {'; '.join(sources)}." if sources else ""
+    return said + (f" No accuracy: {'; '.join(reasons)}." if reasons else "")
 
 
 def _short(shown: c.Sheet, keys: Set[str]) -> list[str]:
@@ -115,13 +130,17 @@ def _no_change(shown: c.Sheet) -> list[str]:
 def front_note(shown: c.Sheet) -> str:
     """What the front is about, and where energy is no part of it."""
     groups = candidates(shown.rows)
-    what = "latency, measured energy and size" if any(group.energy for group in groups) else "latency and size"
+    counted = ["latency"] + ["measured energy"] * any(group.energy for group in groups)
+    counted += ["quality"] * any(group.quality for group in groups)
+    what = f"{', '.join(counted)} and size"
     without = dict.fromkeys(f"{plain(group.device)}: {group.without}" for group in groups if group.without)
     some = (
         f" Energy does not count on {'; '.join(without)}." if any(group.energy for group in groups) and without else ""
     )
     modes = " in the same mode" if len({group.mode for group in groups}) > 1 else ""
-    return FRONT_NOTE.format(what=what, modes=modes) + some
+    others = dict.fromkeys(plain(group.device) for group in groups if not group.quality)
+    where = f" on {', '.join(others)}" if any(group.quality for group in groups) else ""
+    return FRONT_NOTE.format(what=what, modes=modes) + (NO_QUALITY.format(where=where) if others else "") + some
 
 
 def _no_energy(shown: c.Sheet) -> list[str]:

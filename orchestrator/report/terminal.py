@@ -37,6 +37,8 @@ def table(console: Console, comparison: Comparison, view: View | None = None) ->
     elif shown.rows:
         kept = _fitting(shown, width(console))
         _print_rows(console, shown, kept)
+    for words in [] if view.asked else shown.recommended:
+        _say(console, Text.assemble(("choice   ", "bold"), words))
     for verdict, cells, reasons in doubts(shown):
         _say(console, Text.assemble((f"{verdict:<8} ", VERDICT_STYLES.get(verdict, "")), f"{cells}: {reasons}"))
     for trouble in found:

@@ -1,4 +1,4 @@
-"""Runtimes: what executes an artifact. Adding one is a module with an ``open`` and a line in ``_OPENERS``."""
+"""Runtimes: what executes an artifact. Adding one is a module with a ``Library`` and a line in ``_OPENERS``."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def asked_of(order: Dict[str, Any]) -> Asked:
 
 class Session(Protocol):
     """A loaded model. ``call`` is the bare invocation, bound once and called in the timed loops; it returns when the
-    answer is there."""
+    answer is there. Copies between the memories of a board and of its accelerator belong to ``set_inputs`` and
+    ``get_outputs`` wherever the runtime lets them."""
 
     call: Callable[[], object]
 
@@ -102,7 +103,32 @@ def _onnxruntime() -> Any:
     return onnx.Library("onnxruntime")
 
 
-_OPENERS = {"litert": _litert, "tflite_runtime": _tflite_runtime, "onnxruntime": _onnxruntime}
+def _openvino() -> Any:
+    from remote.runtimes import openvino
+
+    return openvino.Library("openvino")
+
+
+def _tensorrt() -> Any:
+    from remote.runtimes import tensorrt
+
+    return tensorrt.Library("tensorrt")
+
+
+def _tensorflow() -> Any:
+    from remote.runtimes import tensorflow
+
+    return tensorflow.Library("tensorflow")
+
+
+_OPENERS = {
+    "litert": _litert,
+    "tflite_runtime": _tflite_runtime,
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+    "tensorrt": _tensorrt,
+    "tensorflow": _tensorflow,
+}
 
 
 def library(name: str) -> Any:

@@ -32,12 +32,13 @@ class DelegateNotOff(Exception):
 
 
 def prove(delegate: dict[str, Any]) -> None:
-    """Raise where what was requested is not what happened. An ``off`` of a runtime that does not tell passes: the
-    record says ``unproven``."""
-    state, reason = delegate["state"], delegate["reason"]
-    if delegate["requested"] == "require" and state != "engaged":
-        raise DelegateNotEngaged("XNNPACK was required, but it is %s: %s" % (state, reason))
-    if delegate["requested"] == "off" and delegate["delegated_nodes"]:
+    """Raise where what was requested is not what happened: a delegate that is named is required. An ``off`` of a
+    runtime that does not tell passes: the record says ``unproven``."""
+    requested, state, reason = delegate["requested"], delegate["state"], delegate["reason"]
+    if requested not in ("auto", "off") and state != "engaged":
+        what = XNNPACK if requested == "require" else "delegate %s" % requested
+        raise DelegateNotEngaged("%s was required, but it is %s: %s" % (what, state, reason))
+    if requested == "off" and delegate["delegated_nodes"]:
         raise DelegateNotOff(
             "XNNPACK was switched off, but %d of %d nodes were taken by %s"
             % (delegate["delegated_nodes"], delegate["nodes"], delegate["name"] or _UNNAMED)
@@ -65,6 +66,33 @@ def logged_since(size: int | None) -> str | None:
 def unproven(reason: str) -> dict[str, Any]:
     counts: dict[str, Any] = {"partitions": None, "nodes": None, "delegated_nodes": None, "placement": []}
     return dict(counts, state="unproven", name=None, reason=reason)
+
+
+def whole(name: str, provider: str, nodes: int | None) -> dict[str, Any]:
+    """Of a model that ``name`` holds as a whole, or not at all."""
+    counts: dict[str, Any] = {"partitions": 1, "nodes": nodes, "delegated_nodes": nodes}
+    placement = [{"provider": provider, "nodes": nodes}]
+    return dict(counts, placement=placement, state="engaged", name=name, reason=None)
+
+
+def of_external(alone: Sequence[Node], both: Sequence[Node], name: str, said: str | None) -> dict[str, Any]:
+    """Of a delegate of the user's own, which is called ``name``: the list of operations before XNNPACK was asked, and
+    the one after it. ``said`` is the log up to the first of them: XNNPACK must not be in it."""
+    if said is not None and _SAID in said:
+        return unproven("XNNPACK was applied before %s could be looked at" % name)
+    own, rest = of_operations(alone, None), of_operations(both, _SAID)
+    if not own["partitions"]:
+        reason = "%s took no operation of this model" % name
+        return dict(rest, state="absent", name=None, reason=reason, partitions=0, delegated_nodes=0)
+    taken = own["delegated_nodes"]
+    if taken is None or rest["delegated_nodes"] is None:
+        return unproven("%s lists partitions, but no node is found in them" % name)
+    others = [where for where in rest["placement"] if where["provider"] != XNNPACK]
+    by_xnnpack = rest["delegated_nodes"] - taken
+    shares = [(name, taken), (XNNPACK, by_xnnpack), *((where["provider"], where["nodes"]) for where in others)]
+    found = {"partitions": own["partitions"], "nodes": own["nodes"], "delegated_nodes": taken}
+    placement = [{"provider": provider, "nodes": count} for provider, count in shares if count]
+    return dict(found, state="engaged", name=name, reason=None, placement=placement)
 
 
 def of_operations(operations: Sequence[Node], said: str | None) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""ONNX Runtime: on its CPU execution provider, or on XNNPACK's where that is required and the board's build has it."""
+"""ONNX Runtime: on its CPU execution provider, on an accelerator's where that is the delegate, or on XNNPACK's where
+that is required and the board's build has it."""
 
 from __future__ import annotations
 
@@ -12,12 +13,10 @@ import numpy as np
 import onnxruntime
 
 from remote.inputs import seeded
-from remote.runtimes import LONGEST_PROFILE_S, PROFILE_WARMUP_RUNS, Asked, delegation
+from remote.runtimes import LONGEST_PROFILE_S, PROFILE_WARMUP_RUNS, Asked, asked_of, delegation, providers
 from remote.runtimes.onnx_profile import summary
 from remote.schema import clean
 
-_CPU = "CPUExecutionProvider"
-_XNNPACK = "XnnpackExecutionProvider"
 _TELL = "session.record_ep_graph_assignment_info"  # versions that do not know it pass over it
 _WARNINGS_TOO = 2  # log severity
 _TYPES = {"float": "float32", "double": "float64"}  # the others are called as numpy calls them
@@ -32,18 +31,17 @@ class Library:
 
     def load(self, asked: Asked) -> Bound:
         """Construct and optimize the graph. Threads are within an operator; operators run one after the other."""
-        wanted = _XNNPACK if asked.xnnpack == "require" else None
-        made = session(asked.artifact, settings(asked.threads), asked.threads, wanted)
-        return Bound(self, made, asked.xnnpack, wanted)
+        before = delegation.log_size()
+        made = session(asked, settings(asked.threads))
+        return Bound(self, made, asked, delegation.logged_since(before))
 
     def profile(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Time by operator, on the same values as the measurement; raises :class:`NoProfiler`."""
-        wanted = _XNNPACK if order["xnnpack"] == "require" else None
-        options = settings(order["threads"])
+        asked, options = asked_of(order), settings(order["threads"])
         options.enable_profiling = True
         options.profile_file_prefix = os.path.join(order["folder"], "profile")
-        profiled = session(order["artifact"], options, order["threads"], wanted)
-        bound = Bound(self, profiled, order["xnnpack"], wanted)
+        profiled = session(asked, options)
+        bound = Bound(self, profiled, asked, None)
         bound.set_inputs(seeded(bound.input_types(), order["seed"]))
         end_s = time.monotonic() + LONGEST_PROFILE_S
         for number in range(PROFILE_WARMUP_RUNS + order["scenario"]["profile_runs"]):
@@ -64,34 +62,42 @@ def settings(threads: int) -> Any:
     return options
 
 
-def session(path: str, options: Any, threads: int, wanted: str | None) -> Any:
-    """A session on the provider of that name before the CPU's. One that this build lacks is left out with no more
-    than a warning; one that fails raises, since a fallback would measure something else."""
-    own = {"intra_op_num_threads": str(threads)} if wanted == _XNNPACK else {}  # it has threads of its own
-    providers = ([(wanted, own)] if wanted else []) + [(_CPU, {})]
-    return onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
+def session(asked: Asked, options: Any) -> Any:
+    """A session on the provider that is asked for, before the CPU's. One that this build lacks, or that finds no
+    device, is left out with no more than a warning; one that fails raises, since a fallback would measure something
+    else."""
+    return onnxruntime.InferenceSession(asked.artifact, options, providers=providers.wanted(asked), enable_fallback=0)
 
 
-def placed(session: Any, wanted: str | None) -> Dict[str, Any]:
-    """Which provider holds which node of the partitioned graph; older versions and minimal builds do not tell."""
+def placed(session: Any, wanted: str | None, said: str | None) -> Dict[str, Any]:
+    """Which provider holds which node of the partitioned graph; older versions and minimal builds do not tell. Where
+    the wanted one is not among them, the log says why."""
     assigned = None
     with suppress(AttributeError, RuntimeError):
         told = session.get_provider_graph_assignment_info()
         assigned = [(clean(str(graph.ep_name), 200), len(graph.get_nodes())) for graph in told]
-    return delegation.of_providers(wanted, session.get_providers(), assigned)
+    found = delegation.of_providers(wanted, session.get_providers(), assigned)
+    if wanted is not None and wanted not in session.get_providers():
+        found["reason"] = clean("; ".join([found["reason"], *providers.troubles(said)]), 1000)
+    return found
 
 
 class Bound:
     """A model in an InferenceSession, its inputs and outputs bound once: a call passes no arrays."""
 
-    def __init__(self, library: Library, session: Any, xnnpack: str, wanted: str | None) -> None:
-        self._library = library
+    def __init__(self, library: Library, session: Any, asked: Asked, said: str | None) -> None:
         self._session = session
-        self._delegate = dict(placed(session, wanted), requested=xnnpack)
+        wanted = providers.called(asked)
+        told = dict(placed(session, wanted, said), requested=asked.delegate or asked.xnnpack)
+        self._runtime = {"name": library.name, "version": library.version, "delegate": told}
+        processor = providers.processor(asked)
+        if processor is not None and told["state"] == "engaged":
+            self._runtime["processor"] = processor
+        self._memory = providers.memory(asked, session.get_providers())
         self._binding = session.io_binding()
         self._values = [self._bind(given) for given in session.get_inputs()]
         for answered in session.get_outputs():
-            self._binding.bind_output(answered.name, "cpu")
+            self._binding.bind_output(answered.name, self._memory)
         self.call = functools.partial(session.run_with_iobinding, self._binding)
 
     def _bind(self, given: Any) -> Any:
@@ -99,13 +105,13 @@ class Bound:
         shape, dtype = _shape(given), _dtype(given)
         if None in shape:
             raise ValueError("the shape of input %s is open: %r" % (given.name, given.shape))
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype))
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype), self._memory, 0)
         self._binding.bind_ortvalue_input(given.name, value)
         return value
 
     def describe(self) -> Dict[str, Any]:
         return {
-            "runtime": {"name": self._library.name, "version": self._library.version, "delegate": self._delegate},
+            "runtime": self._runtime,
             "inputs": [_tensor(given) for given in self._session.get_inputs()],
             "outputs": [_tensor(answered) for answered in self._session.get_outputs()],
         }

@@ -36,6 +36,37 @@ def two_inputs() -> keras.Model:
     return keras.Model([signal, choice], layers.Conv1D(2, 1)(mixed))
 
 
+def normalized() -> keras.Model:
+    """A convolution whose normalization gives each channel a scale of its own."""
+    body = [layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization(), layers.ReLU()]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *body, layers.GlobalAveragePooling2D(), layers.Dense(2)])
+    model.layers[1].gamma.assign(np.linspace(0.5, 2, 8))
+    return model
+
+
+def branching() -> keras.Model:
+    """Normalizations, a depthwise convolution, an addition, both kinds of pooling, padding that is not the same on both
+    sides."""
+    x = keras.Input((17, 17, 3))
+    y = layers.BatchNormalization()(layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x))
+    y = layers.ReLU(6.0)(y)
+    z = layers.ReLU()(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(y)))
+    z = layers.Add()([y, layers.Conv2D(8, 1)(z)])
+    z = layers.AveragePooling2D(2, padding="same")(layers.MaxPooling2D(2)(z))
+    z = layers.Conv2DTranspose(6, 3, strides=2, padding="same")(z)
+    return keras.Model(x, layers.Dense(5, activation="softmax")(layers.Flatten()(z)))
+
+
+class Odd(keras.layers.Layer):
+    def call(self, batch: Any) -> Any:
+        return tf.math.betainc(tf.nn.sigmoid(batch), 0.5, 0.5)
+
+
+def odd_operator() -> keras.Model:
+    """It has one that ONNX lacks."""
+    return keras.Sequential([keras.Input((4,)), layers.Dense(3), Odd()])
+
+
 def separable() -> keras.Model:
     """As Xception is made."""
     return keras.Sequential([keras.Input((8, 8, 4)), layers.SeparableConv2D(8, 3), layers.GlobalAveragePooling2D()])

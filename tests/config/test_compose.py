@@ -23,9 +23,13 @@ def no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_shipped_choice_composes(tmp_path: Path, group: str, choice: str) -> None:
     needed = {"file": ["model.path=/models/mine.tflite"], "factory": ["model.factory=nets:tiny"]}
+    needed["tflite_external"] = ["runtime.library=/usr/lib/libvx_delegate.so"]
     (job,) = jobs(tmp_path, [f"{group}={choice}", *needed.get(choice, [])])
     part = getattr(job.cell.settings, group)
-    assert choice == (part.kind if group == "tracking" else part.name)
+    if group == "runtime" and part.delegate is not None:  # called after the two of them
+        assert part.name in ("auto", choice.partition("_")[0]) and "+" in job.cell.axes["runtime"]
+    else:
+        assert choice == (part.kind if group == "tracking" else part.name)
 
 
 def test_the_catalogue_is_not_empty() -> None:
@@ -38,6 +42,27 @@ def test_a_cell_knows_its_axes_and_its_id(tmp_path: Path) -> None:
     assert job.cell.id == "pi4/mobilenetv2/int8/auto/t4/b1/s224/quick/scenario.window_s=5"
     assert job.cell.axes["threads"] == "4"
     assert job.cell.directory.is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "label"),
+    [
+        (["runtime=litert"], "litert"),
+        (["runtime=litert_gpu"], "litert+gpu"),
+        (["runtime=litert", "runtime.xnnpack=off"], "litert+xnnpack-off"),
+        (["runtime=tflite_external", "runtime.library=/opt/lib vx/libvx.so"], "auto+libvx.so"),
+        (
+            ["runtime=openvino", "+runtime.options.INFERENCE_PRECISION_HINT=bf16"],
+            "openvino+INFERENCE_PRECISION_HINT=bf16",
+        ),
+        (["runtime=tensorrt", "+runtime.options.fp16=true", "+runtime.options.dla='0'"], "tensorrt+dla=0+fp16=True"),
+        (["runtime=onnxruntime_openvino", "+runtime.options.cache_dir=/a/b"], "onnxruntime+openvino+cache_dir=_a_b"),
+    ],
+)
+def test_configurations_of_one_runtime_are_told_apart(tmp_path: Path, overrides: list[str], label: str) -> None:
+    (job,) = jobs(tmp_path, overrides)
+    assert job.cell.axes["runtime"] == label
+    assert job.cell.id.split("/")[3] == label
 
 
 @pytest.mark.parametrize("path", ["/models/net_v3.tflite", "/models/net_v3", "/models/net_v3.keras"])
@@ -109,6 +134,15 @@ def test_a_wrong_value_is_explained(tmp_path: Path, override: str, words: list[s
     [
         (["device=pi4", "device.cpus=[3,4]"], ["device.cpus", "from 0 to 3, since device.cores is 4"]),
         (["device.tune.jetson_clocks=true", "device.tune.cpu_mhz=1500"], ["device.tune.cpu_mhz", "jetson_clocks"]),
+        (["runtime.delegate=external"], ["runtime.library", "the path on the board of the library"]),
+        (["runtime.library=/usr/lib/libx.so"], ["runtime.library", "null, unless runtime.delegate is one of edgetpu"]),
+        (["runtime.delegate=gpu", "runtime.xnnpack=require"], ["runtime.xnnpack", "the delegate gpu is required"]),
+        (["runtime=openvino", "runtime.xnnpack=off"], ["runtime.xnnpack", "auto, since openvino has no XNNPACK"]),
+        (["+runtime.options.fp16=true"], ["runtime.options", "openvino, tensorrt"]),
+        (
+            ["runtime=tensorrt", "runtime.install=push"],
+            ["runtime.install", "system, since tensorrt is the board's own"],
+        ),
         (["device.cool_to_c=50", "scenario.cool_down_s=200"], ["scenario.timeout_s", "600 s to cool down"]),
         (["scenario.timeout_s=40", "scenario.profile_runs=1"], ["scenario.timeout_s", "more than the 52.5 s"]),
     ],

@@ -14,6 +14,7 @@ from orchestrator.cell import RUNTIME_FORMATS, Cell, Model
 from orchestrator.errors import ConfigError
 from orchestrator.fleet.plan import PROCESS_START_S, plan
 from orchestrator.history import NEWEST, Estimate, History
+from remote.contract import DELEGATES
 from remote.runtimes import LONGEST_PROFILE_S
 from tests.fleet.test_pool import cell
 from tests.measurement.records import make_failed, make_result
@@ -115,6 +116,24 @@ def test_a_runtime_that_does_not_execute_the_format_is_skipped(tmp_path: Path) -
     able = ", ".join(name for name, formats in RUNTIME_FORMATS.items() if "tflite" in formats)
     said = f"runtime onnxruntime does not execute tflite files, which this model is built as (use {able})"
     assert reasons == [said, None, None], "auto takes the first candidate that does, whoever installs it"
+
+
+def test_a_delegate_that_no_candidate_has_is_skipped_with_what_they_have(tmp_path: Path) -> None:
+    made = cell(0, "a")
+    runtime = replace(made.settings.runtime, candidates=["litert", "onnxruntime"])
+    asked = [("onnxruntime", "gpu"), ("auto", "npu"), ("auto", "cuda"), ("tensorrt", "gpu")]
+    cells = [
+        with_settings(replace(made, number=n), runtime=replace(runtime, name=name, delegate=delegate))
+        for n, (name, delegate) in enumerate(asked)
+    ]
+    entries = plan(cells).entries
+    able = ", ".join(name for name, delegates in DELEGATES.items() if "gpu" in delegates)
+    assert entries[0].skipped == (
+        f"runtime onnxruntime has no delegate gpu (onnxruntime has cuda, tensorrt, openvino; {able} has it)"
+    )
+    assert entries[1].skipped is None and entries[1].recipe is not None and entries[1].recipe.format == "tflite"
+    assert entries[2].recipe is not None and entries[2].recipe.format == "onnx", "what the one that has it executes"
+    assert "tensorrt has none" in str(entries[3].skipped)
 
 
 def test_a_model_is_built_as_what_its_runtime_executes() -> None:

@@ -112,6 +112,17 @@ def test_the_turns_of_a_cell_make_one_record() -> None:
     assert merged(parts[:1], 1) is parts[0]
 
 
+def test_an_engine_that_the_first_turn_has_built_is_no_other_runtime() -> None:
+    built = {"key": "k", "cached": False, "build_ns": 5, "size_bytes": 1}
+    runtime = outcome().record["runtime"]
+    parts = [outcome(n, runtime={**runtime, "engine": {**built, "cached": n > 1}}) for n in (1, 2, 3)]
+    underway = Underway(entries(cell(0, "a"))[0])
+    for part in parts:
+        underway.add(part)
+    assert underway.done == 3
+    assert merged(parts, 3).record["runtime"]["engine"] == built
+
+
 @pytest.mark.parametrize(
     ("turns", "pinned", "why"),
     [

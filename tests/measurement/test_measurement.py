@@ -140,6 +140,35 @@ def test_a_delegate_that_cannot_be_seen_is_unproven_not_zero() -> None:
     assert "manifest has no macs" in got.missing["model/macs"]
 
 
+@pytest.mark.parametrize(
+    ("requested", "name", "processor", "accelerator"),
+    [
+        ("auto", None, None, "CPU"),
+        ("auto", None, "Intel(R) Core(TM) (CPU)", "CPU"),
+        ("gpu", "LiteRT GPU", None, "GPU"),
+        ("npu", "LiteRT NPU", "OpenVINO NPU", "NPU"),
+        ("npu", "LiteRT NPU", "OpenVINO CPU", "CPU"),  # where graph_backend says so
+        ("openvino", "OpenVINOExecutionProvider", "OpenVINO GPU.1", "GPU"),
+        ("cuda", "CUDAExecutionProvider", None, "GPU"),
+        ("edgetpu", "Edge TPU", None, "TPU"),
+        ("external", "libvx_delegate.so", None, "libvx_delegate.so"),
+        ("auto", "TensorRT", "Orin", "GPU"),
+        ("auto", "TensorRT", "Orin DLA 0", "DLA"),
+    ],
+)
+def test_the_accelerator_is_named_by_what_computes(
+    requested: str, name: str | None, processor: str | None, accelerator: str
+) -> None:
+    record = make_record()
+    record["runtime"]["processor"] = processor
+    record["runtime"]["delegate"].update(requested=requested, name=name, state="engaged" if name else "absent")
+    record["runtime"]["engine"] = {"key": "k", "cached": False, "build_ns": 2_500_000_000, "size_bytes": 9}
+    tags = measure(record, manifest=MANIFEST, power=PI4_POWER, cores=4).tags
+    assert tags["accelerator"] == accelerator
+    assert tags.get("runtime.processor") == processor
+    assert tags["engine.built"] == "in this run, in 2.5 s"
+
+
 def test_nothing_is_both_there_and_missing_and_all_is_finite() -> None:
     for got in (
         make_measurement(),

@@ -39,6 +39,14 @@ def test_a_model_of_ones_own_is_not_judged_by_its_name() -> None:
     assert "nobody's published number" in own.missing["sanity/ratio"]
 
 
+def test_a_gpu_is_not_judged_by_what_a_cpu_takes() -> None:
+    record = make_record(60.0)
+    record["runtime"]["name"] = "litert"
+    record["runtime"]["delegate"].update(requested="gpu", name="LiteRT GPU")
+    got = measure(record, manifest=MANIFEST, power=PI4_POWER, cores=4, facts={**FACTS, **PI4}, axes=AXES)
+    assert "sanity/ratio" not in got.metrics and got.missing["sanity/ratio"]
+
+
 @pytest.mark.parametrize(
     ("axes", "facts", "runtime", "ms"),
     [

@@ -86,3 +86,51 @@ def test_pillow_makes_another_environment_of_the_same_runtime() -> None:
 def test_the_boards_own_runtime_is_left_alone() -> None:
     choice = choose(Runtime("tflite_runtime", install="system"), replace(PI, arch="armv7l", bits=32))
     assert (choice.name, choice.install, choice.requirements) == ("tflite_runtime", "system", ())
+
+
+X86 = replace(PI, arch="x86_64")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "delegate", "package", "kept"),
+    [
+        ("litert", None, "ai-edge-litert", None),
+        ("litert", "gpu", "ai-edge-litert", "libLiteRtWebGpuAccelerator"),
+        ("litert", "npu", "ai-edge-litert", "vendors/intel_openvino"),
+        ("onnxruntime", "cuda", "onnxruntime-gpu", None),
+        ("onnxruntime", "tensorrt", "onnxruntime-gpu", None),
+        ("onnxruntime", "openvino", "onnxruntime-openvino", None),
+        ("openvino", None, "openvino", None),
+        ("openvino", "gpu", "openvino", "intel_gpu_plugin"),
+    ],
+)
+def test_a_delegate_comes_in_wheels_of_its_own(runtime: str, delegate: str | None, package: str, kept: str) -> None:
+    form = "onnx" if runtime == "onnxruntime" else "tflite"
+    plain, choice = (choose(Runtime(runtime, delegate=one), X86, form) for one in (None, delegate))
+    assert choice.name == runtime
+    assert choice.requirements[0].startswith(package + ("" if package == "openvino" else ">="))
+    assert kept is None or (not [p for p in choice.drop if kept in p])
+    assert (plain == choice) == (delegate is None)
+
+
+def test_a_delegate_that_has_no_wheels_for_a_board_is_refused_with_the_reason() -> None:
+    with pytest.raises(BoardNotReady, match="onnxruntime: there are no aarch64 wheels"):
+        choose(Runtime("onnxruntime", delegate="openvino"), PI, "onnx")
+    with pytest.raises(BoardNotReady, match=r"onnxruntime: its x86_64 wheels are for Python 3\.11-3\.14"):
+        choose(Runtime("onnxruntime", delegate="cuda"), replace(X86, python=(3, 10, 1)), "onnx")
+    assert choose(Runtime("onnxruntime"), replace(X86, python=(3, 10, 1)), "onnx").requirements
+
+
+def test_auto_takes_a_candidate_that_has_the_delegate() -> None:
+    every = ["litert", "tflite_runtime", "onnxruntime"]
+    assert choose(Runtime("auto", every, delegate="cuda"), X86, "onnx").requirements[0].startswith("onnxruntime-gpu")
+    assert choose(Runtime("auto", every, delegate="edgetpu"), PI).name == "litert"
+    with pytest.raises(BoardNotReady, match="litert, tflite_runtime: none has the delegate cuda"):
+        choose(Runtime("auto", every[:2], delegate="cuda"), X86)
+
+
+@pytest.mark.parametrize(("name", "form"), [("tensorrt", "onnx"), ("tensorflow", "graphdef")])
+def test_what_is_the_boards_own_is_never_pushed(name: str, form: str) -> None:
+    assert choose(Runtime(name, install="system"), PI, form).install == "system"
+    with pytest.raises(BoardNotReady, match=rf"{name}: it is not pushed, since .*runtime\.install=system"):
+        choose(Runtime(name), PI, form)

@@ -122,3 +122,22 @@ def test_wheels_that_do_not_exist(tmp_path: Path) -> None:
     choice = replace(choose(Runtime("tflite_runtime"), replace(PI, python=(3, 9, 0))), python="3.13")
     with pytest.raises(BoardNotReady, match=r"there are no wheels of tflite-runtime.*Python 3\.13"):
         prepare(choice, tmp_path)
+
+
+@pytest.mark.usefixtures("cache")  # skips where there is no index
+@pytest.mark.parametrize(
+    ("arch", "choice", "packages"),
+    [
+        ("aarch64", Runtime("openvino"), {"openvino", "numpy"}),
+        ("aarch64", Runtime("onnxruntime", delegate="cuda"), {"onnxruntime-gpu", "numpy"}),
+        ("x86_64", Runtime("litert", delegate="npu"), {"ai-edge-litert", "ml-dtypes", "numpy", "openvino"}),
+    ],
+)
+def test_wheels_of_accelerators_are_on_the_index(
+    tmp_path: Path, arch: str, choice: Runtime, packages: set[str]
+) -> None:
+    """Resolved only: some of them are hundreds of megabytes."""
+    board = replace(HERE, arch=arch, libc=("glibc", "2.36"))
+    chosen = choose(choice, board, "onnx" if choice.name == "onnxruntime" else "tflite")
+    lock = wheels._resolved(chosen, tmp_path / "lock.txt", lambda: False)
+    assert {line.partition("==")[0] for line in lock.splitlines() if "==" in line} == packages

@@ -21,6 +21,7 @@ import pytest
 
 DATA = Path(__file__).parent / "data"
 PYENV = Path.home() / ".pyenv" / "versions"
+FORMATS = {"onnxruntime": "onnx", "openvino": "onnx", "tensorrt": "onnx", "tensorflow": "graphdef"}
 
 
 def old_python(version: str) -> Path:
@@ -165,7 +166,7 @@ class Board:
             "cell_id": "local/tiny/none",
             "artifact": {
                 "sha256": self.blob(data),
-                "format": "onnx" if changes.get("runtime") == "onnxruntime" else "tflite",
+                "format": "tflite" if data[4:8] == b"TFL3" else FORMATS.get(changes.get("runtime", ""), "tflite"),
             },
             "env": env,
             "runtime": "litert",

@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
-from remote.contract import _DELEGATE as checked
+from remote.contract_runtime import _DELEGATE as checked
 from remote.runtimes import delegation
-from remote.runtimes.delegation import DelegateNotEngaged, DelegateNotOff, of_operations, of_providers, prove
+from remote.runtimes.delegation import (
+    DelegateNotEngaged,
+    DelegateNotOff,
+    of_external,
+    of_operations,
+    of_providers,
+    prove,
+    whole,
+)
 from remote.runtimes.tflite import operations
 
 SAID = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
@@ -61,6 +69,32 @@ def test_a_runtime_that_does_not_list_its_operations_is_unproven() -> None:
     prove({**found, "requested": "off"})  # nothing speaks against it, and the record says unproven
     with pytest.raises(DelegateNotEngaged):
         prove({**found, "requested": "require"})
+
+
+def test_a_named_delegate_is_required_and_named_in_the_message() -> None:
+    alone, both = [*MODEL, ("DELEGATE", [2], [3])], [*MODEL, ("DELEGATE", [2], [3]), ("DELEGATE", [0, 1], [2])]
+    plain = [("CONV_2D", [0, 1], [2]), ("ADD", [2], [3]), ("SOFTMAX", [3], [4])]
+    alone, both = [*plain, *alone[3:]], [*plain, *both[3:]]
+    found = of_external(alone, both, "libx.so", "")
+    assert shown(found) == ("engaged", "libx.so", 1, 1, {"libx.so": 1, "XNNPACK": 1, "built-in kernels": 1})
+    prove({**found, "requested": "external"})
+    nothing = of_external(plain, [*plain, ("DELEGATE", [0, 1], [4])], "libx.so", None)
+    assert shown(nothing) == ("absent", None, 0, 0, {"XNNPACK": 3})
+    with pytest.raises(DelegateNotEngaged, match=r"delegate external was required, but it is absent: libx\.so took no"):
+        prove({**nothing, "requested": "external"})
+
+
+def test_where_xnnpack_came_first_nothing_is_proven() -> None:
+    taken = [*MODEL, ("DELEGATE", [0, 1], [2])]
+    found = of_external(taken, taken, "libx.so", SAID)
+    assert shown(found) == ("unproven", None, None, None, {})
+    with pytest.raises(DelegateNotEngaged, match=r"XNNPACK was applied before libx\.so could be looked at"):
+        prove({**found, "requested": "external"})
+    assert shown(of_external([*MODEL, ("DELEGATE", [9], [10])], taken, "libx.so", None))[0] == "unproven"
+
+
+def test_a_model_that_is_held_as_a_whole() -> None:
+    assert shown(whole("LiteRT GPU", "GPU", 5)) == ("engaged", "LiteRT GPU", 1, 5, {"GPU": 5})
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def planned(model: Any, share: float, multiple: int, subject: str) -> Plan:
     """
     if not is_graph(model):
         raise UnsupportedOptimization(
-            f"{subject}: no channel can be removed from {type(model).__name__}, which has a call of its own: "
-            "only functional and sequential models can be followed"
+            f"{subject} cannot lose channels: {type(model).__name__} has a call of its own, and only functional and "
+            "sequential models can be followed"
         )
     walk = Walk(model)
     importance = _importance(walk)
@@ -72,8 +72,8 @@ def planned(model: Any, share: float, multiple: int, subject: str) -> Plan:
         gone.update(group[place] for place in least.tolist())
     if not gone:
         raise UnsupportedOptimization(
-            f"{subject}: no channel can be removed: what the layers make is fixed by the model's outputs or by layers "
-            f"that are not understood, or is no more than channel_multiple={multiple}"
+            f"{subject} cannot lose channels: what its layers make is fixed by the model's outputs or by layers that "
+            f"are not understood, or is no more than optimization.channel_multiple={multiple}"
         )
     return Plan(walk, frozenset(gone))
 
