@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from orchestrator.builder.images import Array
@@ -42,7 +41,6 @@ def weights_only(model: Any, recipe: Recipe, kept: list[str]) -> Any:
         cast = helper.make_node("Cast", [f"{name}_quantized"], [f"{name}_cast"], f"{name}_cast", to=TensorProto.FLOAT)
         graph.node.insert(0, helper.make_node("Mul", [f"{name}_cast", f"{name}_scale"], [name], f"{name}_scaled"))
         graph.node.insert(0, cast)
-    onnx.checker.check_model(model)
     return model
 
 
