@@ -56,11 +56,12 @@ def _by_tflite(content: bytes, samples: Samples) -> Array:
 
 
 def _onnx(recipe: Recipe) -> File:
-    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
+    from orchestrator.builder import onnx_file, onnx_graph  # 0.3 s that most workers never need
 
     taken = onnx_file.take(check_unchanged(recipe), recipe)
     names = {node.op_type for node in taken.model.graph.node}
-    plain = not any(word in name for name in names for word in _QUANTIZED_OPS)
+    stored = all(kernel.dtype in ("float32", "float64") for kernel in onnx_graph.Weighed(taken.model).kernels())
+    plain = stored and not any(word in name for name in names for word in _QUANTIZED_OPS)
     ports = Ports(shapes(onnx_file.shapes_of(taken.content)), taken.outputs[0].shape)
 
     def answers_of(samples: Samples) -> Array | None:

@@ -118,11 +118,11 @@ def _of_tflite() -> Format:
 
 
 def _of_onnx() -> Format:
-    from orchestrator.builder import onnx_convert, onnx_effects, onnx_file  # a second that most workers never need
+    from orchestrator.builder import onnx_convert, onnx_effects, onnx_report  # a second that most workers never need
 
     return Format(
         onnx_convert.convert,
-        lambda recipe, content, base: onnx_file.describe(recipe, content),
+        lambda recipe, content, base: onnx_report.describe(recipe, content, base.content),
         lambda recipe, content, whole: onnx_effects.check_effects(recipe, content),
     )
 
