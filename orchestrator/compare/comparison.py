@@ -15,10 +15,12 @@ from orchestrator.compare.energy import battery_columns, energy_change
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
+from orchestrator.compare.slimming import no_faster
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.gates import Gates
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
+from orchestrator.words import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,6 +158,7 @@ def _comparison(
     limits |= {stranger: limits[sweeps[0].id] for stranger in chosen if stranger not in limits}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
+        | {"slimming_note": no_faster(result, bases.get(key), change)}
         | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
         | _gate_columns(result, limits[result.sweep_id])
         | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})
@@ -231,8 +234,8 @@ def _order(
     seen = {axis: {asked(r).get(axis, ""): i for i, r in reversed(list(enumerate(by_number)))} for axis in AXES}
     along = _axis(baselines)
 
-    def place(axis: str, value: str) -> tuple[int, int]:
-        return (0, int(value)) if value.isdecimal() else (1, seen[axis][value])
+    def place(axis: str, value: str) -> tuple[int, float]:
+        return (0, float(value)) if is_number(value) else (1, seen[axis][value])
 
     def key(result: Result) -> tuple[Any, ...]:
         axes = asked(result)

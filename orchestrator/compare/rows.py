@@ -29,6 +29,7 @@ METRIC_COLUMNS: Mapping[str, str] = {
     "peak_rss_mb": "memory/peak_rss_mb",
     "size_bytes": "model/size_bytes",
     "quality_samples": "quality/samples",
+    "gzip_bytes": "model/gzip_bytes",
     "quality_top1": "quality/top1",
     "quality_top1_low": "quality/top1_low",
     "quality_top1_high": "quality/top1_high",
@@ -67,6 +68,7 @@ TAG_COLUMNS: Mapping[str, str] = {
     "quality_task": "quality.task",
     "mode": "scenario.mode",
     "weights": "weights",
+    "optimization_steps": "optimization.steps",
     "artifact_sha256": "artifact.sha256",
     "runtime_version": "runtime.version",
     "python": "runtime.python",
@@ -97,6 +99,7 @@ COLUMNS: tuple[str, ...] = (
         "threads",
         "batch_size",
         "input_size",
+        "width",
         "scenario",
     ),
     *METRIC_COLUMNS,
@@ -104,6 +107,7 @@ COLUMNS: tuple[str, ...] = (
     *("verdict", "verdict_reasons", "warnings", "processes", "front", "front_of_model", "is_baseline"),
     *("change_ratio", "change_low", "change_high", "change_p", "change_p_adjusted", "change_significant"),
     *("change_outcome", "change_detectable", "change_processes", "change_note", "change_differs"),
+    "slimming_note",
     *ENERGY_CHANGE,
     *BATTERY,
     *("quality_reason", "quality_sqnr_reason", "gate", "gate_why"),
@@ -147,7 +151,7 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
     row |= {column: m.metrics.get(metric) for column, metric in METRIC_COLUMNS.items()}
     row |= {column: m.tags.get(tag) for column, tag in TAG_COLUMNS.items()}
     row |= {
-        "runtime_name": m.tags.get("runtime.name"),
+        "runtime_name": runtime(result.axes.get("runtime", ""), m.tags.get("runtime.name")),
         "accelerator": " · ".join(filter(None, (m.tags.get("accelerator"), delegate(m.tags)))),
         "processor": m.tags.get("accelerator"),
         "delegate": delegate(m.tags),
@@ -161,6 +165,11 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
         "is_baseline": result is base and not alone,
     }
     return {**row, **({"change_note": "nothing beside it"} if alone and result is base else change)}
+
+
+def runtime(asked: str, name: str | None) -> str | None:
+    """The runtime that a board has, with the delegate and options that were asked for: ``onnxruntime+cuda``."""
+    return asked if name and asked.startswith(f"{name}+") else name
 
 
 def unescaped(text: str) -> str:
