@@ -7,6 +7,7 @@ import logging
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ import yaml
 from omegaconf import DictConfig, ListConfig
 
 from orchestrator.errors import ConfigError
-from orchestrator.gates import Gates
+from orchestrator.gates import UNKNOWN, Judged
 from orchestrator.guess import did_you_mean
-from orchestrator.measurement import Measurement
 from orchestrator.metrics import METRICS
 
 WHOLE = (
@@ -86,21 +86,25 @@ def nothing(config: DictConfig, count: int) -> Any:
     return math.nan if count == 1 else [math.nan] * count
 
 
-def value(config: DictConfig, measurement: Measurement, objectives: Sequence[str]) -> Any:
-    """What a sweeper is told of a cell with a result.
+def value(config: DictConfig, metrics: Mapping[str, float], objectives: Sequence[str], judged: Judged) -> Any:
+    """What a sweeper is told of a cell with a result, ``judged`` by the limits.
 
-    One that breaks a limit, or of which that is not known, is told as worse than any that keeps them, the worse the
-    more it breaks them: a sweeper ranks cells, and so finds its way back. (Optuna's own constraints are attributes of
-    trials, which Hydra's sweeper does not pass on.)
+    To Optuna one that breaks a limit is told as worse than any that keeps them, the worse the more it breaks them, and
+    one of which that is not known as worse still. All its samplers rank what they are told (or, of several objectives,
+    who dominates whom), so that the search leads back to what keeps the limits. A penalty in proportion to what was
+    measured so far would not do: what was told cannot be taken back when a slower cell comes that keeps them. Optuna's
+    own constraints are attributes of trials, which Hydra's sweeper does not pass on; and the sampler that it uses by
+    default knows them only in versions that it does not support.
+
+    Other sweepers may model values, and get them as they are.
     """
-    values = [measurement.metrics.get(name, math.nan) for name in objectives]
-    judged = Gates.of(config.quality, config.constraints).judged(measurement.metrics, measurement.missing)
+    values = [metrics.get(name, math.nan) for name in objectives]
+    if not is_optuna(config):
+        return values[0] if len(values) == 1 else values
     if not judged.recommendable:
-        worse = REFUSED * (1 + min(judged.excess, _MOST))
-        values = [
-            one if math.isnan(one) else sign * worse for one, sign in zip(values, _signs(config, values), strict=True)
-        ]
-    if any(math.isnan(one) for one in values) and is_optuna(config):
+        excess = _MOST if judged.outcome == UNKNOWN else min(judged.excess, _MOST / 2)
+        values = [sign * REFUSED * (1 + excess) for sign in _signs(config, len(values))]
+    if any(math.isnan(one) for one in values):
         return None
     return values[0] if len(values) == 1 else values
 
@@ -110,10 +114,10 @@ REFUSED = 1e12
 _MOST = 1e6
 
 
-def _signs(config: DictConfig, values: Sequence[float]) -> list[int]:
-    """1 where less is better; what Optuna maximizes has -1."""
-    direction = config.hydra.sweeper.get("direction", "minimize") if is_optuna(config) else "minimize"
-    directions = list(direction) if isinstance(direction, ListConfig) else [direction] * len(values)
+def _signs(config: DictConfig, count: int) -> list[int]:
+    """1 where less is better; what is maximized has -1."""
+    direction = config.hydra.sweeper.direction
+    directions = list(direction) if isinstance(direction, ListConfig) else [direction] * count
     return [-1 if str(one).rpartition(".")[2].lower() == "maximize" else 1 for one in directions]
 
 
@@ -138,21 +142,43 @@ def explained() -> Iterator[None]:
         raise
 
 
-def best(directory: Path, objectives: Sequence[str]) -> list[str]:
-    """What a study found, as lines; none where there was no study."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a study holds to be the best: parameters, and values by objective."""
+
+    params: dict[str, Any]
+    values: dict[str, float]
+
+    @property
+    def kept(self) -> bool:
+        """Whether it keeps the limits: else the values are what was told instead of those measured."""
+        return all(abs(value) < REFUSED for value in self.values.values())
+
+    @property
+    def words(self) -> str:
+        return f"{words(self.params)}   ({words(self.values)})"
+
+
+def best(directory: Path, objectives: Sequence[str]) -> list[Found] | None:
+    """What a study found; None where there was no study.
+
+    Where nothing keeps the limits, what was told instead of values is taken out of the sweeper's file.
+    """
     path = directory / RESULTS_FILE
     if not path.is_file():
-        return []
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if "best_params" in found:
-        solutions = [{"params": found["best_params"], "values": [found["best_value"]]}]
+        return None
+    stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "best_params" in stored:
+        pairs = [(stored["best_params"], [stored["best_value"]])]
     else:
-        solutions = found["solutions"]
-    kept = [one for one in solutions if all(abs(float(value)) < REFUSED for value in one["values"])]
-    if not kept:
-        return ["none: no cell that was tried keeps the limits (quality, constraints); see the table for the reasons"]
-    lines = (f"{words(one['params'])}   ({words(dict(zip(objectives, one['values'], strict=True)))})" for one in kept)
-    return list(dict.fromkeys(lines))  # of several objectives a point may stand there twice
+        pairs = [(one["params"], one["values"]) for one in stored.get("solutions", [])]
+    found = [Found(params, dict(zip(objectives, map(float, values), strict=True))) for params, values in pairs]
+    if found and not any(one.kept for one in found):
+        path.write_text(yaml.safe_dump({"name": stored["name"], "solutions": [], "note": NONE_KEPT}), encoding="utf-8")
+    return found
+
+
+NONE_KEPT = "no cell that was tried keeps the limits"
 
 
 def words(params: Mapping[str, Any]) -> str:

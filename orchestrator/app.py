@@ -153,5 +153,6 @@ def launch(
     matrix = invocation.matrix
     with invocation.folder_of(master):
         matrix.narrowed = config.narrowed(loader, master)
+        invocation.swept = config.swept(loader, master)
         jobs = config.compose_cells(loader, master, batch, first_number + matrix.added, including=matrix.is_new)
         return invocation.launch(jobs)

@@ -10,7 +10,7 @@ import secrets
 import shlex
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from orchestrator.redact import redacted, secrets_in, without
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
 from orchestrator.session import Workshop
 from orchestrator.stock import Stock
+from orchestrator.study import Study
 from orchestrator.tracking import TrackingWriter, open_tracker, remembered
 from orchestrator.words import counted, labels
 
@@ -63,7 +64,8 @@ class Invocation:
         self._lock = threading.Lock()
         self._turns = Turns()
         self.matrix = Matrix(self._console)
-        self._objectives: list[str] = []
+        self._study: Study | None = None
+        self.swept: Collection[str] = ()  # the axes of the sweep
         self._warned: set[str] = set()
         self._results: dict[int, Result] = {}
         self._unwritten: dict[int, str] = {}  # results that this machine's disk did not take, and why
@@ -88,7 +90,7 @@ class Invocation:
         if not jobs:
             plan([])
         settings, config = jobs[0].cell.settings, jobs[0].config
-        self._objectives = adaptive.names(settings.objective)
+        study = self._study = self._study or Study(settings, config)
         new = self.matrix.take(jobs)
         batch = plan([job.cell for job in new], self._past(new)) if new else Plan((), {})
         if adaptive.is_whole(config):
@@ -99,17 +101,20 @@ class Invocation:
             if adaptive.is_adaptive(config):
                 say(self._console, "these are the first cells; the next ones depend on what they come to")
                 raise SystemExit(0)
-            return [returned(job, self._value(job)) for job in jobs if job.asked]
+            return [returned(job, self._value(job, study)) for job in jobs if job.asked]
         for rule, count in self.matrix.dropped.items():
             say(self._console, f"{counted(count, 'cell')} excluded: {rule}")
         if new:
             sweep = self._sweep or self._begin(jobs[0])
+            self._warn(*study.warnings)
             for job in new:
                 if job.cell.number not in batch.duplicates:
                     with naming(job.cell.directory):
                         job.save()
             self._run(batch, sweep)
-        return [returned(job, self._value(job)) for job in jobs if job.asked]
+        values = [returned(job, self._value(job, study)) for job in jobs if job.asked]
+        study.must_lead_somewhere(self.swept)
+        return values
 
     def _warn(self, *warnings: str) -> None:
         """On the terminal and in the log, each once."""
@@ -175,8 +180,8 @@ class Invocation:
             whole = replace(sweep, excluded=self.matrix.excluded, given_up=self._given_up)
             ended = whole.ended(words.get(status, "failed"), time.time())
             on_disk = conclude(self._console, ended, results, writer, self._where, self._stop)
-            for words_of_it in adaptive.best(sweep.directory, self._objectives):
-                say(self._console, ("best      ", "bold"), words_of_it)
+            for word, words_of_it in self._study.words(sweep.directory) if self._study is not None else ():
+                say(self._console, (f"{word:<10}", "bold"), words_of_it)
             return status if on_disk or status != OK else INCOMPLETE
 
     def _begin(self, job: Job) -> Sweep:
@@ -259,13 +264,12 @@ class Invocation:
                     self._writer.open(self._sweep)
                 self._writer.submit(result)
 
-    def _value(self, job: Job) -> Any:
+    def _value(self, job: Job, study: Study) -> Any:
         """What the sweeper is told of a cell, its own result or that of the one it repeats."""
         result = None if job.excluded else self._results.get(self.matrix.number_of(job.cell))
-        if result is None or result.measurement is None:
-            return adaptive.nothing(job.config, len(self._objectives))
-        self._warn(*adaptive.unknown(self._objectives))  # an adaptive sweep was refused for them
-        return adaptive.value(job.config, result.measurement, self._objectives)
+        if result is not None and result.measurement is not None:
+            self._warn(*adaptive.unknown(study.objectives))  # an adaptive sweep was refused for them
+        return study.told(result, job.overrides)
 
 
 def sweep_id(directory: Path) -> str:

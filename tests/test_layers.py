@@ -29,7 +29,7 @@ LAYERS = (
     {"session"},
     {"fleet"},
     {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue"}
-    | {"instruments", "matrix", "adaptive", "preview", "stock", "reproduce", "stored_cell", "calibrate"},
+    | {"instruments", "matrix", "adaptive", "study", "preview", "stock", "reproduce", "stored_cell", "calibrate"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 ALLOWED_SIDEWAYS = {("report", "compare")}  # a report is a comparison on paper

@@ -1,6 +1,6 @@
 """The configuration room: where YAML and overrides become validated cells."""
 
-from orchestrator.config.asked import cells_asked, narrowed
+from orchestrator.config.asked import cells_asked, narrowed, swept
 from orchestrator.config.cells import Job, compose_cells
 from orchestrator.config.explain import explained
 from orchestrator.config.rules import rules
@@ -21,5 +21,6 @@ __all__ = [
     "register",
     "revived",
     "rules",
+    "swept",
     "take_lab",
 ]

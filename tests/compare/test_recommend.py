@@ -1,147 +1,174 @@
-"""Limits that a cell has to keep, and what is recommended in words."""
+"""What is recommended, and in which words: measured facts, ties as ties, and never what is not known."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from orchestrator.compare.front import candidates, front
-from orchestrator.compare.recommend import recommendations
-from orchestrator.gates import BROKEN, KEPT, UNCERTAIN, UNKNOWN, Gates
-
-METRICS = {
-    "latency/median_ms": 10.0,
-    "latency/median_low_ms": 9.0,
-    "latency/median_high_ms": 11.0,
-    "model/size_bytes": 2e6,
-    "quality/drop": 0.02,
-    "quality/drop_low": 0.01,
-    "quality/drop_high": 0.03,
-}
+from orchestrator.compare import compare
+from orchestrator.compare.recommend import FASTEST, NO_LOSS, NO_WORSE, WITHIN, advice
+from orchestrator.gates import BROKEN, UNCERTAIN, UNKNOWN, Gates
+from orchestrator.report.choices import choices, recommended
+from tests.compare.rows import random, row
+from tests.measurement.records import make_result, make_sweep
 
 
-@pytest.mark.parametrize(
-    ("limits", "outcome", "says"),
-    [
-        ({}, KEPT, ""),
-        ({"max_drop": 0.05}, KEPT, ""),
-        ({"max_drop": 0.025}, UNCERTAIN, "quality/drop may be beyond 0.025 (95 %: 0.01 to 0.03)"),
-        ({"max_drop": 0.01}, BROKEN, "quality drops by 0.02, allowed is 0.01"),
-        ({"latency_ms": 9.5}, BROKEN, "takes 10 ms, allowed is 9.5"),
-        ({"latency_ms": 10.5}, UNCERTAIN, "latency/median_ms may be beyond 10.5"),
-        ({"size_mb": 1.9}, BROKEN, "has 2 MB, allowed is 1.9"),
-        ({"size_mb": 2.0}, KEPT, ""),
-        ({"energy_mj": 5.0}, UNKNOWN, "energy_mj: no sensor"),
-        ({"min_sqnr_db": 20.0}, UNKNOWN, "min_sqnr_db: not measured"),
-        ({"energy_mj": 5.0, "max_drop": 0.01}, BROKEN, "; energy_mj: no sensor"),
-    ],
-)
-def test_a_limit_is_kept_broken_or_not_known(limits: dict[str, float], outcome: str, says: str) -> None:
-    judged = Gates(**limits).judged(METRICS, {"energy/per_inference_mj": "no sensor"})
-    assert judged.outcome == outcome
-    assert says in "; ".join(judged.reasons) or not limits
-    assert judged.recommendable == (outcome in (KEPT, UNCERTAIN))
-    assert (judged.excess > 0) == (outcome in (BROKEN, UNKNOWN))
+def said(rows: list[dict[str, Any]], gates: Gates | None = None) -> list[str]:
+    comparison: Any = SimpleNamespace(gates={"s": gates or Gates()}, baselines={"s": "none"})
+    return [str(choice) for choice in choices(comparison, rows)]
 
 
-def test_what_is_identical_keeps_any_distance() -> None:
-    missing = {"quality/sqnr_db": "no difference at all from the float model"}
-    assert Gates(min_sqnr_db=60.0).judged({}, missing).outcome == KEPT
-    assert Gates(min_sqnr_db=20.0).judged({"quality/sqnr_db": 12.0}, {}).outcome == BROKEN
+def best(rows: list[dict[str, Any]], gates: Gates | None = None) -> tuple[str, str]:
+    (one,) = advice(rows, {"s": gates or Gates()})
+    return (one.best["optimization"] if one.best is not None else "", one.rule)
 
 
-def test_limits_survive_the_disk_and_can_be_replaced() -> None:
-    gates = Gates.from_json(Gates(max_drop=0.01, size_mb=3.0).to_json())
-    assert gates == Gates(max_drop=0.01, size_mb=3.0)
-    assert gates.changed(max_drop=0.5, latency_ms=None) == Gates(max_drop=0.5, size_mb=3.0)
-    assert not Gates() and Gates(latency_ms=1.0)
-
-
-def row(optimization: str, ms: float, drop: float | None = None, **more: Any) -> dict[str, Any]:
-    known: dict[str, Any] = {"quality_drop": drop, "quality_source": "test images"}
-    if drop is not None:
-        known |= {"quality_top1": 0.9 - drop, "quality_drop_low": drop - 0.004, "quality_drop_high": drop + 0.004}
-    plain: dict[str, Any] = {
-        "status": "done",
-        "verdict": "valid",
-        "sweep": "s",
-        "device": "pi4",
-        "batch_size": "1",
-        "mode": None,
-        "model": "digits",
-        "runtime": "litert",
-        "threads": "1",
-        "optimization": optimization,
-        "latency_ms": ms,
-        "latency_low_ms": ms * 0.99,
-        "latency_high_ms": ms * 1.01,
-        "size_bytes": 100_000.0,
-        "energy_mj": None,
-        "energy_uncertainty_mj": None,
-        "energy_scope": None,
-        "energy_kind": None,
-        "change_ratio": ms / 10,
-        "change_significant": True,
-        "is_baseline": optimization == "none",
-    }
-    return {**plain, **known, **more}
-
-
-def test_the_fastest_that_keeps_the_limits_and_what_others_are_better_in() -> None:
+def test_the_fastest_within_the_limits_and_what_others_are_better_in() -> None:
     rows = [
         row("none", 10.0, 0.0),
-        row("int8", 4.0, 0.006, size_bytes=30_000.0),
-        row("pruned", 2.0, 0.3, gate=BROKEN, gate_why="quality drops by 0.3, allowed is 0.01"),
-        row("clustered", 9.0, 0.005, size_bytes=10_000.0),
+        row("int8", 4.0, 0.012, size_bytes=30_000.0),
+        row("pruned", 2.0, 0.3, gate=BROKEN, gate_why="drop 30 points > 2 allowed"),
+        row("clustered", 9.0, 0.010, size_bytes=10_000.0),
     ]
-    (said,) = recommendations(rows, gated=True)
-    assert said.startswith(
-        "pi4, digits: recommended is int8: 4 ms, 2.50× faster than the baseline, 0.03 MB, top-1 89.4 %"
+    gates = Gates(max_drop=0.02)
+    assert best(rows, gates) == ("int8", WITHIN)
+    (text,) = said(rows, gates)
+    assert text.startswith(
+        "pi4, digits: take int8 on litert, the fastest within the limits: 4.00 ms, 2.50× faster than none "
+        "(95 %: 2.48 to 2.52), top-1 93.8 %, 1.2 points of top-1 lost (95 %: 0.8 to 1.6), 30 kB."
     )
-    assert "0.6 points lost against float (95 %: 0.2 to 1.0)" in said
-    assert "The one that answers best is none: nothing lost" in said
-    assert "The smallest is clustered: 0.01 MB, 9 ms." in said
-    assert said.endswith("Not considered: pruned: quality drops by 0.3, allowed is 0.01.")
+    assert "The most accurate is none on litert: 95.0 %, 10.0 ms." in text
+    assert "The smallest is clustered on litert: 10 kB, 9.00 ms." in text
+    assert text.endswith("Not considered: 1 of 4 cells break a limit.")
 
 
-def test_ties_doubts_and_unknown_quality_are_said() -> None:
-    rows = [
-        row("none", 10.0, quality_reason="its weights are random"),
-        row("int8", 4.0, verdict="suspect", quality_reason="its weights are random"),
-        row("float16", 4.05, quality_reason="its weights are random"),
+def test_without_a_limit_nothing_is_taken_that_was_found_to_lose_something() -> None:
+    """Nobody said how much may be lost, so what is faster at a price is told with its price."""
+    rows = [row("none", 10.0, 0.0), row("float16", 8.0, 0.002), row("int8", 4.0, 0.012)]
+    assert best(rows) == ("float16", NO_LOSS)
+    (text,) = said(rows)
+    assert "take float16 on litert, the fastest of those that were not found to answer worse than float" in text
+    assert "0.2 points of top-1 lost (95 %: -0.2 to 0.6)" in text
+    assert "Faster, and worse: int8 on litert (4.00 ms, 1.2 points of top-1 lost (95 %: 0.8 to 1.6))." in text
+
+
+def test_random_weights_have_a_fastest_and_no_best() -> None:
+    rows = [random("none", 10.0, None), random("int8", 4.0, 15.0), random("float16", 8.0, 60.0)]
+    assert best(rows) == ("int8", FASTEST)
+    (text,) = said(rows)
+    assert "int8 on litert is the fastest: 4.00 ms" in text and "take" not in text and "accurate" not in text
+    assert "SQNR 15.0 dB" in text and "How often it is right is not known: its weights are random." in text
+    assert best(rows, Gates(latency_ms=100)) == ("int8", FASTEST)
+    assert "is the fastest within the limits: " in said(rows, Gates(latency_ms=100))[0]
+    rows[1] |= {"gate": BROKEN, "gate_why": "SQNR 15 dB < 20 asked for"}
+    assert best(rows, Gates(min_sqnr_db=20)) == ("float16", WITHIN)
+
+
+def test_nothing_is_recommended_where_nothing_keeps_the_limits_or_it_is_not_known() -> None:
+    rows = [row(name, 1.0, gate=UNKNOWN, gate_why="energy is not known: no sensor") for name in ("none", "int8")]
+    gates = Gates(energy_mj=5)
+    assert said(rows, gates) == [
+        "pi4, digits: nothing is recommended: of no cell is it known whether it keeps the limits (energy ≤ 5 mJ)."
     ]
-    (said,) = recommendations(rows, gated=False)
-    assert "the fastest is int8" in said and "recommended" not in said
-    assert "As fast, within what was measured: float16." in said
-    assert "Its latency is suspect." in said
-    assert "How well it answers is not known: its weights are random." in said
+    rows[0] |= {"gate": BROKEN}
+    assert said(rows, gates) == ["pi4, digits: nothing is recommended: no cell keeps the limits (energy ≤ 5 mJ)."]
 
 
-def test_nothing_is_recommended_where_nothing_keeps_the_limits() -> None:
-    rows = [row(name, 1.0, gate=UNKNOWN, gate_why="energy_mj: no sensor") for name in ("none", "int8")]
-    (said,) = recommendations(rows, gated=True)
-    assert "nothing is recommended" in said and "none, int8: energy_mj: no sensor" in said
+def test_what_cannot_be_told_apart_is_a_tie_and_a_valid_one_goes_before_a_suspect_one() -> None:
+    doubt = {"verdict": "suspect", "verdict_reasons": "it drifted"}
+    rows = [row("none", 10.0, 0.0), row("a", 4.0, 0.001, **doubt), row("b", 4.05, 0.002, size_bytes=200_000.0)]
+    rows[2] |= {"energy_mj": 3.0}  # which counts for nothing: the others have none
+    (one,) = advice(rows, {})
+    assert one.best is not None and one.best["optimization"] == "a", "b is larger in the same time, so on no front"
+    rows[1]["size_bytes"] = 300_000.0
+    rows[2]["size_bytes"] = 299_999.0
+    assert best(rows) == ("b", NO_LOSS)
+    rows = [row("none", 10.0, 0.0), row("a", 4.0, 0.006, half=0.001), row("b", 4.05, 0.0, size_bytes=200_000.0)]
+    (text,) = said(rows, Gates(max_drop=0.5))
+    assert "take b on litert" in text and "As fast, as far as was measured: a on litert." in text
 
 
-def test_a_cell_alone_and_an_invalid_one_are_no_choice() -> None:
-    assert recommendations([row("none", 1.0), row("int8", 0.5, verdict="invalid")], gated=False) == []
+def test_doubts_are_named() -> None:
+    doubt = {"verdict": "suspect", "verdict_reasons": "it drifted", "gate": UNCERTAIN}
+    uncertain = "drop up to 1.1 points > 1 allowed: not certain"
+    metered = {"energy_mj": 3.0, "energy_uncertainty_mj": 0.1, "energy_verdict": "suspect"}
+    metered["energy_verdict_reasons"] = "idle drifted"
+    rows = [row("none", 10.0, 0.0, **metered), row("int8", 4.0, 0.007, **doubt, **metered, gate_why=uncertain)]
+    (text,) = said(rows, Gates(max_drop=0.01))
+    assert "Its latency is suspect: it drifted." in text and f"But {uncertain}." in text
+    assert "3.00 ±0.10 mJ (soc)" in text and "Its energy is suspect: idle drifted." in text
+
+
+def test_invalid_is_never_recommended_and_one_cell_is_no_choice() -> None:
+    assert said([row("none", 10.0, 0.0), row("int8", 0.5, 0.0, verdict="invalid")]) == []
+    rows = [row("none", 10.0, 0.0), row("float16", 9.0, 0.0), row("int8", 0.5, 0.0, verdict="invalid")]
+    assert best(rows) == ("float16", NO_LOSS)
+
+
+def test_energy_counts_where_all_have_it_in_one_scope() -> None:
+    def metered(name: str, ms: float, mj: float, scope: str = "soc") -> dict[str, Any]:
+        return row(name, ms, 0.0, energy_mj=mj, energy_uncertainty_mj=0.1, energy_scope=scope)
+
+    (text,) = said([metered("none", 10.0, 3.0), metered("int8", 4.0, 5.0)])
+    assert "5.00 ±0.10 mJ (soc)" in text and "The least energy takes none on litert: 3.00 mJ, 10.0 ms." in text
+    (text,) = said([metered("none", 10.0, 3.0, "wall_ac"), metered("int8", 4.0, 5.0)])
+    assert "mJ" not in text
+
+
+def test_models_are_held_against_each_other_only_by_the_same_data() -> None:
+    small, large = row("none", 2.0, 0.0, model="small"), row("none", 10.0, 0.0, model="large")
+    small |= {"quality_top1": 0.80, "quality_top1_low": 0.78, "quality_top1_high": 0.82}
+    (one,) = advice([small, large], {})
+    assert one.model == "" and one.rule == NO_WORSE and one.best is large
+    assert one.faster == (small,), "its own float model is as bad, which says nothing against the other"
+    (text,) = said([small, large])
+    assert text.startswith("pi4: take large/none on litert, the fastest of those that were not found to answer worse")
+    both = [*([small, {**small, "optimization": "int8"}]), large, {**large, "optimization": "int8"}]
+    both[0] |= {"quality_source": "others"}
+    both[1] |= {"quality_source": "others"}
+    assert [one.model for one in advice(both, {})] == ["small", "large"]
+
+
+def test_widths_of_a_model_are_models_too() -> None:
+    """A narrow model that lost nothing against its own float model may still be worse than the wide one."""
+    narrow = row("none", 4.0, 0.0, width="0.35", quality_top1=0.7, quality_top1_low=0.68, quality_top1_high=0.72)
+    rows = [row("none", 10.0, 0.0, width="1"), narrow]
+    (one,) = advice(rows, {})
+    assert one.best is rows[0] and one.faster == (narrow,)
+    assert "none on litert (width 1)" in said(rows)[0]
 
 
 def test_what_differs_is_named() -> None:
-    rows = [row("int8", 4.0, threads="4"), row("int8", 9.0), row("none", 20.0)]
-    (said,) = recommendations(rows, gated=False)
-    assert "the fastest is int8 (threads 4)" in said
+    rows = [row("int8", 4.0, 0.0, threads="4"), row("int8", 9.0, 0.0), row("none", 20.0, 0.0)]
+    assert "take int8 on litert (threads 4)," in said(rows)[0]
+    rows = [row("int8", 4.0, 0.0, runtime_name="onnxruntime", runtime_asked="onnxruntime"), row("int8", 9.0, 0.0)]
+    assert "take int8 on onnxruntime, the" in said(rows)[0]
 
 
-def test_accuracy_is_part_of_the_front_where_all_have_answered_the_same() -> None:
-    rows = [row("none", 10.0, 0.0), row("int8", 4.0, 0.05)]
-    (group,) = candidates(rows)
-    assert group.quality
-    assert [r["optimization"] for r in front(rows, False)] == ["int8"]
-    assert [r["optimization"] for r in front(rows, False, quality=True)] == ["none", "int8"]
-    within = [row("none", 10.0, 0.0), row("int8", 4.0, 0.003)]  # intervals overlap: a tie
-    assert [r["optimization"] for r in front(within, False, quality=True)] == ["int8"]
-    for other in ({"quality_source": "others"}, {"quality_drop": None}):
-        (group,) = candidates([rows[0], {**rows[1], **other}])
-        assert not group.quality
+def test_no_difference_is_said_as_such() -> None:
+    alike = {"change_significant": False, "change_low": 0.99, "change_high": 1.012}
+    same = row("float16", 9.99, 0.0, size_bytes=50_000.0, **alike, change_outcome="same")
+    assert "as fast as none within 1.2 %" in said([row("none", 10.0, 0.0), same])[0]
+    open_ = {**same, "change_outcome": "undecided"}
+    assert "up to 1.2 % from none: not decided" in said([row("none", 10.0, 0.0), open_])[0]
+
+
+def test_an_area_under_a_curve_is_called_so() -> None:
+    ad = {"quality_top1": None, "quality_auc": 0.91, "quality_task": "reconstruction"}
+    rows = [row("none", 10.0, 0.0, **ad), row("int8", 4.0, 0.012, **ad)]
+    (text,) = said(rows, Gates(max_drop=0.05))
+    assert "AUC 0.910, 1.2 points of AUC lost" in text and "The most accurate is none on litert: 0.910" in text
+
+
+def test_a_sweep_keeps_what_it_recommends_and_older_ones_have_no_limits(tmp_path: Path) -> None:
+    sweep = replace(make_sweep(tmp_path), gates={"latency_ms": 30.0})
+    made = compare(sweep, [make_result(tmp_path, 0), make_result(tmp_path, 1, 19.0, optimization="int8")])
+    (about,) = recommended(made)
+    assert about == "pi4, mobilenetv2" and "int8 on litert is the fastest within the limits" in recommended(made)[about]
+    assert list(made.frame["gate"]) == ["broken", "kept"] and list(made.frame["front"]) == [False, True]
+    stored = sweep.to_json()
+    for name in ("gates", "recommended"):
+        del stored[name]
+    assert type(sweep).from_json(stored, tmp_path).gates == {} == type(sweep).from_json(stored, tmp_path).recommended

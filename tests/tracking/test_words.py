@@ -93,7 +93,7 @@ def test_text_of_a_board_is_no_markup(tmp_path: Path) -> None:
 
 def test_the_sweep_s_note_keeps_a_line_of_every_remark(tmp_path: Path) -> None:
     """A legend that is cut leaves columns without a word about them."""
-    cells = [make_result(tmp_path, n, optimization=f"o{n}", write=False) for n in range(19)]
+    cells = [make_result(tmp_path, n, optimization=f"o{n}", write=False) for n in range(18)]
     comparison = compare(replace(make_sweep(tmp_path), battery="37@100"), cells, "o0")
     text = markdown(sheet(comparison), comparison.title, View())
     assert len(text) > words.TAG_LIMIT
@@ -121,3 +121,14 @@ def test_identity_tells_attempts_apart(tmp_path: Path, extra: str) -> None:
     result = make_result(tmp_path)
     first = replace(result, cell_id=result.cell_id + extra)
     assert words.identity(first) != words.identity(replace(first, started_s=first.started_s + 1))
+
+
+def test_what_is_recommended_are_tags_of_the_sweep(tmp_path: Path) -> None:
+    sweep = replace(
+        make_sweep(tmp_path), gates={"max_drop": 0.01}, recommended={"pi4, digits": "take int8", "zwö": "x"}
+    )
+    assert words.recommended_tags(sweep) == {"recommended.pi4 digits": "take int8", "recommended.zw_": "x"}
+    assert words.sweep_tags(sweep)["sweep.limits"] == "drop ≤ 1 point"
+    assert "sweep.limits" not in words.sweep_tags(make_sweep(tmp_path)) and not words.recommended_tags(
+        make_sweep(tmp_path)
+    )
