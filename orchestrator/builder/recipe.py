@@ -16,7 +16,7 @@ from orchestrator.builder.formats import activations_for, check_format, format_f
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import Model, Runtime
 from orchestrator.errors import BuildError
-from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
+from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, SCALED, Optimization
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ FINISHED = ("tflite", "onnx")
 def _parameters(o: Optimization) -> dict[str, Any]:
     """Those that some step has; the others are None."""
     steps = set(o.steps)
-    integer, scaled = steps & set(CALIBRATED), steps & {*CALIBRATED, "weight_only", "dynamic_range"}
+    integer, scaled = steps & set(CALIBRATED), steps & set(SCALED)
     return {
         "sparsity": o.sparsity if "prune" in steps else None,
         "sparse_encoding": o.sparse_encoding if "prune" in steps else None,
