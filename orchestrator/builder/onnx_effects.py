@@ -9,7 +9,7 @@ import onnx
 
 from orchestrator.builder import onnx_cost
 from orchestrator.builder.onnx_graph import Kernel, Weighed
-from orchestrator.builder.onnx_quantize import kept_by
+from orchestrator.builder.onnx_quantize import kept_names
 from orchestrator.builder.recipe import Recipe
 from orchestrator.errors import BuildError
 
@@ -38,7 +38,8 @@ def check_effects(recipe: Recipe, content: bytes) -> list[str]:
 def _types(recipe: Recipe, kernels: list[Kernel]) -> list[str]:
     wanted = _WANTED.get(recipe.quantization, _BYTES)
     others = [kernel for kernel in kernels if kernel.dtype not in wanted]
-    left = [kernel for kernel in others if not kept_by(recipe.keep_float, kernel.node)]
+    stay = kept_names([kernel.node for kernel in kernels], recipe)
+    left = [kernel for kernel in others if kernel.node.name not in stay]
     if kernels and len(others) == len(kernels):
         _refuse(recipe, f"its kernels are of {', '.join(Counter(kernel.dtype for kernel in kernels))}")
     if left and recipe.quantization != "dynamic_range":
@@ -79,7 +80,8 @@ def _activations(recipe: Recipe, weighed: Weighed) -> list[str]:
     integer = [node for node in nodes if _takes_integers(weighed, node)]
     if not integer:
         _refuse(recipe, "no operator takes integers")
-    floats = [node for node in nodes if node not in integer and not kept_by(recipe.keep_float, node)]
+    stay = kept_names(nodes, recipe)
+    floats = [node for node in nodes if node not in integer and node.name not in stay]
     if recipe.activations == "int8" or not floats:
         return []
     kinds = Counter(node.op_type for node in floats)

@@ -78,6 +78,27 @@ def outputs_of(content: bytes, values: list[Array]) -> list[Array]:
     return [np.asarray(output) for output in opened.run(None, dict(zip(names, values, strict=True)))]
 
 
+def answers(content: bytes, inputs: list[Array]) -> Array | None:
+    """The first output for each of ``inputs`` (as the model takes them), whatever the model's batch; None where it has
+    another size each time, or not a row per sample."""
+    opened = session(content)
+    ports = opened.get_inputs()
+    batch, samples = int(ports[0].shape[0]) if ports[0].shape else 1, len(inputs[0])
+    padded = [np.concatenate([values, np.repeat(values[-1:], -samples % batch, axis=0)]) for values in inputs]
+    outputs = []
+    for start in range(0, len(padded[0]), batch):
+        named = {port.name: values[start : start + batch] for port, values in zip(ports, padded, strict=True)}
+        outputs.append(np.asarray(opened.run(None, named)[0]))
+    if {output.shape for output in outputs} != {(batch, *outputs[0].shape[1:])}:
+        return None
+    return np.concatenate(outputs)[:samples]
+
+
+def shapes_of(content: bytes) -> list[tuple[list[int], Any]]:
+    """Shape and type of each input."""
+    return [(_shape(given), _dtype(given)) for given in _inputs(onnx.load_from_string(content))]
+
+
 def _tensors(message: Any) -> Iterator[Any]:
     """Every tensor, wherever it is: weights, attributes of nodes, graphs within nodes, functions."""
     if isinstance(message, onnx.TensorProto):

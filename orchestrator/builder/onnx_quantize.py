@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from orchestrator.builder.kept import chosen
+from orchestrator.builder.onnx_graph import KERNELS
 from orchestrator.builder.onnx_weights import weights_only
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Batch
@@ -27,7 +28,7 @@ from orchestrator.errors import BuildError, ConfigError, UnsupportedOptimization
 
 _MATRICES = ["MatMul", "Gemm"]
 _TENSORRT = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
-_SHOWN = 8
+_SHOWN = 24
 
 Samples = Callable[[], Iterator[Batch]]
 """Batches as the model takes them."""
@@ -64,9 +65,24 @@ def quantized(floating: bytes, recipe: Recipe, samples: Samples) -> bytes:
         raise UnsupportedOptimization(f"{recipe.subject}: this model cannot be quantized so: {_said(error)}") from error
 
 
-def kept_by(patterns: tuple[str, ...] | None, node: Any) -> bool:
-    """Whether ``keep_float`` names this node: by its own name, or by that of its first output."""
-    return any(re.search(pattern, name) for pattern in patterns or () for name in (node.name, *node.output[:1]))
+def kept_names(nodes: Sequence[Any], recipe: Recipe, *, strict: bool = False) -> set[str]:
+    """The names of the nodes that ``keep_float`` means; a pattern is searched in a node's kind, name and output.
+
+    ``strict``: raises ConfigError for a pattern that means none.
+    """
+    names = [f"{node.op_type} {node.name} {node.output[0] if node.output else ''}" for node in nodes]
+    weighted = [node.op_type in KERNELS for node in nodes]
+    found: set[str] = set()
+    for pattern in recipe.keep_float or ():
+        places = chosen(pattern, names, weighted)
+        if strict and not places:
+            rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            raise ConfigError(
+                f"optimization.keep_float: {pattern!r} matches no operator of {recipe.name}",
+                hint=f"its operators are {', '.join(names[:_SHOWN])}{rest}",
+            )
+        found |= {nodes[place].name for place in places}
+    return found
 
 
 def _kept(model: Any, recipe: Recipe) -> list[str]:
@@ -74,14 +90,7 @@ def _kept(model: Any, recipe: Recipe) -> list[str]:
     nodes = model.graph.node
     for number, node in enumerate(nodes):
         node.name = node.name or f"{node.op_type}_{number}"
-    for pattern in recipe.keep_float or ():
-        if not any(kept_by((pattern,), node) for node in nodes):
-            some = ", ".join(node.name for node in nodes[:_SHOWN])
-            raise ConfigError(
-                f"optimization.keep_float: no operator of {recipe.name} has a name that matches {pattern!r}",
-                hint=f"there are {len(nodes)}, among them {some}",
-            )
-    return [node.name for node in nodes if kept_by(recipe.keep_float, node)]
+    return sorted(kept_names(nodes, recipe, strict=True))
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

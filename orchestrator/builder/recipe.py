@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -135,6 +136,11 @@ class Recipe:
         return next((step for step in self.steps if step in QUANTIZATIONS), "none")
 
     @property
+    def is_requantized(self) -> bool:
+        """True where a float TFLite file is quantized, and not a model while it is converted."""
+        return _is_requantized(self.form, self.steps, self.granularity, self.keep_float)
+
+    @property
     def unquantized(self) -> Self:
         """The recipe of the float model that this one is quantized from: pruned, if this one is."""
         steps = tuple(step for step in self.steps if step not in QUANTIZATIONS)
@@ -146,6 +152,12 @@ class Recipe:
     def unoptimized(self) -> Self:
         """The recipe of the float model as it came."""
         return dataclasses.replace(self, steps=(), activations=None, **_parameters(Optimization("none")))
+
+    @property
+    def origin(self) -> Self:
+        """What all artifacts of a model are made from: training and weights know neither a batch size nor a format."""
+        form = str(self.form) if self.form in FINISHED else "tflite"
+        return dataclasses.replace(self.unoptimized, batch_size=1, format=form, versions=())
 
     @property
     def name(self) -> str:
@@ -181,6 +193,19 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
+def _is_requantized(
+    form: str | None, steps: Sequence[str], granularity: str | None, keep_float: Sequence[str] | None
+) -> bool:
+    """What ai-edge-quantizer does: whatever the converter cannot do, or does wrong.
+
+    Of int16x8 per tensor the converter of TensorFlow 2.21 makes a file that no interpreter takes where a depthwise
+    convolution is in it: "Quantized dimension for tensor property and quantization parameters do not match".
+    """
+    quantizes = bool(set(steps) & set(QUANTIZATIONS))
+    odd = "weight_only" in steps or bool(keep_float) or ("int16x8" in steps and granularity == "per_tensor")
+    return quantizes and (odd or form == "tflite")
+
+
 def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
     """What the result depends on."""
     names = [] if form == "onnx" else ["tensorflow", "keras"]
@@ -188,7 +213,7 @@ def _packages(kind: str, form: str | None, format: str, optimization: Optimizati
         names.append("scikit-learn")
     if format == "onnx":
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
-    elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
+    elif _is_requantized(form, optimization.steps, optimization.granularity, optimization.keep_float):
         names.append("ai-edge-quantizer")
     if data is not None and Path(data).is_dir():  # images are decoded and resized with it
         names.append("pillow")
