@@ -9,7 +9,7 @@ from orchestrator.compare.energy import LESS, MORE
 from orchestrator.compare.recommend import FASTEST, NO_LOSS, NO_WORSE, WITHIN, Advice, advice
 from orchestrator.gates import UNCERTAIN
 from orchestrator.plain import plain
-from orchestrator.report import qualities
+from orchestrator.report import overrides, qualities
 from orchestrator.report.energies import suspect_energy
 from orchestrator.report.seen import Comparison
 from orchestrator.report.text import Row, has, number
@@ -18,7 +18,7 @@ from orchestrator.words import counted, megabytes
 
 LISTED = 2
 """Of those that are as fast, or faster and worse."""
-AXES = {"runtime_asked": "", "threads": "threads ", "input_size": "input ", "width": "width ", "scenario": ""}
+AXES = {"runtime_asked": "", "threads": "threads ", "input_size": "input ", "width": "width "}
 """What tells cells of one model and optimization apart, and the word before it."""
 
 
@@ -43,7 +43,8 @@ class Choice:
 
 def recommended(comparison: Comparison) -> dict[str, str]:
     """What to take, by whose cells they are."""
-    rows = [{str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")]
+    records = [{str(key): value for key, value in row.items()} for row in comparison.frame.to_dict(orient="records")]
+    rows, _ = overrides.shared(records)
     return {choice.about: choice.text for choice in choices(comparison, rows)}
 
 
@@ -187,5 +188,14 @@ def _name(row: Row, one: Advice) -> str:
     model = "" if one.model else f"{row['model']}/"
     differing = [key for key in AXES if len({str(other.get(key)) for other in rows}) > 1]
     told = [f"{AXES[key]}{row.get(key)}" for key in differing if str(row.get(key)) != str(row.get("runtime_name"))]
+    told += _scenario(row, rows)
     runtime = f" on {row['runtime_name']}" if has(row, "runtime_name") else ""
     return plain(f"{model}{row['optimization']}{runtime}" + (f" ({', '.join(told)})" if told else ""))
+
+
+def _scenario(row: Row, rows: Sequence[Row]) -> list[str]:
+    """Its name and the overrides that are no axis, as far as they are not those of all."""
+    every = [overrides.parts(str(other.get("scenario") or "")) for other in rows]
+    name, own = overrides.parts(str(row.get("scenario") or ""))
+    names = [name] if len({its for its, _ in every}) > 1 else []
+    return names + [one for one in own if not all(one in its for _, its in every)]

@@ -15,7 +15,7 @@ def shared(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     Of ``quick (scenario.window_s=1, scenario.processes=3)`` and ``offline (scenario.window_s=1)`` it is
     ``scenario.window_s=1``. Rows without a scenario have no say.
     """
-    named = [_parts(row["scenario"])[1] for row in rows if row.get("scenario")]
+    named = [parts(row["scenario"])[1] for row in rows if row.get("scenario")]
     common = [one for one in named[0] if all(one in some for some in named)] if named else []
     if not common:
         return list(rows), []
@@ -24,12 +24,12 @@ def shared(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
 
 def without(scenario: str, common: Sequence[str]) -> str:
     """The name with the overrides that are its own."""
-    name, overrides = _parts(scenario)
+    name, overrides = parts(scenario)
     left = [one for one in overrides if one not in common]
     return f"{name} ({', '.join(left)})" if left else name
 
 
-def _parts(scenario: str) -> tuple[str, list[str]]:
+def parts(scenario: str) -> tuple[str, list[str]]:
     """The name and its overrides; a comma within a value ends none of them."""
     name, _, rest = scenario.partition(" (")
     return name, re.split(r", (?=[+~]*[\w./@]+=)", rest.removesuffix(")")) if rest else []
