@@ -61,16 +61,6 @@ class FleetLauncher(Launcher):
 
 # Plain mappings: Hydra executes this module outside sys.modules, where a dataclass cannot be made.
 ConfigStore.instance().store(
-    group="hydra/sweeper",
-    name="matrix",
-    node={
-        "_target_": "hydra_plugins.edge_orchestrator.MatrixSweeper",
-        "max_batch_size": None,
-        "params": None,
-    },
-    provider="edge_orchestrator",
-)
-ConfigStore.instance().store(
     group="hydra/launcher",
     name="fleet",
     node={"_target_": "hydra_plugins.edge_orchestrator.FleetLauncher"},

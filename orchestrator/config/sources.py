@@ -7,12 +7,14 @@ import secrets
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from orchestrator.cell import Settings
 from orchestrator.errors import ConfigError
 from orchestrator.lab import LAB_VARIABLE
 
+SWEEPER = {"_target_": "hydra_plugins.edge_orchestrator.MatrixSweeper", "max_batch_size": None, "params": None}
 LAB_FLAGS = ("--config-dir", "-cd")
 
 
@@ -24,8 +26,15 @@ def conf_directory() -> Path:
 
 
 def register() -> None:
-    """Tell Hydra the types of the configuration and the resolvers that ``conf/`` uses."""
-    ConfigStore.instance().store(name="settings", node=Settings, provider="orchestrator")
+    """Tell Hydra the types of the configuration, the sweeper that stands for none and the resolvers of ``conf/``.
+
+    An ``override hydra/sweeper`` in ``conf/config.yaml`` would win over that of a preset, so our sweeper takes the
+    place of Hydra's own default: in this process, once the plugins are there, since they would put theirs back.
+    """
+    Plugins.instance()
+    store = ConfigStore.instance()
+    store.store(name="settings", node=Settings, provider="orchestrator")
+    store.store(group="hydra/sweeper", name="basic", node=dict(SWEEPER), provider="orchestrator")
     # The time alone is to the second: two sweeps started together would share a folder.
     OmegaConf.register_new_resolver("sweep_token", lambda: secrets.token_hex(3), use_cache=True, replace=True)
 

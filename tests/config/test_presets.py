@@ -9,7 +9,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
-from orchestrator import config
+from orchestrator import adaptive, config
 from tests.config.composing import loader
 
 PRESETS = sorted(path.stem for path in (config.conf_directory() / "experiment").glob("*.yaml") if path.stem != "search")
@@ -54,3 +54,18 @@ def test_every_choice_of_a_preset_composes(tmp_path: Path, preset: str) -> None:
     jobs = cells_of(tmp_path, preset, "device=pi4,pi5")
     assert {job.cell.axes["device"] for job in jobs} == {"pi4", "pi5"}
     assert {job.cell.axes["scenario"] for job in jobs} == {SCENARIO.get(preset, "quick")}
+
+
+def test_the_search_is_optunas_and_every_choice_of_it_composes(tmp_path: Path) -> None:
+    """A sweeper that conf/config.yaml itself chose with an override would win over a preset's."""
+    source = loader()
+    given = ["hydra.job.name=orchestrator", "hydra.runtime.config_sources=[]", f"root={tmp_path}", "+experiment=search"]
+    made = source.load_configuration("config", given, RunMode.MULTIRUN)
+    assert adaptive.is_optuna(made) and made.hydra.sweeper.sampler._target_.startswith("optuna.samplers.")
+    adaptive.prepare(made)
+    params = {key: str(value)[len("choice(") : -1].split(",") for key, value in made.hydra.sweeper.params.items()}
+    words = [[f"{key}={value}"] for key, values in params.items() for value in values]
+    jobs = config.compose_cells(source, made, [["+experiment=search", *some] for some in words], 0)
+    assert {job.cell.settings.quality.max_drop for job in jobs} == {0.01} and len(jobs) == 15
+    plain = source.load_configuration("config", given[:-1], RunMode.MULTIRUN)
+    assert adaptive.is_whole(plain) and plain.hydra.sweeper._target_.endswith("MatrixSweeper")

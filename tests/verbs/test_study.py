@@ -111,7 +111,7 @@ def test_what_the_settings_leave_out_cannot_be_searched_for() -> None:
         study_of("constraints.energy_mj=3", "scenario.energy_s=0")
     with pytest.raises(ConfigError, match=r"'quality/drop', and quality.samples=0"):
         study_of("quality.max_drop=0.1", "quality.samples=0")
-    study_of("quality.max_drop=0.1", "quality.samples=0", sweeper="matrix")  # no search: it is measured all the same
+    study_of("quality.max_drop=0.1", "quality.samples=0", sweeper="basic")  # no search: it is measured all the same
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_search_for_what_no_cell_has_is_ended(words: list[str], said: str) -> 
         study.must_lead_somewhere(("threads", "device"))
     told(study, 11, 1.0, 0.0, **{"energy/per_inference_mj": 1.0})
     study.must_lead_somewhere(("threads",))
-    matrix = study_of(*words, sweeper="matrix")
+    matrix = study_of(*words, sweeper="basic")
     for number in range(PATIENCE):
         told(matrix, number, 1.0, None)
     matrix.must_lead_somewhere(("threads",))
