@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.compare import measures as m
-from orchestrator.compare.measures import Measure, Row, Span
+from orchestrator.compare.measures import Measure, Row
 from orchestrator.gates import ALLOWED
 from orchestrator.result import DONE
 from orchestrator.verdict import INVALID
@@ -78,18 +78,17 @@ def front(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Row]:
 
     With ranges, that can go round in a ring and leave none; then the values themselves decide, which always leave one.
     """
-    return _beaten_by_none(rows, [[one.span(row) for one in measures] for row in rows]) or _beaten_by_none(
-        rows, [[(point := one.point(row), point) for one in measures] for row in rows]
-    )
+    exact = [[one.point(row) for one in measures] for row in rows]
+    by_range = [row for row in rows if not any(_dominates(other, row, measures) for other in rows)]
+    return by_range or [
+        row for row, own in zip(rows, exact, strict=True) if not any(_less(other, own) for other in exact)
+    ]
 
 
-def _beaten_by_none(rows: Sequence[Row], spans: Sequence[Sequence[Span]]) -> list[Row]:
-    return [row for row, own in zip(rows, spans, strict=True) if not any(_dominates(other, own) for other in spans)]
+def _dominates(one: Row, other: Row, measures: Sequence[Measure]) -> bool:
+    """No worse in anything and better in something."""
+    return all(by.no_worse(one, other) for by in measures) and any(by.better(one, other) for by in measures)
 
 
-def _dominates(one: Sequence[Span], other: Sequence[Span]) -> bool:
-    """At least as good in everything and better in something; overlapping ranges are a tie."""
-    pairs = list(zip(one, other, strict=True))
-    return all(low <= its_high for (low, _), (_, its_high) in pairs) and any(
-        high < low for (_, high), (low, _) in pairs
-    )
+def _less(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))

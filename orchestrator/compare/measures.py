@@ -16,17 +16,32 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """``name`` is in words; a measure ``of_quality`` says how well the model answers."""
+    """``name`` is in words; a measure ``of_quality`` says how well the model answers.
+
+    ``slack``: how far beyond its own value another one still is no worse, whatever the intervals are.
+    """
 
     name: str
     point: Callable[[Row], float]
     span: Callable[[Row], Span]
+    slack: Callable[[float], float] = lambda value: value
     of_quality: bool = False
 
     def ties(self, one: Row, other: Row) -> bool:
         """Whether it cannot be said which of the two is better."""
         (low, high), (its_low, its_high) = self.span(one), self.span(other)
         return low <= its_high and its_low <= high
+
+    def no_worse(self, one: Row, other: Row) -> bool:
+        """Whether the value of one is better, or within the range of the other's.
+
+        Not whether the ranges overlap: one that is as wide as a barn would be no worse than any.
+        """
+        return self.point(one) <= max(self.span(other)[1], self.slack(self.point(other)))
+
+    def better(self, one: Row, other: Row) -> bool:
+        """Whether all of its range is."""
+        return self.span(one)[1] < self.span(other)[0]
 
 
 SQNR_TIE_DB = 1.0
@@ -62,7 +77,9 @@ def _noise_db(row: Row) -> float:
     return -row["quality_sqnr_db"] if known(row, "quality_sqnr_db") else -math.inf
 
 
-LATENCY = Measure("latency", lambda row: float(row["latency_ms"]), _latency)
+LATENCY = Measure(
+    "latency", lambda row: float(row["latency_ms"]), _latency, lambda value: value * (1 + stats.MINIMUM_EFFECT)
+)
 SIZE = Measure("size", lambda row: float(row["size_bytes"]), lambda row: (row["size_bytes"], row["size_bytes"]))
 ENERGY = Measure("measured energy", lambda row: float(row["energy_mj"]), _energy)
 DROP = Measure("the drop of quality", lambda row: float(row["quality_drop"]), _drop, of_quality=True)
@@ -71,6 +88,7 @@ SQNR = Measure(
     "SQNR",
     _noise_db,
     lambda row: (_noise_db(row) - SQNR_TIE_DB / 2, _noise_db(row) + SQNR_TIE_DB / 2),
+    lambda value: value + SQNR_TIE_DB,
     of_quality=True,
 )
 

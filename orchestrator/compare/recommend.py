@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator import stats
 from orchestrator.compare import measures as m
 from orchestrator.compare.front import Candidates, candidates, front
 from orchestrator.compare.measures import Measure, Row
@@ -81,7 +82,7 @@ def _advised(group: Candidates, gates: Gates, model: str) -> Advice:
         rule,
         "" if judged else _why_unknown(group),
         tuple(row for row in on if row is not best and row in pool and m.LATENCY.ties(row, best)),
-        tuple(sorted((row for row in on if row not in pool and _faster(row, best)), key=m.LATENCY.point)),
+        tuple(sorted((row for row in on if row not in pool and m.LATENCY.better(row, best)), key=m.LATENCY.point)),
         _end(on, judged, best) if judged else None,
         _end(on, m.SIZE, best),
         _end(on, m.ENERGY, best) if group.energy else None,
@@ -102,15 +103,14 @@ def _least(rows: Sequence[Row], measure: Measure) -> Row:
 
 
 def _fastest(rows: Sequence[Row], measures: Sequence[Measure]) -> Row:
-    """Where several cannot be told apart: a valid one before a suspect one, then the least energy, loss and size."""
-    first = _least(rows, m.LATENCY)
-    even = [row for row in rows if m.LATENCY.ties(row, first)]
+    """Where medians are alike: a valid one before a suspect one, then the least energy, loss and size.
+
+    Medians, since a cell with an interval as wide as a barn cannot be told from any other, and is no good choice.
+    """
+    alike = m.LATENCY.point(_least(rows, m.LATENCY)) * (1 + stats.MINIMUM_EFFECT)
+    even = [row for row in rows if m.LATENCY.point(row) <= alike]
     order = [one for one in (m.ENERGY, *(one for one in measures if one.of_quality), m.SIZE) if one in measures]
     return min(even, key=lambda row: (row["verdict"] != VALID, *(one.point(row) for one in order)))
-
-
-def _faster(row: Row, best: Row) -> bool:
-    return m.LATENCY.span(row)[1] < m.LATENCY.span(best)[0]
 
 
 def _end(on: Sequence[Row], measure: Measure, best: Row) -> Row | None:

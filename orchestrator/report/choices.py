@@ -18,8 +18,8 @@ from orchestrator.words import counted, megabytes
 
 LISTED = 2
 """Of those that are as fast, or faster and worse."""
-AXES = {"runtime_asked": "", "threads": "threads ", "input_size": "input ", "width": "width "}
-"""What tells cells of one model and optimization apart, and the word before it."""
+AXES = {"threads": "threads ", "input_size": "input ", "width": "width "}
+"""What tells cells of one model, optimization and runtime apart, and the word before it."""
 
 
 HEADS = {
@@ -143,11 +143,17 @@ def lost(row: Row) -> str:
 
 def _doubts(best: Row) -> Iterator[str]:
     if best["verdict"] != "valid":
-        yield f"Its latency is {plain(best['verdict'])}: {plain(best['verdict_reasons'])}."
+        yield f"Its latency is {plain(best['verdict'])}: {_first(best['verdict_reasons'])}."
     if has(best, "energy_mj") and suspect_energy(best):
-        yield f"Its energy is {plain(best['energy_verdict'])}: {plain(best['energy_verdict_reasons'])}."
+        yield f"Its energy is {plain(best['energy_verdict'])}: {_first(best['energy_verdict_reasons'])}."
     if best.get("gate") == UNCERTAIN:
         yield f"But {plain(best['gate_why'])}."
+
+
+def _first(reasons: object) -> str:
+    """All of them stand elsewhere."""
+    first, *more = plain(reasons).split("; ")
+    return f"{first}, and {len(more)} more" if more else first
 
 
 def _others(one: Advice, baseline: str) -> Iterator[str]:
@@ -187,8 +193,7 @@ def _name(row: Row, one: Advice) -> str:
     rows = one.group.rows
     model = "" if one.model else f"{row['model']}/"
     differing = [key for key in AXES if len({str(other.get(key)) for other in rows}) > 1]
-    told = [f"{AXES[key]}{row.get(key)}" for key in differing if str(row.get(key)) != str(row.get("runtime_name"))]
-    told += _scenario(row, rows)
+    told = [*(f"{AXES[key]}{row.get(key)}" for key in differing), *_scenario(row, rows)]
     runtime = f" on {row['runtime_name']}" if has(row, "runtime_name") else ""
     return plain(f"{model}{row['optimization']}{runtime}" + (f" ({', '.join(told)})" if told else ""))
 

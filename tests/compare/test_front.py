@@ -48,12 +48,26 @@ def test_energy_is_a_third_dimension() -> None:
     assert names(some) == "a" and names(some, ENERGY) == "ab"
 
 
+def test_a_vague_cell_beats_no_sharp_one() -> None:
+    """Its interval reaches down to the fastest one's, and it is the smallest."""
+    vague = {**row("v", 9, 1), "latency_low_ms": 1.0, "latency_high_ms": 80.0}
+    assert names([row("s", 4, 5), vague]) == "sv"
+    assert names([row("s", 4, 5), {**vague, "latency_ms": 4.05}]) == "v"
+
+
 def test_a_ring_leaves_somebody_on_the_front() -> None:
-    """a, b, c and d are each beaten by the one before: wide intervals tie in what narrow ones would decide."""
-    ring = [row("a", 10, 5, 130), row("b", 14, 5, 115), row("c", 20, 5, 100), row("d", 15, 5, 115, noise=0.45)]
-    ring[1]["energy_uncertainty_mj"] = 20.0
-    assert names(ring, ENERGY) == "abc"
-    assert names(ring[:2], ENERGY) == "a"
+    """Each of a, b and c is beaten by the one before, and has a range in which the next one's value lies."""
+    a, b, c = (
+        rows.row("a", 10, 0.02, half=0.001),
+        rows.row("b", 10, 0.01, half=0.02),
+        rows.row("c", 15, 0.01, half=0.001),
+    )
+    a |= {"energy_mj": 100.0, "energy_uncertainty_mj": 1.0, "latency_high_ms": 20.0}
+    b |= {"energy_mj": 120.0, "energy_uncertainty_mj": 1.0}
+    c |= {"energy_mj": 100.0, "energy_uncertainty_mj": 30.0}
+    d = {**rows.row("d", 30, 0.3), "energy_mj": 200.0, "energy_uncertainty_mj": 1.0}
+    assert names([a, b], ENERGY, DROP) == "a" and names([b, c], ENERGY, DROP) == "b"
+    assert names([c, a], ENERGY, DROP) == "c" and names([a, b, c, d], ENERGY, DROP) == "abc"
 
 
 def test_energy_counts_only_where_all_have_it_in_one_scope() -> None:
@@ -76,7 +90,7 @@ def test_quality_is_a_dimension_where_all_have_it() -> None:
     none, int8 = rows.row("none", 10.0, 0.0), rows.row("int8", 4.0, 0.05)
     (group,) = candidates([none, int8])
     assert group.quality is DROP and fronts(none, int8) == [["none", "int8"]]
-    assert fronts(none, rows.row("int8", 4.0, 0.006)) == [["int8"]]
+    assert fronts(none, rows.row("int8", 4.0, 0.003)) == [["int8"]]
     (group,) = candidates([none, {**int8, "quality_source": "others"}])
     assert group.quality is None
     assert group.without["quality"] == "cells answered different data (others, test images)"

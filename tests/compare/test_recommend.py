@@ -90,14 +90,22 @@ def test_what_cannot_be_told_apart_is_a_tie_and_a_valid_one_goes_before_a_suspec
     assert "take b on litert" in text and "As fast, as far as was measured: a on litert." in text
 
 
+def test_a_cell_that_is_too_uncertain_to_be_slower_is_not_taken_for_it() -> None:
+    """Its interval reaches down to the fastest one, and it is the smallest."""
+    vague = row("vague", 9.0, 0.0, latency_low_ms=1.0, latency_high_ms=80.0, size_bytes=1_000.0)
+    rows = [row("none", 10.0, 0.0), row("sharp", 4.0, 0.0), vague]
+    assert best(rows) == ("sharp", NO_LOSS)
+    assert "As fast, as far as was measured: vague on litert." in said(rows)[0]
+
+
 def test_doubts_are_named() -> None:
-    doubt = {"verdict": "suspect", "verdict_reasons": "it drifted", "gate": UNCERTAIN}
+    doubt = {"verdict": "suspect", "verdict_reasons": "it drifted; it is hot; so am I", "gate": UNCERTAIN}
     uncertain = "drop up to 1.1 points > 1 allowed: not certain"
     metered = {"energy_mj": 3.0, "energy_uncertainty_mj": 0.1, "energy_verdict": "suspect"}
     metered["energy_verdict_reasons"] = "idle drifted"
     rows = [row("none", 10.0, 0.0, **metered), row("int8", 4.0, 0.007, **doubt, **metered, gate_why=uncertain)]
     (text,) = said(rows, Gates(max_drop=0.01))
-    assert "Its latency is suspect: it drifted." in text and f"But {uncertain}." in text
+    assert "Its latency is suspect: it drifted, and 2 more." in text and f"But {uncertain}." in text
     assert "3.00 ±0.10 mJ (soc)" in text and "Its energy is suspect: idle drifted." in text
 
 

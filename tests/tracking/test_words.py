@@ -93,7 +93,7 @@ def test_text_of_a_board_is_no_markup(tmp_path: Path) -> None:
 
 def test_the_sweep_s_note_keeps_a_line_of_every_remark(tmp_path: Path) -> None:
     """A legend that is cut leaves columns without a word about them."""
-    cells = [make_result(tmp_path, n, optimization=f"o{n}", write=False) for n in range(19)]
+    cells = [make_result(tmp_path, n, optimization=f"o{n}", write=False) for n in range(20)]
     comparison = compare(replace(make_sweep(tmp_path), battery="37@100"), cells, "o0")
     text = markdown(sheet(comparison), comparison.title, View())
     assert len(text) > words.TAG_LIMIT
