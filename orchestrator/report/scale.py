@@ -12,7 +12,7 @@ LOGARITHMIC_FROM = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps ``low``..``high`` (both > 0) to the pixels ``start``..``end``."""
+    """Maps ``low``..``high`` (both >= 0) to the pixels ``start``..``end``."""
 
     low: float
     high: float
@@ -24,10 +24,10 @@ class Scale:
     def over(cls, values: Sequence[float], start: float, end: float) -> Scale:
         """With room around the values."""
         low, high = min(values), max(values)
-        if high / low >= LOGARITHMIC_FROM:
+        if low > 0 and high / low >= LOGARITHMIC_FROM:
             room = (high / low) ** 0.08
             return cls(low / room, high * room, start, end, True)
-        room = 0.1 * (high - low) or 0.1 * high
+        room = 0.1 * (high - low) or 0.1 * high or 1.0
         return cls(max(0.0, low - room), high + room, start, end, False)
 
     def at(self, value: float) -> float:

@@ -1,11 +1,12 @@
-"""The Pareto front as SVG: latency against size, and against measured energy, with the cells that nobody beats."""
+"""The Pareto front as SVG: latency against size, energy and wrong answers, with the cells that nobody beats."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.compare.front import Candidates, candidates
+from orchestrator.compare.measures import DROP, TOP1
 from orchestrator.plain import plain
 from orchestrator.report import columns as c
 from orchestrator.report import energies, remarks
@@ -25,12 +26,28 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
+    """What is held against the latency; less is better."""
+
     key: str
+    name: str
     head: str
-    unit: float
+    of: Callable[[float], float]
+
+    def value(self, row: c.Row) -> float:
+        return self.of(row[self.key])
 
 
-SIZE, ENERGY = Panel("size_bytes", "Size, MB", 1e6), Panel("energy_mj", "Energy measured, mJ per inference", 1.0)
+SIZE = Panel("size_bytes", "size", "Size, MB", lambda size: size / 1e6)
+ENERGY = Panel("energy_mj", "measured energy", "Energy measured, mJ per inference", lambda mj: mj)
+WRONG = Panel("quality_top1", "wrong answers", "Wrong answers, %", lambda right: 100 * (1 - right))
+
+
+def _panels(group: Candidates) -> Iterator[Panel]:
+    yield SIZE
+    if group.energy:
+        yield ENERGY
+    if group.quality in (DROP, TOP1) and all(c.has(row, "quality_top1") for row in group.allowed):
+        yield WRONG
 
 
 def section(shown: c.Sheet) -> str:
@@ -55,8 +72,8 @@ def _figures(shown: c.Sheet, group: Candidates, models: Sequence[str], several: 
     names += [group.device, *([f"batch {group.batch_size}"] if several["batch_size"] else [])]
     names += [f"mode {group.mode}"] if several["mode"] else []
     out = []
-    for panel in (SIZE, ENERGY) if group.energy else (SIZE,):
-        head = plain(f"{' · '.join(names)} — latency and {'size' if panel is SIZE else 'measured energy'}")
+    for panel in _panels(group):
+        head = plain(f"{' · '.join(names)} — latency and {panel.name}")
         caption = f"<figcaption>{escaped(head)}</figcaption>"
         out.append(f'<figure>{caption}<div class="wide">{_svg(shown, group, panel, models, head)}</div></figure>')
     return "".join(out)
@@ -65,8 +82,8 @@ def _figures(shown: c.Sheet, group: Candidates, models: Sequence[str], several: 
 def _svg(shown: c.Sheet, group: Candidates, panel: Panel, models: Sequence[str], head: str) -> str:
     rows = [row for row in group.rows if c.has(row, panel.key)]  # what a limit keeps off the front may have none
     x = Scale.over([row["latency_ms"] for row in rows], LEFT, WIDTH - RIGHT)
-    y = Scale.over([row[panel.key] / panel.unit for row in rows], HEIGHT - BOTTOM, TOP)
-    at = [(x.at(row["latency_ms"]), y.at(row[panel.key] / panel.unit)) for row in rows]
+    y = Scale.over([panel.value(row) for row in rows], HEIGHT - BOTTOM, TOP)
+    at = [(x.at(row["latency_ms"]), y.at(panel.value(row))) for row in rows]
     inner = [*_axes(x, y, panel)]
     for model in models if len(models) > 1 else ():
         own = [p for p, row in zip(at, rows, strict=True) if row["front_of_model"] and row["model"] == model]
@@ -114,6 +131,7 @@ def _point(row: c.Row, place: tuple[float, float], models: Sequence[str], name: 
     kind = "best" if on else "good" if own else "beaten"
     said = [f"{plain(row['model'])} {name}", f"{c.latency(row)} ms", f"{c.number(row['size_bytes'] / 1e6)} MB"]
     said += [f"{energies.energy(row)} mJ"] if c.has(row, "energy_mj") else []
+    said += [plain(row["gate_why"])] if c.has(row, "gate_why") else []
     said += [plain(row["verdict"]), {"best": "on the front", "good": "on its model's front", "beaten": "beaten"}[kind]]
     return (
         f'<circle class="{_colour(models, row["model"])} {kind}" cx="{place[0]:.1f}" cy="{place[1]:.1f}"'

@@ -132,6 +132,15 @@ def test_markdown_begins_with_the_choice_and_html_has_it_first(tmp_path: Path) -
     assert "drop 3.1 points &gt; 1 allowed" in html
     assert 'title="0.6000 points, 95 % interval 0.00 to 1.20"' in html
     assert "<figcaption>pi4 — latency and size</figcaption>" in html
+    assert "<figcaption>pi4 — latency and wrong answers</figcaption>" in html
+    assert html.count("MB · drop 3.1 points &gt; 1 allowed") == 2
+
+
+def test_no_wrong_answer_at_all_is_a_place_too(tmp_path: Path) -> None:
+    quality = [judged(1.0, 0.0, 0.004, None), judged(1.0, 0.0, 0.004, 40.0), judged(1.0, 0.0, 0.004, 30.0)]
+    cells = [cell(tmp_path, n, 10.0 / (n + 1), f"o{n}", 1e5, one) for n, one in enumerate(quality)]
+    made = compare(make_sweep(tmp_path), cells)
+    assert "latency and wrong answers" in page(made, sheet(made), View())
 
 
 def test_a_hostile_name_stays_text_in_what_is_recommended(tmp_path: Path) -> None:
