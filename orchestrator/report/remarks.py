@@ -44,7 +44,7 @@ MOST_PERCENT = 100
 
 FRONT_NOTE = (
     "Front: ● no other cell of the device{modes}, ○ no other one of the same model on it, is at least as good in "
-    "{what} and better in one. Overlapping intervals, and latencies less than 2 % apart, are a tie."
+    "{what} and better in one. A value within the other's interval, and a latency within 2 %, is as good."
 )
 LIMIT_NOTE = "× breaks a limit, ? a limit is not known of it; neither is on a front, or recommended."
 
