@@ -15,6 +15,7 @@ from benchmarks import (
     first_byte,
     fleet,
     invoke_pairs,
+    one_startup,
     optimizations,
     sampler,
     statistics,
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "statistics": statistics.run,
     "energy": energy.run,
     "optimizations": optimizations.run,
+    "one_startup": one_startup.run,
 }
 
 
