@@ -32,8 +32,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "fleet": fleet.run,
     "statistics": statistics.run,
     "energy": energy.run,
-    "optimizations": optimizations.run,
     "one_startup": one_startup.run,
+    "optimizations": optimizations.run,
 }
 
 

@@ -21,6 +21,7 @@ from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.gates import Gates
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
+from orchestrator.words import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,8 +242,8 @@ def _order(
     seen = {axis: {asked(r).get(axis, ""): i for i, r in reversed(list(enumerate(by_number)))} for axis in AXES}
     along = _axis(baselines)
 
-    def place(axis: str, value: str) -> tuple[int, int]:
-        return (0, int(value)) if value.isdecimal() else (1, seen[axis][value])
+    def place(axis: str, value: str) -> tuple[int, float]:
+        return (0, float(value)) if is_number(value) else (1, seen[axis][value])
 
     def key(result: Result) -> tuple[Any, ...]:
         axes = asked(result)

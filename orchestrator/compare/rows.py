@@ -95,6 +95,7 @@ COLUMNS: tuple[str, ...] = (
         "threads",
         "batch_size",
         "input_size",
+        "width",
         "scenario",
     ),
     *METRIC_COLUMNS,
