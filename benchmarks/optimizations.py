@@ -1,7 +1,7 @@
-"""What does each optimization of MobileNetV2 buy, and cost? Fresh processes of all variants in turn, in random order.
+"""What does each optimization of MobileNetV2 buy, and cost? Fresh processes in which all variants take turns.
 
-Each round gives a ratio to the dense float model that has seen the same neighbours; the interval is by ranks over the
-rounds. Beside it stand size, compressed size, multiplications and the signal to noise ratio against the dense float
+Each process gives a ratio to the dense float model that has seen the same neighbours; the interval is by ranks over the
+processes. Beside it stand size, compressed size, multiplications and the signal to noise ratio against the dense float
 model. Its weights are random, so what leaves with half of the channels is never trained back: 0 dB is no surprise.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import random
 import statistics
 import subprocess
 import sys
@@ -19,15 +18,14 @@ from typing import Any
 
 from benchmarks.board import cell
 from benchmarks.cross_check import interval
-from benchmarks.invoke_pairs import BARE
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Builder, Recipe
 from orchestrator.evaluation import Evaluation
 from orchestrator.invocation import cache_directory
 from orchestrator.quality import scores
 
-ROUNDS = 20
-WARMUP_S, WINDOW_S = "0.3", "0.7"
+PROCESSES, BURSTS = 24, 8
+BURST = Path(__file__).with_name("bursts.py")
 LEAST = {"prune_channels": 1.5, "int8": 1.5}
 """So many times faster than dense, with all of the interval."""
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -43,8 +41,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 def run() -> dict[str, Any]:
     """Per variant: median latency, how many times faster than dense with its 95 % interval, sizes and quality."""
     built = _built()
-    rounds = [_round(built) for _ in range(ROUNDS)]
-    found: dict[str, Any] = {"rounds": ROUNDS}
+    rounds = [_process(built) for _ in range(PROCESSES)]
+    found: dict[str, Any] = {"processes": PROCESSES}
     for name, artifact in built.items():
         low, middle, high = interval([math.log(each["none"] / each[name]) for each in rounds])
         found[name] = {
@@ -65,20 +63,15 @@ def _built() -> dict[str, Artifact]:
     return built
 
 
-def _round(built: dict[str, Artifact]) -> dict[str, float]:
-    """Median milliseconds of a process of each."""
-    names = random.sample(list(built), len(built))
-    return {name: _median_ms(built[name].path) for name in names}
-
-
-def _median_ms(model: Path) -> float:
+def _process(built: dict[str, Artifact]) -> dict[str, float]:
+    """Median milliseconds of each in one process."""
     spec = importlib.util.find_spec("ai_edge_litert")
     if spec is None or spec.origin is None:
         raise RuntimeError("LiteRT is not installed here")
-    packages = Path(spec.origin).parent.parent
-    argv = [sys.executable, "-I", "-S", str(BARE), str(packages), str(model), WARMUP_S, WINDOW_S, "0"]
+    packages, paths = str(Path(spec.origin).parent.parent), [str(artifact.path) for artifact in built.values()]
+    argv = [sys.executable, "-I", "-S", str(BURST), packages, str(BURSTS), *paths]
     done = subprocess.run(argv, check=True, capture_output=True)
-    return float(statistics.median(json.loads(done.stdout)["invoke_ns"])) / 1e6
+    return {name: nanoseconds / 1e6 for name, nanoseconds in zip(built, json.loads(done.stdout), strict=True)}
 
 
 def _told(artifact: Artifact) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
         doubts.append(doubtful_ranges(base.source.inputs_source))
     if base.slimming and not any(step["fine_tune_epochs"] for step in base.slimming):
         doubts.append("not fine-tuned: its quality is what is left")
+    if any("statistics" in step for step in base.slimming):
+        doubts.append("without the channels that are gone, normalizations were fitted anew on seeded inputs")
     if recipe.sparsity or recipe.clusters:
         doubts.append("the file compresses better; dense kernels get no faster by zeros or by equal values")
     if batch_of(base.function) != recipe.batch_size:

@@ -298,6 +298,15 @@ def test_a_layer_that_meets_channels_that_stay_in_one_of_its_calls_keeps_them_in
     assert less.model.get_layer(again.name).kernel.shape == (3, 3, 8, 4)
 
 
+def test_a_layer_that_is_understood_in_one_of_its_calls_only_keeps_its_shape() -> None:
+    """The second call would make rows of different channels."""
+    given, again = keras.Input((2, 3)), L.Reshape((2, 4))
+    parts = [again(L.Conv1D(4, 1)(given)), again(L.Dense(8)(L.Flatten()(given)))]
+    model = keras.Model(given, head(L.GlobalAveragePooling1D()(L.Conv1D(6, 1)(L.Concatenate()(parts)))))
+    less = thinned(model, 0.5, 1, "it")
+    assert list(less.channels.values()) == [(6, 3)]
+
+
 def test_the_largest_filters_stay_in_their_order() -> None:
     model = keras.Sequential([keras.Input((4,)), L.Dense(6, use_bias=False), L.Dense(2)])
     kernel = np.diag([1.0, 5.0, 2.0, 6.0])[:, [0, 1, 2, 3, 1, 0]].astype(np.float32)
