@@ -8,7 +8,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import cell_cost, cross_check, energy, first_byte, fleet, invoke_pairs, sampler, statistics, timing_loop
+from benchmarks import (
+    cell_cost,
+    cross_check,
+    energy,
+    first_byte,
+    fleet,
+    invoke_pairs,
+    one_startup,
+    sampler,
+    statistics,
+    timing_loop,
+)
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "first_byte": first_byte.run,
@@ -20,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "fleet": fleet.run,
     "statistics": statistics.run,
     "energy": energy.run,
+    "one_startup": one_startup.run,
 }
 
 

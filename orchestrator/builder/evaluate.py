@@ -27,6 +27,7 @@ from orchestrator.builder.store import EVALUATION
 from orchestrator.evaluation import Evaluation
 
 _BATCH = 16
+_NOT_EACH = "none: the model has no output for each sample"
 
 Sources = Callable[[Recipe], Source]
 
@@ -43,11 +44,9 @@ class Evaluated:
 
 def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | None:
     """Write the evaluation into ``folder``; the manifest's part about it. None where there is nothing to hold answers
-    against: neither labels nor a float model, or one that does not answer each sample by itself. ``source_of``: the
-    float model of a recipe without optimizations."""
+    against: neither labels nor a float model that answers each sample. ``source_of``: the float model of a recipe
+    without optimizations."""
     made = _evaluated(recipe.origin, source_of)
-    if made.reference is not None and made.reference.shape[:1] != (len(made.samples),):
-        return None
     if made.reference is None and made.samples.labels is None:
         return None
     path = folder / EVALUATION
@@ -72,9 +71,10 @@ def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | 
 
 def not_finite(recipe: Recipe, content: bytes, source_of: Sources) -> list[str]:
     """A word of warning where the artifact's outputs for some of the evaluation are not finite."""
-    if recipe.format != "tflite":
+    made = _evaluated(recipe.origin, source_of)
+    if recipe.format != "tflite" or made.reference is None:
         return []
-    some = _evaluated(recipe.origin, source_of).samples.only(slice(1))
+    some = made.samples.only(slice(1))
     return [] if np.isfinite(answers(content, some.inputs)).all() else ["its outputs are not finite"]
 
 
@@ -87,12 +87,14 @@ def _evaluated(recipe: Recipe, source_of: Sources) -> Evaluated:
         samples, words = Samples(tuple(source.inputs(EVALUATED, recipe.seed + EVALUATION_SEED))), source.inputs_source
     else:
         samples, words = source.evaluation, source.evaluation_source
+    theirs = _reference(source, samples, recipe)
     by = f"the float model, by TensorFlow {tf.__version__} where it was built"
-    return Evaluated(samples, _reference(source, samples, recipe), words, by)
+    return Evaluated(samples, theirs, words, _NOT_EACH if theirs is None else by)
 
 
-def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array:
-    """The float model's first output, in batches; one that has a batch of its own is asked in those."""
+def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array | None:
+    """The float model's first output, in batches; one that has a batch of its own is asked in those. None where there
+    is not an output for each sample."""
     if source.model is None:
         call = source.freeze(1)
         types, size = [given.dtype for given in call.inputs], int(call.inputs[0].shape[0])
@@ -107,6 +109,8 @@ def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array:
         padded = [np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) for values in batch]
         outputs = call(*[tf.cast(values, dtype) for values, dtype in zip(padded, types, strict=True)])
         first = tf.nest.flatten(outputs)[0]
+        if first.shape[:1] != (size,):
+            return None
         found.append(first.numpy()[: size - missing])
     return np.concatenate(found).astype(np.float32)
 
@@ -122,8 +126,10 @@ def _of_file(recipe: Recipe) -> Evaluated:
         samples, words = noise(file.ports, EVALUATED, EVALUATION_SEED, mode), UNKNOWN
     if not file.is_float:
         return Evaluated(samples, None, words, "none: the file is quantized, and there is no float model of it")
-    theirs, by = file.answers(samples), f"the file itself, by {file.answered_by} where it was taken in"
-    return Evaluated(samples, theirs, words, by if theirs is not None else "none: it has no output for each sample")
+    per_sample = file.ports.output[:1] == file.ports.inputs[0][0][:1]
+    theirs = file.answers(samples) if per_sample else None
+    by = f"the file itself, by {file.answered_by} where it was taken in"
+    return Evaluated(samples, theirs, words, _NOT_EACH if theirs is None else by)
 
 
 def _doubt(recipe: Recipe, made: Evaluated) -> str | None:

@@ -15,7 +15,7 @@ from orchestrator.builder.combinations import check_combination
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
 from orchestrator.errors import BuildError, UnsupportedOptimization
-from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
+from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, SCALED, Optimization
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ def _format(runtime: Runtime | None) -> str:
 def _parameters(o: Optimization) -> dict[str, Any]:
     """Those that some step has; the others are None."""
     steps = set(o.steps)
-    integer, scaled = steps & set(CALIBRATED), steps & {*CALIBRATED, "weight_only", "dynamic_range"}
+    integer, scaled = steps & set(CALIBRATED), steps & set(SCALED)
     return {
         "sparsity": o.sparsity if "prune" in steps else None,
         "sparse_encoding": o.sparse_encoding if "prune" in steps else None,

@@ -144,7 +144,7 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
     row |= {column: m.metrics.get(metric) for column, metric in METRIC_COLUMNS.items()}
     row |= {column: m.tags.get(tag) for column, tag in TAG_COLUMNS.items()}
     row |= {
-        "runtime_name": m.tags.get("runtime.name"),
+        "runtime_name": runtime(result.axes.get("runtime", ""), m.tags.get("runtime.name")),
         "accelerator": " · ".join(filter(None, (m.tags.get("accelerator"), delegate(m.tags)))),
         "processor": m.tags.get("accelerator"),
         "delegate": delegate(m.tags),
@@ -158,6 +158,11 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
         "is_baseline": result is base and not alone,
     }
     return {**row, **({"change_note": "nothing beside it"} if alone and result is base else change)}
+
+
+def runtime(asked: str, name: str | None) -> str | None:
+    """The runtime that a board has, with the delegate and options that were asked for: ``onnxruntime+cuda``."""
+    return asked if name and asked.startswith(f"{name}+") else name
 
 
 def unescaped(text: str) -> str:
