@@ -116,7 +116,12 @@ class Child:
 def _start(log: Path) -> subprocess.Popen[bytes]:
     package_root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+    quiet = {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TQDM_DISABLE": "1",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "KERAS_BACKEND": "tensorflow",
+    }
     try:
         with log.open("wb") as stderr:
             return subprocess.Popen(

@@ -29,6 +29,9 @@ BIASES: dict[str, int] = {
     "CONV_3D": 2,
 }
 
+GIVEN: dict[str, int] = {"TRANSPOSE_CONV": 2}
+"""Operator -> the input that holds what is multiplied by the kernel, where that is not the first one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
@@ -131,7 +134,7 @@ def _arithmetic(graph: Graph, op: Op) -> str:
     """As the operator computes: dynamic range quantizes its input on the way; weights that are stored in float16 come
     to it as float32."""
     kernel = graph.operand(op, KERNELS[op.name])
-    given = graph.operand(op, 2 if op.name == "TRANSPOSE_CONV" else 0)
+    given = graph.operand(op, GIVEN.get(op.name, 0))
     types = (given.dtype if given else "?", kernel.dtype if kernel else "?")
     if types[1] in _BYTE_WIDE:
         return {"int16": "int16x8"}.get(types[0], "int8" if types[0] in (*_BYTE_WIDE, "float32") else " x ".join(types))

@@ -12,16 +12,15 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from orchestrator.builder.cost import weights
 from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.images import Array
 from orchestrator.builder.inference import answers, loaded
 from orchestrator.builder.own import check_unchanged
+from orchestrator.builder.quantized import how_quantized
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.samples import Ports, Samples, shapes
 
 _QUANTIZED_OPS = ("QuantizeLinear", "QLinear", "Integer", "MatMulNBits")
-_FLOAT = ("float32", "float64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,7 @@ def _tflite(recipe: Recipe) -> File:
         for detail in interpreter.get_input_details()
     ]
     output = interpreter.get_output_details()[0]["shape"]
-    graph = read_graph(content)
-    dtypes = {weight.tensor.dtype for weight in weights(graph)} | {graph.tensors[n].dtype for n in graph.outputs}
-    plain = all(dtype in _FLOAT for dtype in dtypes)
+    plain = not how_quantized(read_graph(content))
     by = f"TensorFlow Lite {tf.__version__}"
     return File(Ports(shapes(given), tuple(map(int, output))), plain, partial(_by_tflite, content), by)
 
@@ -59,11 +56,12 @@ def _by_tflite(content: bytes, samples: Samples) -> Array:
 
 
 def _onnx(recipe: Recipe) -> File:
-    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
+    from orchestrator.builder import onnx_file, onnx_graph  # 0.3 s that most workers never need
 
     taken = onnx_file.take(check_unchanged(recipe), recipe)
     names = {node.op_type for node in taken.model.graph.node}
-    plain = not any(word in name for name in names for word in _QUANTIZED_OPS)
+    stored = all(kernel.dtype in ("float32", "float64") for kernel in onnx_graph.Weighed(taken.model).kernels())
+    plain = stored and not any(word in name for name in names for word in _QUANTIZED_OPS)
     ports = Ports(shapes(onnx_file.shapes_of(taken.content)), taken.outputs[0].shape)
 
     def answers_of(samples: Samples) -> Array | None:

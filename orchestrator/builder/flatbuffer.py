@@ -70,6 +70,7 @@ def _tensor(content: bytes, model: Any, tensor: Any) -> Tensor:
         axis=quantization.QuantizedDimension() if quantization else 0,
         data=values,
         is_constant=constant,
+        is_sparse=tensor.Sparsity() is not None,
     )
 
 

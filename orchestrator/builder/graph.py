@@ -25,6 +25,7 @@ class Tensor:
     axis: int
     data: Array | None
     is_constant: bool
+    is_sparse: bool = False  # zeros are left out of what is stored
 
     @property
     def elements(self) -> int:

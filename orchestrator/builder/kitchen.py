@@ -13,18 +13,14 @@ from typing import Any
 import tensorflow as tf
 
 from orchestrator.builder import evaluate
-from orchestrator.builder.effects import check_effects
-from orchestrator.builder.flatbuffer import read_graph
-from orchestrator.builder.inference import run_once
 from orchestrator.builder.manifest import describe
 from orchestrator.builder.models import make_source
-from orchestrator.builder.optimize import batch_of, calibration_batches, convert
+from orchestrator.builder.optimize import batch_of, calibration_batches, checked, convert, doubtful_ranges
 from orchestrator.builder.ready import Built, ready
 from orchestrator.builder.recipe import FINISHED, Recipe
 from orchestrator.builder.slim import slim
 from orchestrator.builder.source import Source
 from orchestrator.builder.store import MANIFEST, model_name
-from orchestrator.errors import UnsupportedOptimization
 
 tf.config.experimental.enable_op_determinism()  # the same seed gives the same bytes, on any number of threads
 
@@ -85,18 +81,6 @@ def _optimized(recipe: Recipe) -> Built:
     return content, manifest
 
 
-def _checked(recipe: Recipe, content: bytes, whole: bytes) -> list[str]:
-    """Remarks on what the optimization did to the graph; that it runs at all is part of it."""
-    try:
-        run_once(content, recipe.seed)
-    except (ValueError, RuntimeError) as error:
-        said = str(error).strip().splitlines()
-        raise UnsupportedOptimization(
-            f"{recipe.subject}: LiteRT refuses what the converter made: {said[-1] if said else error!r}"
-        ) from error
-    return check_effects(recipe, read_graph(content), read_graph(whole))
-
-
 def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
     if recipe.calibration_samples is None:
         return None
@@ -107,10 +91,7 @@ def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
 def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
     doubts = []
     if recipe.calibration_samples is not None and recipe.weights in ("imagenet", "file", "factory"):
-        doubts.append(
-            f"activation ranges come from {base.source.inputs_source}: real data may give better answers, at the same "
-            "speed"
-        )
+        doubts.append(doubtful_ranges(base.source.inputs_source))
     if base.slimming and not any(step["fine_tune_epochs"] for step in base.slimming):
         doubts.append("not fine-tuned: its quality is what is left")
     if recipe.sparsity or recipe.clusters:
@@ -133,15 +114,15 @@ class Format:
 
 
 def _of_tflite() -> Format:
-    return Format(convert, lambda recipe, content, base: describe(recipe, content, base.content), _checked)
+    return Format(convert, lambda recipe, content, base: describe(recipe, content, base.content), checked)
 
 
 def _of_onnx() -> Format:
-    from orchestrator.builder import onnx_convert, onnx_effects, onnx_file  # a second that most workers never need
+    from orchestrator.builder import onnx_convert, onnx_effects, onnx_report  # a second that most workers never need
 
     return Format(
         onnx_convert.convert,
-        lambda recipe, content, base: onnx_file.describe(recipe, content),
+        lambda recipe, content, base: onnx_report.describe(recipe, content, base.content),
         lambda recipe, content, whole: onnx_effects.check_effects(recipe, content),
     )
 
@@ -152,7 +133,7 @@ def _of_graphdef() -> Format:
     def told(recipe: Recipe, content: bytes, base: FloatModel) -> dict[str, Any]:
         return graphdef.describe_beside(recipe, content, _float_model(replace(recipe, format="tflite")).content)
 
-    return Format(graphdef.convert, told, lambda recipe, content, whole: [])
+    return Format(graphdef.convert, told, lambda recipe, content, whole: [graphdef.NOTE])
 
 
 _FORMATS: dict[str, Callable[[], Format]] = {"tflite": _of_tflite, "onnx": _of_onnx, "graphdef": _of_graphdef}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ import onnxruntime
 from onnx.external_data_helper import uses_external_data
 
 from orchestrator.builder.images import Array, invented
-from orchestrator.builder.manifest import head
-from orchestrator.builder.onnx_cost import Weighed
 from orchestrator.builder.recipe import Recipe
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
@@ -58,38 +55,6 @@ def take(path: Path, recipe: Recipe) -> Taken:
     if batch and batch[0] != recipe.batch_size:
         notes.append(f"its batch is its own: {batch[0]}")
     return Taken(model, content, _run(content, path, recipe), notes)
-
-
-def describe(recipe: Recipe, content: bytes, reference: bytes | None = None) -> dict[str, Any]:
-    """The manifest of an ONNX file, as far as it follows from the bytes."""
-    model = onnx.load_from_string(content)
-    weighed = Weighed(model)
-    graph, macs = model.graph, weighed.macs()
-    return head(recipe, content) | {
-        "parameters": weighed.parameters(),
-        "parameters_source": "initializers of the graph",
-        "macs": macs,
-        "macs_reason": None if macs is not None else "the shapes in the graph are not all known",
-        "macs_uncounted": [],
-        "macs_by_arithmetic": weighed.macs_by_arithmetic() if macs is not None else {},
-        "weight_bytes": None,
-        "activation_bytes": None,
-        "inputs": [_port(given) for given in _inputs(model)],
-        "outputs": [_port(answered) for answered in graph.output],
-        "ops": dict(sorted(Counter(node.op_type for node in graph.node).items())),
-        "subgraphs": 1,
-        "sparsity": weighed.sparsity(),
-        "quantization": {
-            "scheme": recipe.quantization if recipe.steps or recipe.form != "onnx" else "as in the file",
-            "tensors": [
-                {"name": kernel.node.name, "role": "kernel", "dtype": kernel.values.dtype.name, "scales": kernel.scales}
-                for kernel in weighed.kernels()
-            ],
-            "max_error_scales": None,
-            "min_sqnr_db": None,
-            "reason": "errors of weights are not computed for ONNX models",
-        },
-    }
 
 
 def session(content: bytes) -> Any:
@@ -210,11 +175,6 @@ def _shape(value: Any) -> list[Any]:
 
 def _dtype(value: Any) -> Any:
     return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-
-
-def _port(value: Any) -> dict[str, Any]:
-    dtype = str(_dtype(value))
-    return {"name": value.name, "shape": _shape(value), "dtype": dtype, "scale": None, "zero_point": None}
 
 
 def _said(error: Exception) -> str:

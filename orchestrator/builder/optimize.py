@@ -8,6 +8,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
+from orchestrator.builder.effects import check_effects
+from orchestrator.builder.flatbuffer import read_graph
+from orchestrator.builder.inference import run_once
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Batch, Source
 from orchestrator.errors import BuildError, UnsupportedOptimization
@@ -21,8 +24,8 @@ def convert(function: Any, source: Source, recipe: Recipe, floating: bytes | Non
 
     Raises UnsupportedOptimization where the model holds what the quantization cannot do.
     """
-    if floating is not None and (recipe.quantization == "weight_only" or recipe.keep_float):
-        from orchestrator.builder.requantize import requantize  # a third of a second that most builds never need
+    if floating is not None and recipe.is_requantized:
+        from orchestrator.builder.requantize import requantize  # a second that most workers never need
 
         return requantize(floating, recipe, representative(source.inputs, recipe, batch_of(function)))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
@@ -95,6 +98,26 @@ def representative(inputs: Callable[[int, int], Batch], recipe: Recipe, batch: i
 def calibration_batches(recipe: Recipe, batch: int) -> int:
     """Whole batches that hold at least the samples asked for."""
     return -(-(recipe.calibration_samples or 0) // batch)
+
+
+def doubtful_ranges(source: str) -> str:
+    """The remark about an artifact that was calibrated on inputs that are perhaps not what it will see."""
+    return f"activation ranges come from {source}: real data may give better answers, at the same speed"
+
+
+def checked(recipe: Recipe, content: bytes, whole: bytes) -> list[str]:
+    """Remarks on what the steps did to the graph of ``whole``; that it runs at all is part of it.
+
+    Raises UnsupportedOptimization where it does not run, and what ``check_effects`` raises.
+    """
+    try:
+        run_once(content, recipe.seed)
+    except (ValueError, RuntimeError) as error:
+        said = str(error).strip().splitlines()
+        raise UnsupportedOptimization(
+            f"{recipe.subject}: LiteRT refuses what was made: {said[-1] if said else error!r}"
+        ) from error
+    return check_effects(recipe, read_graph(content), read_graph(whole))
 
 
 def _refusal(error: Exception, recipe: Recipe) -> BuildError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from orchestrator.builder import data, finished
-from orchestrator.builder.effects import check_effects
-from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.images import Array
 from orchestrator.builder.inference import run_once
 from orchestrator.builder.manifest import describe
-from orchestrator.builder.optimize import calibration_batches, representative
+from orchestrator.builder.optimize import calibration_batches, checked, doubtful_ranges, representative
 from orchestrator.builder.own import check_unchanged
 from orchestrator.builder.preprocess import PREPROCESSINGS
 from orchestrator.builder.recipe import Recipe
@@ -69,36 +68,47 @@ def _tflite(recipe: Recipe) -> Built:
     if not recipe.steps:
         return content, describe(recipe, content, None) | _as_it_is(outputs)
     calibration = _calibrated(recipe, path)
-    from orchestrator.builder.requantize import requantize  # a third of a second that most builds never need
+    from orchestrator.builder.requantize import requantize  # a second that most workers never need
 
+    begun = time.monotonic()
     quantized = requantize(content, recipe, representative(calibration.inputs, recipe, calibration.batch))
-    notes = check_effects(recipe, read_graph(quantized), None)
-    manifest = describe(recipe, quantized, content) | {"convert_s": None, "notes": notes}
-    return quantized, manifest | {"calibration": calibration.told(recipe)}
+    convert_s = time.monotonic() - begun
+    told = calibration.told(recipe)
+    doubts = [doubtful_ranges(told["source"])] if told else []
+    notes = [*doubts, *checked(recipe, quantized, content)]
+    return quantized, describe(recipe, quantized, content) | {
+        "convert_s": convert_s,
+        "notes": notes,
+        "calibration": told,
+    }
 
 
 def _onnx(recipe: Recipe) -> Built:
-    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
+    from orchestrator.builder import onnx_file, onnx_report  # 0.3 s that most workers never need
 
     path = check_unchanged(recipe)
     taken = onnx_file.take(path, recipe)
     if not recipe.steps:
-        manifest = onnx_file.describe(recipe, taken.content) | _as_it_is(taken.outputs)
+        manifest = onnx_report.describe(recipe, taken.content, None) | _as_it_is(taken.outputs)
         return taken.content, manifest | {"notes": [*taken.notes, *manifest["notes"]]}
     calibration = _calibrated(recipe, path)
     from orchestrator.builder import onnx_effects, onnx_quantize
 
     batches = representative(calibration.inputs, recipe, calibration.batch)
-    quantized = onnx_quantize.quantized(taken.content, recipe, batches)
+    floating = onnx_quantize.prepared(taken.content)
+    quantized = onnx_quantize.quantized(floating, recipe, batches)
     notes = [*taken.notes, *onnx_effects.check_effects(recipe, quantized)]
-    manifest = onnx_file.describe(recipe, quantized) | {"convert_s": None, "notes": notes}
+    manifest = onnx_report.describe(recipe, quantized, floating) | {"convert_s": None, "notes": notes}
     return quantized, manifest | {"calibration": calibration.told(recipe)}
 
 
 def _calibrated(recipe: Recipe, path: Path) -> _Calibration:
     file = finished.opened(recipe)
     if not file.is_float:
-        raise UnsupportedOptimization(f"{path} cannot be optimized: it is quantized already")
+        raise UnsupportedOptimization(
+            f"{path} cannot be optimized: it is quantized already",
+            hint="optimization=none measures it as it is; the float file that it was made from can be quantized",
+        )
     return _Calibration.of(recipe, file)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from orchestrator.builder.combinations import check_combination
+from orchestrator.builder.formats import activations_for, check_format, format_for
 from orchestrator.builder.kinds import parts
-from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
-from orchestrator.errors import BuildError, UnsupportedOptimization
+from orchestrator.cell import Model, Runtime
+from orchestrator.errors import BuildError
 from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, SCALED, Optimization
 
 
@@ -44,6 +46,7 @@ class Recipe:
     fine_tune_epochs: int | None  # None also: the schedule's own
     calibration_samples: int | None
     io: str | None
+    activations: str | None  # of int8 in ONNX: uint8, with zero points, for processors; int8, without, for TensorRT
     granularity: str | None
     keep_float: tuple[str, ...] | None
     batch_size: int
@@ -78,17 +81,16 @@ class Recipe:
         steps = tuple(optimization.steps)
         found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
-        format = str(found["form"]) if finished else _format(runtime)
+        format = str(found["form"]) if finished else format_for(runtime)
         check_combination(optimization, format)
-        for step in steps:
-            if why := NOT_TO_BE_HAD.get((format, step)):
-                raise UnsupportedOptimization(f"{step} is not to be had as .{format}: {why}")
+        check_format(optimization, format, runtime)
         return cls(
             kind=model.kind,
             **found,
             format=format,
             steps=steps,
             **_parameters(optimization),
+            activations=activations_for(optimization, format, runtime),
             batch_size=batch_size,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
@@ -134,17 +136,22 @@ class Recipe:
         return next((step for step in self.steps if step in QUANTIZATIONS), "none")
 
     @property
+    def is_requantized(self) -> bool:
+        """True where a float TFLite file is quantized, and not a model while it is converted."""
+        return _is_requantized(self.form, self.steps, self.granularity, self.keep_float)
+
+    @property
     def unquantized(self) -> Self:
         """The recipe of the float model that this one is quantized from: pruned, if this one is."""
         steps = tuple(step for step in self.steps if step not in QUANTIZATIONS)
         return dataclasses.replace(
-            self, steps=steps, calibration_samples=None, io=None, granularity=None, keep_float=None
+            self, steps=steps, calibration_samples=None, io=None, activations=None, granularity=None, keep_float=None
         )
 
     @property
     def unoptimized(self) -> Self:
         """The recipe of the float model as it came."""
-        return dataclasses.replace(self, steps=(), **_parameters(Optimization("none")))
+        return dataclasses.replace(self, steps=(), activations=None, **_parameters(Optimization("none")))
 
     @property
     def origin(self) -> Self:
@@ -163,22 +170,9 @@ class Recipe:
         return f"{self.name} ({', '.join(self.steps) or 'none'})"
 
 
-_REFERENCE = "TensorFlow is the float reference here, and executes what is not quantized"
-NOT_TO_BE_HAD = {
-    ("onnx", "int16x8"): "ONNX quantizes to 16 bits from operator set 21 on, which few boards' runtimes read",
-    ("onnx", "weight_only"): "ONNX Runtime has no kernels for 8-bit weights beside float activations",
-    **{("graphdef", step): _REFERENCE for step in QUANTIZATIONS},
-}
-"""Formats and steps that do not go together."""
 _PATHS = ("path", "data")
 FINISHED = ("tflite", "onnx")
 """Forms of a user's own file that are no source to convert, but an artifact already."""
-
-
-def _format(runtime: Runtime | None) -> str:
-    """What a model is built as: what the runtime, or the first candidate, prefers."""
-    names = [] if runtime is None else runtime.names
-    return next((RUNTIME_FORMATS[name][0] for name in names if name in RUNTIME_FORMATS), "tflite")
 
 
 def _parameters(o: Optimization) -> dict[str, Any]:
@@ -199,6 +193,19 @@ def _parameters(o: Optimization) -> dict[str, Any]:
     }
 
 
+def _is_requantized(
+    form: str | None, steps: Sequence[str], granularity: str | None, keep_float: Sequence[str] | None
+) -> bool:
+    """What ai-edge-quantizer does: whatever the converter cannot do, or does wrong.
+
+    Of int16x8 per tensor the converter of TensorFlow 2.21 makes a file that no interpreter takes where a depthwise
+    convolution is in it: "Quantized dimension for tensor property and quantization parameters do not match".
+    """
+    quantizes = bool(set(steps) & set(QUANTIZATIONS))
+    odd = "weight_only" in steps or bool(keep_float) or ("int16x8" in steps and granularity == "per_tensor")
+    return quantizes and (odd or form == "tflite")
+
+
 def _packages(kind: str, form: str | None, format: str, optimization: Optimization, data: str | None) -> list[str]:
     """What the result depends on."""
     names = [] if form == "onnx" else ["tensorflow", "keras"]
@@ -206,7 +213,7 @@ def _packages(kind: str, form: str | None, format: str, optimization: Optimizati
         names.append("scikit-learn")
     if format == "onnx":
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
-    elif "weight_only" in optimization.steps or optimization.keep_float or (form == "tflite" and optimization.steps):
+    elif _is_requantized(form, optimization.steps, optimization.granularity, optimization.keep_float):
         names.append("ai-edge-quantizer")
     if data is not None and Path(data).is_dir():  # images are decoded and resized with it
         names.append("pillow")

@@ -16,6 +16,7 @@ from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.recommend import recommendations
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
+from orchestrator.compare.slimming import no_faster
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.gates import Gates
@@ -162,6 +163,7 @@ def _comparison(
     limits = {sweep.id: Gates.from_json(sweep.gates).changed(**default.to_json()) for sweep in sweeps}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
+        | {"slimming_note": no_faster(result, bases.get(key), change)}
         | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
         | _gate_columns(result, limits.get(result.sweep_id, default))
         | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_origin, get_type_hints
 
 from orchestrator.cell import RUNTIMES, Model, Runtime, Scenario, Settings
-from orchestrator.config import meters
+from orchestrator.config import meters, steps
 from orchestrator.config.problem import Problem
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
-from orchestrator.optimization import FINE_TUNED, QUANTIZATIONS, SCALED, STEPS, Optimization
 from remote.contract import MAX_PROCESSES, SCOPES, SYSTEM_ONLY, WITH_LIBRARY, WITH_XNNPACK
 from remote.runtimes import LONGEST_PROFILE_S
 
@@ -72,8 +71,7 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     """Values that are fine alone and wrong together."""
     runtime, device = s.runtime, s.device
     yield from source(s.model)
-    yield from order(s.optimization.steps)
-    yield from idle(s.optimization)
+    yield from steps.wrong(s.optimization)
     unknown = [name for name in runtime.candidates if name not in RUNTIMES]
     if unknown or not runtime.candidates:
         yield Problem("runtime.candidates", runtime.candidates, f"one or more of {', '.join(RUNTIMES)}")
@@ -158,43 +156,6 @@ def is_factory(text: str | None) -> bool:
     """Dotted module, a colon, a name."""
     module, colon, function = (text or "").partition(":")
     return bool(colon) and function.isidentifier() and all(word.isidentifier() for word in module.split("."))
-
-
-LEAN_ORDER = ("prune_channels", "prune", "cluster")
-"""Training after a step moves what the ones before it have fixed, but for zeros, which clustering keeps."""
-
-
-def order(steps: list[str]) -> Iterator[Problem]:
-    """Each step once; a quantization ends the chain, because what is quantized has no float weights any more."""
-    allowed = f"steps of {', '.join(STEPS)}"
-    quantizations = [step for step in steps if step in QUANTIZATIONS]
-    if not set(steps) <= set(STEPS):
-        yield Problem("optimization.steps", steps, allowed)
-    elif len(set(steps)) < len(steps):
-        yield Problem("optimization.steps", steps, f"{allowed}, each once")
-    elif len(quantizations) > 1:
-        yield Problem("optimization.steps", steps, f"at most one of {', '.join(QUANTIZATIONS)}")
-    elif quantizations and steps[-1] != quantizations[0]:
-        right = ",".join([*(step for step in steps if step not in QUANTIZATIONS), *quantizations])
-        yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step: write [{right}]")
-    else:
-        lean = [step for step in steps if step in FINE_TUNED]
-        if lean != sorted(lean, key=LEAN_ORDER.index):
-            right = ",".join([*sorted(lean, key=LEAN_ORDER.index), *quantizations])
-            yield Problem("optimization.steps", steps, f"training would undo an earlier step: write [{right}]")
-
-
-def idle(optimization: Optimization) -> Iterator[Problem]:
-    """Parameters that were set for a step that is not there: they would do nothing."""
-    steps = set(optimization.steps)
-    for key, value, needed in (
-        ("keep_float", optimization.keep_float, SCALED),
-        ("sparse_encoding", optimization.sparse_encoding, ("prune",)),
-        ("fine_tune_epochs", optimization.fine_tune_epochs, FINE_TUNED),
-    ):
-        if value and not steps & set(needed):
-            what = f"nothing, since optimization.steps has none of {', '.join(needed)}"
-            yield Problem(f"optimization.{key}", value, what)
 
 
 def durations(s: Settings) -> Iterator[Problem]:

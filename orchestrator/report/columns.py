@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.cell import NATIVE
@@ -207,7 +207,15 @@ def sheet(comparison: Comparison) -> Sheet:
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
     told = tuple(map(plain, comparison.recommendations))
     along = comparison.baseline_axis
-    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, along, implied, labels, told)
+    made = Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, along, implied, labels, told)
+    return replace(made, remarks=(*remarks, *_unrewarded(made)))
+
+
+def _unrewarded(shown: Sheet) -> Iterator[str]:
+    """What was pruned or clustered and got no faster."""
+    for row in shown.rows:
+        if has(row, "slimming_note"):
+            yield f"{full_name(shown, row)}: {plain(row['slimming_note'])}"
 
 
 def _battery(rows: Sequence[Row]) -> str:
