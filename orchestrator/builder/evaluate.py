@@ -27,7 +27,6 @@ from orchestrator.builder.store import EVALUATION
 from orchestrator.evaluation import Evaluation
 
 _BATCH = 16
-_NOT_EACH = "none: the model has no output for each sample"
 
 Sources = Callable[[Recipe], Source]
 
@@ -54,7 +53,7 @@ def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | 
     Evaluation(samples.stored, made.reference, samples.labels, samples.affine).write(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    doubt = _doubt(recipe, made)
+    random = recipe.weights == "random"
     return {
         "sha256": sha256,
         "size_bytes": path.stat().st_size,
@@ -64,16 +63,18 @@ def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | 
         "classes": None if recipe.task == data.RECONSTRUCTION else _classes(made),
         "source": made.source,
         "reference": made.answered_by,
-        "meaningful": doubt is None,
-        "reason": doubt,
+        "meaningful": not random,
+        "reason": "its weights are random" if random else None,
     }
 
 
 def not_finite(recipe: Recipe, content: bytes, source_of: Sources) -> list[str]:
     """A word of warning where the artifact's outputs for some of the evaluation are not finite."""
     made = _evaluated(recipe.origin, source_of)
-    if recipe.format != "tflite" or made.reference is None:
+    if recipe.format != "tflite":
         return []
+    if made.reference is None:  # nobody knows whether it can be asked sample by sample
+        return ["the float model's outputs are not finite"] if "finite" in made.answered_by else []
     some = made.samples.only(slice(1))
     return [] if np.isfinite(answers(content, some.inputs)).all() else ["its outputs are not finite"]
 
@@ -89,7 +90,7 @@ def _evaluated(recipe: Recipe, source_of: Sources) -> Evaluated:
         samples, words = source.evaluation, source.evaluation_source
     theirs = _reference(source, samples, recipe)
     by = f"the float model, by TensorFlow {tf.__version__} where it was built"
-    return Evaluated(samples, theirs, words, _NOT_EACH if theirs is None else by)
+    return _evaluation(samples, theirs, words, by)
 
 
 def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array | None:
@@ -129,13 +130,15 @@ def _of_file(recipe: Recipe) -> Evaluated:
     per_sample = file.ports.output[:1] == file.ports.inputs[0][0][:1]
     theirs = file.answers(samples) if per_sample else None
     by = f"the file itself, by {file.answered_by} where it was taken in"
-    return Evaluated(samples, theirs, words, _NOT_EACH if theirs is None else by)
+    return _evaluation(samples, theirs, words, by)
 
 
-def _doubt(recipe: Recipe, made: Evaluated) -> str | None:
-    if made.reference is not None and not np.isfinite(made.reference).all():
-        return "the float model's outputs are not finite"
-    return "its weights are random" if recipe.weights == "random" else None
+def _evaluation(samples: Samples, theirs: Array | None, words: str, by: str) -> Evaluated:
+    if theirs is None:
+        return Evaluated(samples, None, words, "none: the model has no output for each sample")
+    if not np.isfinite(theirs).all():
+        return Evaluated(samples, None, words, "none: the float model's outputs are not finite")
+    return Evaluated(samples, theirs, words, by)
 
 
 def _classes(made: Evaluated) -> int | None:
