@@ -74,6 +74,8 @@ def test_few_are_evaluated_and_calibration_takes_each_of_the_others_once(tmp_pat
     assert (len(found.evaluation), len(found.rest)) == (2, 10)
     seen = [tuple(found.inputs(1, 1_000_003 + number)[0][0, 0, 0].tolist()) for number in range(10)]
     assert len(set(seen)) == 10
+    pairs = [tuple(row) for number in range(5) for row in found.inputs(2, number)[0][:, 0, 0].tolist()]
+    assert set(pairs) == set(seen)
     assert found.inputs(1, 1_000_003 + 10)[0][0, 0, 0].tolist() == list(seen[0]), "then from the beginning"
     assert found.rest_source == (
         "10 images of the folder photos that are not evaluated, the short side resized to 256/224 of the input "
