@@ -20,8 +20,8 @@ class Evaluation:
     """Samples along the first axis of every array.
 
     ``inputs``: an array per input of the model, in the values that the float model takes; or of uint8, and then
-    ``affine`` holds a scale and an offset per channel (the last axis) that make float32 values of them. ``labels``: a
-    class per sample, or 1 for an anomaly and 0 for none. ``reference``: the float model's first output.
+    ``affine`` holds a scale and an offset per channel, broadcast against a sample, that make float32 values of them.
+    ``labels``: a class per sample, or 1 for an anomaly and 0 for none. ``reference``: the float model's first output.
     """
 
     inputs: tuple[Array, ...]

@@ -1,8 +1,8 @@
 """The file of stored inputs, as both sides read it: a ``.npz`` with ``input_0``, ``input_1`` ..., samples first.
 
 Values are those that the float model takes. Images may be bytes; then ``scale`` and ``offset`` (a value per channel,
-the last axis) make float32 values of them: a quarter of the size, and the very same numbers. ``labels`` and
-``reference`` are for the controller alone.
+broadcast against a sample) make float32 values of them: a quarter of the size, and the very same numbers. ``labels``
+and ``reference`` are for the controller alone.
 """
 
 from __future__ import annotations

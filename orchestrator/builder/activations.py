@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from orchestrator.builder.images import Array
 
-SAMPLES = 16
-"""Inputs that statistics are taken from."""
+SAMPLES, SAMPLES_OF_VECTORS = 16, 512
+"""Inputs that statistics are taken from: each pixel of an image counts, of a vector there is only one."""
 LOGIT_STD = 2.0
 """Spread of a classifier's logits over its classes, about that of trained ImageNet models."""
 

@@ -191,7 +191,7 @@ def _arrays(path: Path, recipe: Recipe, ports: Ports) -> Data:
 
 def _loaded(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except Exception as error:
         raise BuildError(

@@ -43,11 +43,9 @@ class Evaluated:
 
 def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | None:
     """Write the evaluation into ``folder``; the manifest's part about it. None where there is nothing to hold answers
-    against: neither labels nor a float model, or one that does not answer each sample by itself. ``source_of``: the
-    float model of a recipe without optimizations."""
+    against: neither labels nor a float model that answers each sample. ``source_of``: the float model of a recipe
+    without optimizations."""
     made = _evaluated(recipe.origin, source_of)
-    if made.reference is not None and made.reference.shape[:1] != (len(made.samples),):
-        return None
     if made.reference is None and made.samples.labels is None:
         return None
     path = folder / EVALUATION
@@ -55,7 +53,7 @@ def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | 
     Evaluation(samples.stored, made.reference, samples.labels, samples.affine).write(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    doubt = _doubt(recipe, made)
+    random = recipe.weights == "random"
     return {
         "sha256": sha256,
         "size_bytes": path.stat().st_size,
@@ -65,16 +63,19 @@ def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | 
         "classes": None if recipe.task == data.RECONSTRUCTION else _classes(made),
         "source": made.source,
         "reference": made.answered_by,
-        "meaningful": doubt is None,
-        "reason": doubt,
+        "meaningful": not random,
+        "reason": "its weights are random" if random else None,
     }
 
 
 def not_finite(recipe: Recipe, content: bytes, source_of: Sources) -> list[str]:
     """A word of warning where the artifact's outputs for some of the evaluation are not finite."""
+    made = _evaluated(recipe.origin, source_of)
     if recipe.format != "tflite":
         return []
-    some = _evaluated(recipe.origin, source_of).samples.only(slice(1))
+    if made.reference is None:  # nobody knows whether it can be asked sample by sample
+        return ["the float model's outputs are not finite"] if "finite" in made.answered_by else []
+    some = made.samples.only(slice(1))
     return [] if np.isfinite(answers(content, some.inputs)).all() else ["its outputs are not finite"]
 
 
@@ -87,12 +88,14 @@ def _evaluated(recipe: Recipe, source_of: Sources) -> Evaluated:
         samples, words = Samples(tuple(source.inputs(EVALUATED, recipe.seed + EVALUATION_SEED))), source.inputs_source
     else:
         samples, words = source.evaluation, source.evaluation_source
+    theirs = _reference(source, samples, recipe)
     by = f"the float model, by TensorFlow {tf.__version__} where it was built"
-    return Evaluated(samples, _reference(source, samples, recipe), words, by)
+    return _evaluation(samples, theirs, words, by)
 
 
-def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array:
-    """The float model's first output, in batches; one that has a batch of its own is asked in those."""
+def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array | None:
+    """The float model's first output, in batches; one that has a batch of its own is asked in those. None where there
+    is not an output for each sample."""
     if source.model is None:
         call = source.freeze(1)
         types, size = [given.dtype for given in call.inputs], int(call.inputs[0].shape[0])
@@ -107,6 +110,8 @@ def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array:
         padded = [np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) for values in batch]
         outputs = call(*[tf.cast(values, dtype) for values, dtype in zip(padded, types, strict=True)])
         first = tf.nest.flatten(outputs)[0]
+        if first.shape[:1] != (size,):
+            return None
         found.append(first.numpy()[: size - missing])
     return np.concatenate(found).astype(np.float32)
 
@@ -122,14 +127,18 @@ def _of_file(recipe: Recipe) -> Evaluated:
         samples, words = noise(file.ports, EVALUATED, EVALUATION_SEED, mode), UNKNOWN
     if not file.is_float:
         return Evaluated(samples, None, words, "none: the file is quantized, and there is no float model of it")
-    theirs, by = file.answers(samples), f"the file itself, by {file.answered_by} where it was taken in"
-    return Evaluated(samples, theirs, words, by if theirs is not None else "none: it has no output for each sample")
+    per_sample = file.ports.output[:1] == file.ports.inputs[0][0][:1]
+    theirs = file.answers(samples) if per_sample else None
+    by = f"the file itself, by {file.answered_by} where it was taken in"
+    return _evaluation(samples, theirs, words, by)
 
 
-def _doubt(recipe: Recipe, made: Evaluated) -> str | None:
-    if made.reference is not None and not np.isfinite(made.reference).all():
-        return "the float model's outputs are not finite"
-    return "its weights are random" if recipe.weights == "random" else None
+def _evaluation(samples: Samples, theirs: Array | None, words: str, by: str) -> Evaluated:
+    if theirs is None:
+        return Evaluated(samples, None, words, "none: the model has no output for each sample")
+    if not np.isfinite(theirs).all():
+        return Evaluated(samples, None, words, "none: the float model's outputs are not finite")
+    return Evaluated(samples, theirs, words, by)
 
 
 def _classes(made: Evaluated) -> int | None:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from orchestrator.builder import data, own, tiny
-from orchestrator.builder.activations import SAMPLES, make_realistic, spread_of
+from orchestrator.builder.activations import SAMPLES, SAMPLES_OF_VECTORS, make_realistic, spread_of
 from orchestrator.builder.digits import train_digits
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Source, freezing, keras_ports, on_noise
@@ -76,7 +76,8 @@ def _weighted(model: Any, recipe: Recipe) -> Source:
         _from_file(recipe, model)
     if recipe.weights != "random":
         return source
-    given = source.inputs(SAMPLES, recipe.seed)
+    vectors = all(len(shape) == 2 for shape, _ in keras_ports(model, recipe).inputs)
+    given = source.inputs(SAMPLES_OF_VECTORS if vectors else SAMPLES, recipe.seed)
     make_realistic(model, given, spread_of(recipe.task, given))
     return replace(source, notes=[_RANDOM])
 
