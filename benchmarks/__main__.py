@@ -16,6 +16,7 @@ from benchmarks import (
     fleet,
     invoke_pairs,
     one_startup,
+    optimizations,
     sampler,
     statistics,
     timing_loop,
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "statistics": statistics.run,
     "energy": energy.run,
     "one_startup": one_startup.run,
+    "optimizations": optimizations.run,
 }
 
 

@@ -55,7 +55,9 @@ def deployed(*overrides: str) -> Iterator[Bench]:
     """A session on the built-in board with the cell's artifact and runtime in place."""
     wanted = cell(*overrides)
     s = wanted.settings
-    recipe = Recipe.of(s.model, s.optimization, batch_size=s.batch_size, input_size=s.input_size, seed=s.seed)
+    recipe = Recipe.of(
+        s.model, s.optimization, batch_size=s.batch_size, input_size=s.input_size, width=s.width, seed=s.seed
+    )
     with Builder(cache_directory()) as builder:
         artifact = builder.build(recipe)
     with LocalServer() as server:

@@ -20,6 +20,8 @@ TASKS = ("classification", "reconstruction")
 
 AXES = ("device", "model", "optimization", "runtime", "threads", "batch_size", "input_size", "width", "scenario")
 """The coordinates of a cell in the matrix, in display order."""
+NATIVE = "native"
+"""An input size or a width that is the model's own, as text."""
 
 _POSITIVE = r"(?=[\d.]*[1-9])\d*\.?\d+"
 BATTERY = Matching(rf"{_POSITIVE}(@{_POSITIVE})?", "Wh, or Wh@INFERENCES_PER_SECOND: 37, or 37@0.5")
@@ -176,8 +178,8 @@ class Cell:
             "runtime": s.runtime.called(s.runtime.name),
             "threads": str(s.threads),
             "batch_size": str(s.batch_size),
-            "input_size": str(self.input_size or "native"),
-            "width": "native" if s.width is None else f"{s.width:g}",
+            "input_size": str(self.input_size or NATIVE),
+            "width": NATIVE if s.width is None else f"{s.width:g}",
             "scenario": s.scenario.name,
         }
 
@@ -201,7 +203,7 @@ class Cell:
             f"t{a['threads']}",
             f"b{a['batch_size']}",
             f"s{a['input_size']}",
-            *([] if a["width"] == "native" else [f"w{a['width']}"]),
+            *([] if a["width"] == NATIVE else [f"w{a['width']}"]),
             a["scenario"],
         ]
         return "/".join([*words, *self.extras])

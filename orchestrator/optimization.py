@@ -11,6 +11,8 @@ QUANTIZATIONS = ("float16", "dynamic_range", "weight_only", "int8", "int16x8")
 """Steps that end a chain: what is quantized has no float weights any more."""
 CALIBRATED = ("int8", "int16x8")
 """Quantizations that fix the ranges of activations beforehand, from samples."""
+SCALED = ("dynamic_range", "weight_only", *CALIBRATED)
+"""Quantizations to whole numbers, with a scale for each kernel or channel."""
 PRUNINGS = ("prune", "prune_channels")
 FINE_TUNED = (*PRUNINGS, "cluster")
 """Steps after which training on labelled data wins back quality."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.builder import Builder
-from orchestrator.cell import AXES
+from orchestrator.cell import AXES, NATIVE
 from orchestrator.console import Part, say
 from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, energy_seconds, forecast
 from orchestrator.meters.windows import idle_needed_s, needed_s
@@ -57,7 +57,8 @@ def cells(plan: Plan, stock: Stock) -> Iterator[list[Part]]:
     shown = plan.runnable[:MANY]
     rows = [entry.cell.axes | {"also": " ".join(entry.cell.extras)} for entry in shown]
     same = [axis for axis in (*AXES, "also") if axis not in ALWAYS and len({row[axis] for row in rows}) == 1]
-    if common := [f"{axis} {rows[0][axis]}".removeprefix("also ") for axis in same if rows[0][axis]]:
+    told = [axis for axis in same if rows[0][axis] and (axis, rows[0][axis]) != ("width", NATIVE)]
+    if common := [f"{axis} {rows[0][axis]}".removeprefix("also ") for axis in told]:
         yield [(f"all with {', '.join(common)}", "dim")]
     if not shown:
         return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cell import NATIVE
 from orchestrator.errors import BenchmarkFailed, ConfigError, MeasurementError, OrchestratorError, naming
 from orchestrator.measurement import Measurement
 
@@ -89,6 +90,7 @@ class Result:
     def from_json(cls, data: Mapping[str, Any], directory: Path | None = None) -> Result:
         later = {"busy_s": None, **data}
         fields = {name: later[name] for name in cls.__slots__ if name != "directory"}
+        fields["axes"] = {"width": NATIVE, **fields["axes"]}  # older ones knew no other
         if fields["measurement"] is not None:
             fields["measurement"] = Measurement.from_json(fields["measurement"])
         if fields["error"] is not None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from orchestrator.cell import NATIVE
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
@@ -33,6 +35,7 @@ def anchor(axes: Mapping[str, str], runtime: str, facts: Mapping[str, object]) -
             entry["bits"] == bits
             and str(entry["threads"]) == axes.get("threads")
             and str(entry["input_size"]) == axes.get("input_size")
+            and axes.get("width", NATIVE) in (NATIVE, "1")  # all of them are about models of width 1
             and runtime in entry["runtimes"]
             and any(fnmatchcase(board.lower(), glob.lower()) for glob in entry["board"])
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 NAMED = ("device", "model", "optimization")
@@ -24,6 +25,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.1f} min" if minutes < 10 else f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def is_number(word: str) -> bool:
+    """Whether a value of an axis is one: ``4``, ``0.75``."""
+    return re.fullmatch(r"[0-9]+(\.[0-9]+)?", word) is not None
 
 
 def megabytes(size_bytes: int) -> str:

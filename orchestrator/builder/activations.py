@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from orchestrator.builder.images import Array
@@ -21,7 +22,12 @@ LOGIT_STD = 2.0
 """Spread of a classifier's logits over its classes, about that of trained ImageNet models."""
 
 
-def make_realistic(model: Any, inputs: list[Array], spread: float = LOGIT_STD) -> None:
+def spread_of(task: str, inputs: list[Array]) -> float:
+    """What a trained network of such a task would answer to ``inputs``: logits, or something like the inputs."""
+    return float(np.std(inputs[0])) if task == "reconstruction" else LOGIT_STD
+
+
+def make_realistic(model: Any, inputs: list[Array], spread: float) -> None:
     """Set the BatchNorm statistics from ``inputs``, and the gain of the last layer that has a kernel so that what it
     answers has a standard deviation of ``spread``: of logits over classes, of a reconstruction over its values.
 

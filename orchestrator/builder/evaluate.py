@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,11 @@ class Evaluated:
 
 def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | None:
     """Write the evaluation into ``folder``; the manifest's part about it. None where there is nothing to hold answers
-    against: neither labels nor a float model. ``source_of``: the float model of a recipe without optimizations."""
-    made = _evaluated(_plain(recipe), source_of)
+    against: neither labels nor a float model, or one that does not answer each sample by itself. ``source_of``: the
+    float model of a recipe without optimizations."""
+    made = _evaluated(recipe.origin, source_of)
+    if made.reference is not None and made.reference.shape[:1] != (len(made.samples),):
+        return None
     if made.reference is None and made.samples.labels is None:
         return None
     path = folder / EVALUATION
@@ -71,14 +74,8 @@ def not_finite(recipe: Recipe, content: bytes, source_of: Sources) -> list[str]:
     """A word of warning where the artifact's outputs for some of the evaluation are not finite."""
     if recipe.format != "tflite":
         return []
-    some = _evaluated(_plain(recipe), source_of).samples.only(slice(1))
+    some = _evaluated(recipe.origin, source_of).samples.only(slice(1))
     return [] if np.isfinite(answers(content, some.inputs)).all() else ["its outputs are not finite"]
-
-
-def _plain(recipe: Recipe) -> Recipe:
-    """What all optimizations, formats and batch sizes of a model have in common."""
-    form = str(recipe.form) if recipe.form in FINISHED else "tflite"
-    return replace(recipe.unoptimized, batch_size=1, format=form)
 
 
 @lru_cache(maxsize=1)
@@ -125,10 +122,8 @@ def _of_file(recipe: Recipe) -> Evaluated:
         samples, words = noise(file.ports, EVALUATED, EVALUATION_SEED, mode), UNKNOWN
     if not file.is_float:
         return Evaluated(samples, None, words, "none: the file is quantized, and there is no float model of it")
-    if None in file.ports.output or file.ports.output[:1] != file.ports.inputs[0][0][:1]:
-        return Evaluated(samples, None, words, "none: the file does not answer each sample by itself")
-    by = f"the file itself, by {file.answered_by} where it was taken in"
-    return Evaluated(samples, file.answers(samples), words, by)
+    theirs, by = file.answers(samples), f"the file itself, by {file.answered_by} where it was taken in"
+    return Evaluated(samples, theirs, words, by if theirs is not None else "none: it has no output for each sample")
 
 
 def _doubt(recipe: Recipe, made: Evaluated) -> str | None:

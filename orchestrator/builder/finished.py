@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +29,7 @@ class File:
 
     ports: Ports
     is_float: bool  # nothing in it is quantized, so that others may be held against it
-    answers: Callable[[Samples], Array]  # the first output per sample
+    answers: Callable[[Samples], Array | None]  # the first output; None where there is not one for each sample
     answered_by: str
 
 
@@ -57,35 +56,19 @@ def _by_tflite(content: bytes, samples: Samples) -> Array:
 
 
 def _onnx(recipe: Recipe) -> File:
-    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
+    from orchestrator.builder import onnx_file, onnx_graph  # 0.3 s that most workers never need
 
     taken = onnx_file.take(check_unchanged(recipe), recipe)
-    session = onnx_file.session(taken.content)
-    given = [(port.shape, _NUMPY.get(port.type, np.float32)) for port in session.get_inputs()]
-    output = tuple(size if isinstance(size, int) else None for size in session.get_outputs()[0].shape)
     names = {node.op_type for node in taken.model.graph.node}
-    plain = not any(word in name for name in names for word in _QUANTIZED_OPS)
-    by = f"ONNX Runtime {onnx_file.VERSION}"
-    return File(Ports(shapes(given), output), plain, partial(_by_onnxruntime, session), by)
+    stored = all(kernel.dtype in ("float32", "float64") for kernel in onnx_graph.Weighed(taken.model).kernels())
+    plain = stored and not any(word in name for name in names for word in _QUANTIZED_OPS)
+    ports = Ports(shapes(onnx_file.shapes_of(taken.content)), taken.outputs[0].shape)
 
+    def answers_of(samples: Samples) -> Array | None:
+        found = onnx_file.answers(taken.content, samples.inputs)
+        return None if found is None else found.astype(np.float32)
 
-_NUMPY = {f"tensor({name})": np.dtype(kind) for name, kind in (
-    ("float", "f4"), ("double", "f8"), ("float16", "f2"), ("bool", "?"), ("uint8", "u1"), ("int8", "i1"),
-    ("uint16", "u2"), ("int16", "i2"), ("int32", "i4"), ("int64", "i8"),
-)}  # fmt: skip
-
-
-def _by_onnxruntime(session: Any, samples: Samples) -> Array:
-    ports = session.get_inputs()
-    batch = int(ports[0].shape[0]) if ports[0].shape else 1
-    found = []
-    for start in range(0, len(samples), batch):
-        values = samples.only(slice(start, start + batch)).inputs
-        missing = batch - len(values[0])
-        padded = [np.concatenate([one, np.repeat(one[-1:], missing, axis=0)]) for one in values]
-        named = {port.name: one.astype(_NUMPY[port.type]) for port, one in zip(ports, padded, strict=True)}
-        found.append(np.asarray(session.run(None, named)[0])[: batch - missing])
-    return np.concatenate(found).astype(np.float32)
+    return File(ports, plain, answers_of, f"ONNX Runtime {onnx_file.VERSION}")
 
 
 _FORMS: dict[str, Callable[[Recipe], File]] = {"tflite": _tflite, "onnx": _onnx}

@@ -52,8 +52,7 @@ _source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one 
 
 @lru_cache(maxsize=3)  # one made leaner, one that is not, and that as TFLite
 def _float_model(recipe: Recipe) -> FloatModel:
-    # Training and weights know neither a batch size nor a format.
-    whole = _source(replace(recipe.unoptimized, batch_size=1, format="tflite"))
+    whole = _source(recipe.origin)
     begun = time.monotonic()
     lean = slim(whole, recipe)
     function = lean.source.freeze(recipe.batch_size)
@@ -119,11 +118,11 @@ def _of_tflite() -> Format:
 
 
 def _of_onnx() -> Format:
-    from orchestrator.builder import onnx_convert, onnx_effects, onnx_file  # a second that most workers never need
+    from orchestrator.builder import onnx_convert, onnx_effects, onnx_report  # a second that most workers never need
 
     return Format(
         onnx_convert.convert,
-        lambda recipe, content, base: onnx_file.describe(recipe, content),
+        lambda recipe, content, base: onnx_report.describe(recipe, content, base.content),
         lambda recipe, content, whole: onnx_effects.check_effects(recipe, content),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from orchestrator.builder import data, own, tiny
-from orchestrator.builder.activations import LOGIT_STD, SAMPLES, make_realistic
+from orchestrator.builder.activations import SAMPLES, make_realistic, spread_of
 from orchestrator.builder.digits import train_digits
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Source, freezing, keras_ports, on_noise
@@ -39,7 +40,7 @@ def _with_data(source: Source, recipe: Recipe) -> Source:
         inputs_source=split.rest_source,
         evaluation=split.evaluation,
         evaluation_source=split.evaluation_source,
-        train_on=split.train,
+        train_on=cache(split.train),
         loss="mean_squared_error" if again else "sparse_categorical_crossentropy",
     )
 
@@ -76,8 +77,7 @@ def _weighted(model: Any, recipe: Recipe) -> Source:
     if recipe.weights != "random":
         return source
     given = source.inputs(SAMPLES, recipe.seed)
-    again = recipe.task == data.RECONSTRUCTION
-    make_realistic(model, given, float(np.std(given[0])) if again else LOGIT_STD)
+    make_realistic(model, given, spread_of(recipe.task, given))
     return replace(source, notes=[_RANDOM])
 
 

@@ -1,105 +1,143 @@
-"""What an ONNX graph costs: multiply-accumulates, parameters, the types of its kernels. ONNX: worker only."""
+"""What an ONNX graph costs: multiply-accumulates, bytes moved, parameters, zeros. ONNX: worker only."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
-import onnx
 
-_CONVOLUTIONS = {"Conv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3)}
-_MATRICES = {
-    "MatMul": (0, 1),
-    "Gemm": (0, 1),
-    "MatMulInteger": (0, 1),
-    "QLinearMatMul": (0, 3),
-    "DynamicQuantizeMatMul": (0, 1),
-}
-KERNELS = {name: place for name, (_, place) in (_CONVOLUTIONS | _MATRICES).items()} | {"ConvTranspose": 1}
-"""Operator -> the input that holds its kernel."""
-_UNPACKING = ("DequantizeLinear", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze")
+from orchestrator.builder.onnx_graph import KERNELS, Kernel, Weighed
+
+_BYTE_WIDE = ("int8", "uint8")
+_UNCOUNTED = ("LSTM", "GRU", "RNN", "Einsum", "If", "Loop", "Scan", "SequenceMap")
+_STANDARD = ("", "ai.onnx", "ai.onnx.ml")
+_ACTIVATIONS = ("Relu", "Clip")  # which TFLite has within its operators
+_VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Constant")  # move nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A constant that a node multiplies with, as it is stored."""
-
-    node: Any
-    values: np.ndarray[Any, Any]
-    scales: int  # of its quantization; 0: none
+def macs(weighed: Weighed) -> int | None:
+    """Multiply-accumulates of one call, in the operators that :func:`uncounted` does not name; None where a shape that
+    matters is not known."""
+    counted = [_macs(weighed, node) for node in weighed.graph.node if node.op_type in KERNELS]
+    return None if None in counted else sum(count for count in counted if count is not None)
 
 
-class Weighed:
-    """An ONNX model with the shapes of everything in it."""
+def macs_by_arithmetic(weighed: Weighed) -> dict[str, int]:
+    """By the types that are multiplied, as for TFLite: float32, float16, int8, int16x8."""
+    found: Counter[str] = Counter()
+    for node in weighed.graph.node:
+        if node.op_type in KERNELS:
+            found[_arithmetic(weighed, node)] += _macs(weighed, node) or 0
+    return dict(sorted(found.items()))
 
-    def __init__(self, model: Any) -> None:
-        self.graph = onnx.shape_inference.infer_shapes(model).graph
-        self._constants = {tensor.name: tensor for tensor in self.graph.initializer}
-        self._makers = {name: node for node in self.graph.node for name in node.output}
-        values = (*self.graph.input, *self.graph.output, *self.graph.value_info)
-        self._shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}
 
-    def kernels(self) -> list[Kernel]:
-        """In the order of the graph; nodes whose kernel is computed have none."""
-        found = []
-        for node in self.graph.node:
-            if node.op_type in KERNELS and len(node.input) > KERNELS[node.op_type]:
-                tensor, scales = self._constant(node.input[KERNELS[node.op_type]])
-                if tensor is not None:
-                    found.append(Kernel(node, onnx.numpy_helper.to_array(tensor), scales))
-        return found
+def uncounted(weighed: Weighed) -> list[str]:
+    """Operators that may multiply and that :func:`macs` cannot count; where there are any it is a lower bound."""
+    nodes = weighed.graph.node
+    return sorted({node.op_type for node in nodes if node.op_type in _UNCOUNTED or node.domain not in _STANDARD})
 
-    def macs(self) -> int | None:
-        """Multiply-accumulates of one call; None where a shape that matters is not known."""
-        counted = [self._macs(node) for node in self.graph.node if node.op_type in KERNELS]
-        return None if None in counted else sum(count for count in counted if count is not None)
 
-    def macs_by_arithmetic(self) -> dict[str, int]:
-        """By the type that is multiplied, as stored."""
-        types = {kernel.node.output[0]: kernel.values.dtype.name for kernel in self.kernels()}
-        found: Counter[str] = Counter()
-        for node in self.graph.node:
-            if node.op_type in KERNELS:
-                found[types.get(node.output[0], "float32")] += self._macs(node) or 0
-        return dict(sorted(found.items()))
+def parameters(weighed: Weighed) -> int:
+    """Values in kernels and in whatever else of float is stored."""
+    return sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in weighed.graph.initializer)
 
-    def sparsity(self) -> float | None:
-        kernels = [kernel.values for kernel in self.kernels()]
-        total = sum(values.size for values in kernels)
-        return sum(int((values == 0).sum()) for values in kernels) / total if total else None
 
-    def parameters(self) -> int:
-        return sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in self.graph.initializer)
+def sparsity(kernels: list[Kernel]) -> float | None:
+    """Share of exact zeros in the kernels; None where there is no kernel."""
+    total = sum(kernel.values.size for kernel in kernels)
+    return sum(int((kernel.values == _zero(kernel)).sum()) for kernel in kernels) / total if total else None
 
-    def _constant(self, name: str) -> tuple[Any, int]:
-        """The stored constant behind a name, and its scales, looking through what unpacks it."""
-        scales = 0
-        while name not in self._constants:
-            node = self._makers.get(name)
-            if node is None or node.op_type not in _UNPACKING:
-                return None, scales
-            if node.op_type == "DequantizeLinear" and node.input[1] in self._constants:
-                scales = int(np.prod(self._constants[node.input[1]].dims, dtype=np.int64))
-            name = node.input[0]
-        return self._constants[name], scales
 
-    def _shape(self, name: str) -> list[int] | None:
-        if name in self._constants:
-            return [int(size) for size in self._constants[name].dims]
-        shape = self._shapes.get(name)
-        return shape if shape and all(size > 0 for size in shape) else None
+def traffic(weighed: Weighed) -> tuple[int, int] | None:
+    """Bytes of weights, each read once a call, and of activations, written once and read by every operator that takes
+    them, as :func:`orchestrator.builder.cost.traffic` counts them. None where the size of a tensor is not known.
 
-    def _macs(self, node: Any) -> int | None:
-        out, kernel = self._shape(node.output[0]), self._shape(node.input[KERNELS[node.op_type]])
-        if out is None or kernel is None:
-            return None
-        if node.op_type == "ConvTranspose":
-            given = self._shape(node.input[0])
-            return None if given is None else prod(given) * prod(kernel[1:])
-        if node.op_type in _CONVOLUTIONS:
-            return prod(out) * prod(kernel[1:])
+    Where an operator stands between DequantizeLinear and QuantizeLinear it reads and writes integers: runtimes make one
+    of the three, and of an activation function behind it; only pairs at an input or output of the model are left.
+    """
+    inside = _fused(weighed)
+    settled = set(weighed.constants)
+    constants: set[str] = set()
+    moved: list[str] = []
+    for node in weighed.graph.node:
+        taken = {inside.get(name, name) for name in node.input if name}
+        made = [inside.get(name, name) for name in node.output if name]
+        if taken <= settled:
+            settled |= set(made)
+        elif node.op_type not in _VIEWS and not taken & set(made):
+            constants |= taken & settled
+            moved += [*(taken - settled), *made]
+    sizes = {name: _bytes(weighed, name) for name in {*constants, *moved}}
+    if None in sizes.values():
+        return None
+    return sum(sizes[name] or 0 for name in constants), sum(sizes[name] or 0 for name in moved)
+
+
+def _fused(weighed: Weighed) -> dict[str, str]:
+    """Values that no runtime stores -> what they become at once: integers, or the output of an activation function."""
+    graph = weighed.graph
+    ends = {value.name for value in (*graph.input, *graph.output)}
+    readers = Counter(name for node in graph.node for name in node.input)
+    found = {}
+    for node in graph.node:
+        given, made = (node.input[0] if node.input else ""), node.output[0]
+        maker = weighed.makers.get(given)
+        inner = given not in ends and readers[given] == 1 and given not in weighed.constants
+        if node.op_type == "DequantizeLinear" and made not in ends:
+            found[made] = given
+        elif (node.op_type == "QuantizeLinear" and inner and maker is not None) or (
+            node.op_type in _ACTIVATIONS and inner and maker is not None and maker.op_type in (*KERNELS, "Add")
+        ):
+            found[given] = made
+    return {name: _end(name, found) for name in found}
+
+
+def _end(name: str, found: dict[str, str]) -> str:
+    while name in found:
+        name = found[name]
+    return name
+
+
+def _bytes(weighed: Weighed, name: str) -> int | None:
+    size, dtype = weighed.size(name), weighed.dtype(name)
+    return None if size is None or dtype is None or dtype == "object" else size * np.dtype(dtype).itemsize
+
+
+def _zero(kernel: Kernel) -> Any:
+    """The stored value that means 0, shaped to compare with the values."""
+    if kernel.zero_points.size <= 1:
+        return int(kernel.zero_points[0]) if kernel.zero_points.size else 0
+    return kernel.zero_points.reshape([-1 if n == kernel.axis else 1 for n in range(kernel.values.ndim)])
+
+
+def _arithmetic(weighed: Weighed, node: Any) -> str:
+    if node.op_type.startswith("QLinear") or node.op_type.endswith("Integer"):
+        return "int8"
+    types = [_type_of(weighed, node.input[place]) for place in (0, KERNELS[node.op_type])]
+    if types[1] in _BYTE_WIDE:
+        wide = types[0] in ("int16", "uint16")
+        return "int16x8" if wide else "int8" if types[0] in _BYTE_WIDE else str(weighed.dtype(node.input[0]))
+    return str(weighed.dtype(node.input[0]) or "float32")
+
+
+def _type_of(weighed: Weighed, name: str) -> str | None:
+    """Looking through DequantizeLinear, which becomes one with the operator behind it."""
+    maker = weighed.makers.get(name)
+    return weighed.dtype(maker.input[0] if maker is not None and maker.op_type == "DequantizeLinear" else name)
+
+
+def _macs(weighed: Weighed, node: Any) -> int | None:
+    given, kernel = weighed.shape(node.input[0]), weighed.shape(node.input[KERNELS[node.op_type]])
+    out = weighed.shape(node.output[0])
+    if given is None or kernel is None or out is None:
+        return None
+    if node.op_type == "ConvTranspose":  # kernel (in, out / groups, ...): each input value is spread over one window
+        return prod(given) * prod(kernel[1:])
+    if "Conv" in node.op_type:  # kernel (out, in / groups, ...)
+        return prod(out) * prod(kernel[1:])
+    if node.op_type == "Gemm":
         flipped = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-        return prod(out) * kernel[-1 if flipped else -2]
+        return prod(out) * kernel[1 if flipped else 0]
+    return prod(out) * given[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ import onnxruntime
 from onnx.external_data_helper import uses_external_data
 
 from orchestrator.builder.images import Array, invented
-from orchestrator.builder.manifest import head
-from orchestrator.builder.onnx_cost import Weighed
 from orchestrator.builder.recipe import Recipe
 from orchestrator.errors import BuildError, UnsupportedOptimization
 
@@ -60,38 +57,6 @@ def take(path: Path, recipe: Recipe) -> Taken:
     return Taken(model, content, _run(content, path, recipe), notes)
 
 
-def describe(recipe: Recipe, content: bytes, reference: bytes | None = None) -> dict[str, Any]:
-    """The manifest of an ONNX file, as far as it follows from the bytes."""
-    model = onnx.load_from_string(content)
-    weighed = Weighed(model)
-    graph, macs = model.graph, weighed.macs()
-    return head(recipe, content) | {
-        "parameters": weighed.parameters(),
-        "parameters_source": "initializers of the graph",
-        "macs": macs,
-        "macs_reason": None if macs is not None else "the shapes in the graph are not all known",
-        "macs_uncounted": [],
-        "macs_by_arithmetic": weighed.macs_by_arithmetic() if macs is not None else {},
-        "weight_bytes": None,
-        "activation_bytes": None,
-        "inputs": [_port(given) for given in _inputs(model)],
-        "outputs": [_port(answered) for answered in graph.output],
-        "ops": dict(sorted(Counter(node.op_type for node in graph.node).items())),
-        "subgraphs": 1,
-        "sparsity": weighed.sparsity(),
-        "quantization": {
-            "scheme": recipe.quantization if recipe.steps or recipe.form != "onnx" else "as in the file",
-            "tensors": [
-                {"name": kernel.node.name, "role": "kernel", "dtype": kernel.values.dtype.name, "scales": kernel.scales}
-                for kernel in weighed.kernels()
-            ],
-            "max_error_scales": None,
-            "min_sqnr_db": None,
-            "reason": "errors of weights are not computed for ONNX models",
-        },
-    }
-
-
 def session(content: bytes) -> Any:
     """Ready to run on this machine's processor."""
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -111,6 +76,27 @@ def outputs_of(content: bytes, values: list[Array]) -> list[Array]:
     opened = session(content)
     names = [given.name for given in opened.get_inputs()]
     return [np.asarray(output) for output in opened.run(None, dict(zip(names, values, strict=True)))]
+
+
+def answers(content: bytes, inputs: list[Array]) -> Array | None:
+    """The first output for each of ``inputs`` (as the model takes them), whatever the model's batch; None where it has
+    another size each time, or not a row per sample."""
+    opened = session(content)
+    ports = opened.get_inputs()
+    batch, samples = int(ports[0].shape[0]) if ports[0].shape else 1, len(inputs[0])
+    padded = [np.concatenate([values, np.repeat(values[-1:], -samples % batch, axis=0)]) for values in inputs]
+    outputs = []
+    for start in range(0, len(padded[0]), batch):
+        named = {port.name: values[start : start + batch] for port, values in zip(ports, padded, strict=True)}
+        outputs.append(np.asarray(opened.run(None, named)[0]))
+    if {output.shape for output in outputs} != {(batch, *outputs[0].shape[1:])}:
+        return None
+    return np.concatenate(outputs)[:samples]
+
+
+def shapes_of(content: bytes) -> list[tuple[list[int], Any]]:
+    """Shape and type of each input."""
+    return [(_shape(given), _dtype(given)) for given in _inputs(onnx.load_from_string(content))]
 
 
 def _tensors(message: Any) -> Iterator[Any]:
@@ -189,11 +175,6 @@ def _shape(value: Any) -> list[Any]:
 
 def _dtype(value: Any) -> Any:
     return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-
-
-def _port(value: Any) -> dict[str, Any]:
-    dtype = str(_dtype(value))
-    return {"name": value.name, "shape": _shape(value), "dtype": dtype, "scale": None, "zero_point": None}
 
 
 def _said(error: Exception) -> str:

@@ -84,20 +84,21 @@ def _tflite(recipe: Recipe) -> Built:
 
 
 def _onnx(recipe: Recipe) -> Built:
-    from orchestrator.builder import onnx_file  # 0.3 s that most workers never need
+    from orchestrator.builder import onnx_file, onnx_report  # 0.3 s that most workers never need
 
     path = check_unchanged(recipe)
     taken = onnx_file.take(path, recipe)
     if not recipe.steps:
-        manifest = onnx_file.describe(recipe, taken.content) | _as_it_is(taken.outputs)
+        manifest = onnx_report.describe(recipe, taken.content, None) | _as_it_is(taken.outputs)
         return taken.content, manifest | {"notes": [*taken.notes, *manifest["notes"]]}
     calibration = _calibrated(recipe, path)
     from orchestrator.builder import onnx_effects, onnx_quantize
 
     batches = representative(calibration.inputs, recipe, calibration.batch)
-    quantized = onnx_quantize.quantized(taken.content, recipe, batches)
+    floating = onnx_quantize.prepared(taken.content)
+    quantized = onnx_quantize.quantized(floating, recipe, batches)
     notes = [*taken.notes, *onnx_effects.check_effects(recipe, quantized)]
-    manifest = onnx_file.describe(recipe, quantized) | {"convert_s": None, "notes": notes}
+    manifest = onnx_report.describe(recipe, quantized, floating) | {"convert_s": None, "notes": notes}
     return quantized, manifest | {"calibration": calibration.told(recipe)}
 
 

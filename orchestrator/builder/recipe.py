@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from orchestrator.builder.combinations import check_combination
+from orchestrator.builder.formats import activations_for, check_format, format_for
 from orchestrator.builder.kinds import parts
-from orchestrator.cell import RUNTIME_FORMATS, Model, Runtime
-from orchestrator.errors import BuildError, UnsupportedOptimization
-from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, Optimization
+from orchestrator.cell import Model, Runtime
+from orchestrator.errors import BuildError
+from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, SCALED, Optimization
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Recipe:
     fine_tune_epochs: int | None  # None also: the schedule's own
     calibration_samples: int | None
     io: str | None
+    activations: str | None  # of int8 in ONNX: uint8, with zero points, for processors; int8, without, for TensorRT
     granularity: str | None
     keep_float: tuple[str, ...] | None
     batch_size: int
@@ -79,17 +81,16 @@ class Recipe:
         steps = tuple(optimization.steps)
         found = parts(model, optimization, batch_size, input_size, width)
         finished = found["form"] in FINISHED
-        format = str(found["form"]) if finished else _format(runtime)
+        format = str(found["form"]) if finished else format_for(runtime)
         check_combination(optimization, format)
-        for step in steps:
-            if why := NOT_TO_BE_HAD.get((format, step)):
-                raise UnsupportedOptimization(f"{step} is not to be had as .{format}: {why}")
+        check_format(optimization, format, runtime)
         return cls(
             kind=model.kind,
             **found,
             format=format,
             steps=steps,
             **_parameters(optimization),
+            activations=activations_for(optimization, format, runtime),
             batch_size=batch_size,
             evaluation_samples=model.evaluation_samples,
             task=model.task,
@@ -144,13 +145,19 @@ class Recipe:
         """The recipe of the float model that this one is quantized from: pruned, if this one is."""
         steps = tuple(step for step in self.steps if step not in QUANTIZATIONS)
         return dataclasses.replace(
-            self, steps=steps, calibration_samples=None, io=None, granularity=None, keep_float=None
+            self, steps=steps, calibration_samples=None, io=None, activations=None, granularity=None, keep_float=None
         )
 
     @property
     def unoptimized(self) -> Self:
         """The recipe of the float model as it came."""
-        return dataclasses.replace(self, steps=(), **_parameters(Optimization("none")))
+        return dataclasses.replace(self, steps=(), activations=None, **_parameters(Optimization("none")))
+
+    @property
+    def origin(self) -> Self:
+        """What all artifacts of a model are made from: training and weights know neither a batch size nor a format."""
+        form = str(self.form) if self.form in FINISHED else "tflite"
+        return dataclasses.replace(self.unoptimized, batch_size=1, format=form, versions=())
 
     @property
     def name(self) -> str:
@@ -163,28 +170,15 @@ class Recipe:
         return f"{self.name} ({', '.join(self.steps) or 'none'})"
 
 
-_REFERENCE = "TensorFlow is the float reference here, and executes what is not quantized"
-NOT_TO_BE_HAD = {
-    ("onnx", "int16x8"): "ONNX quantizes to 16 bits from operator set 21 on, which few boards' runtimes read",
-    ("onnx", "weight_only"): "ONNX Runtime has no kernels for 8-bit weights beside float activations",
-    **{("graphdef", step): _REFERENCE for step in QUANTIZATIONS},
-}
-"""Formats and steps that do not go together."""
 _PATHS = ("path", "data")
 FINISHED = ("tflite", "onnx")
 """Forms of a user's own file that are no source to convert, but an artifact already."""
 
 
-def _format(runtime: Runtime | None) -> str:
-    """What a model is built as: what the runtime, or the first candidate, prefers."""
-    names = [] if runtime is None else runtime.names
-    return next((RUNTIME_FORMATS[name][0] for name in names if name in RUNTIME_FORMATS), "tflite")
-
-
 def _parameters(o: Optimization) -> dict[str, Any]:
     """Those that some step has; the others are None."""
     steps = set(o.steps)
-    integer, scaled = steps & set(CALIBRATED), steps & {*CALIBRATED, "weight_only", "dynamic_range"}
+    integer, scaled = steps & set(CALIBRATED), steps & set(SCALED)
     return {
         "sparsity": o.sparsity if "prune" in steps else None,
         "sparse_encoding": o.sparse_encoding if "prune" in steps else None,

@@ -11,6 +11,8 @@ from orchestrator.builder.graph import Graph, Tensor
 from orchestrator.builder.images import Array
 
 _STORED_AS_FLOAT = ("float32", "float64")
+Pair = tuple[Weight, Tensor | None, str | None]
+"""A weight with its float original, or the reason why there is none."""
 
 
 def weight_report(graph: Graph, reference: Graph | None) -> dict[str, Any]:
@@ -19,7 +21,12 @@ def weight_report(graph: Graph, reference: Graph | None) -> dict[str, Any]:
     ``reference`` is the float conversion of the very same model; None for a finished file, whose float weights
     nobody has. Errors in ``max_error_scales`` are in units of the scale: at most 0.5 where rounding is all.
     """
-    pairs = [p for p in _paired(graph, reference) if p[0].tensor.dtype not in _STORED_AS_FLOAT]
+    return report(_paired(graph, reference))
+
+
+def report(pairs: list[Pair]) -> dict[str, Any]:
+    """The same of weights that somebody else has paired, whatever the format."""
+    pairs = [pair for pair in pairs if pair[0].tensor.dtype not in _STORED_AS_FLOAT]
     tensors = [_entry(weight, original, reason) for weight, original, reason in pairs]
     errors = [e["max_error_scales"] for e in tensors if e["role"] == "kernel" and e["max_error_scales"] is not None]
     levels = [e["sqnr_db"] for e in tensors if e["role"] == "kernel" and e["sqnr_db"] is not None]
@@ -36,9 +43,6 @@ def sqnr_db(signal: Array, noisy: Array) -> float | None:
     noise = float(np.square(noisy.astype(np.float64) - signal).sum())
     power = float(np.square(signal.astype(np.float64)).sum())
     return 10 * float(np.log10(power / noise)) if noise > 0 and power > 0 else None
-
-
-Pair = tuple[Weight, Tensor | None, str | None]
 
 
 def _paired(graph: Graph, reference: Graph | None) -> list[Pair]:

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from orchestrator.builder.activations import LOGIT_STD, SAMPLES, make_realistic
+from orchestrator.builder.activations import SAMPLES, make_realistic, spread_of
 from orchestrator.builder.channels import copied, thinned
 from orchestrator.builder.cluster import Clustering
 from orchestrator.builder.finetune import EPOCHS, Nothing, fine_tune, held_out_accuracy
@@ -85,7 +83,7 @@ def _prune_channels(model: Any, source: Source, recipe: Recipe, epochs: int) -> 
         fine_tune(less.model, source, epochs, recipe.seed, Nothing())
     elif recipe.weights == "random":  # the statistics were of other activations
         given = source.inputs(SAMPLES, recipe.seed)
-        make_realistic(less.model, given, float(np.std(given[0])) if recipe.task == "reconstruction" else LOGIT_STD)
+        make_realistic(less.model, given, spread_of(recipe.task, given))
         told["statistics"] = "of normalizations, estimated anew on seeded inputs"
     return less.model, told
 

@@ -16,10 +16,12 @@ from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.recommend import recommendations
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
+from orchestrator.compare.slimming import no_faster
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.gates import Gates
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
+from orchestrator.words import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,6 +163,7 @@ def _comparison(
     limits = {sweep.id: Gates.from_json(sweep.gates).changed(**default.to_json()) for sweep in sweeps}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
+        | {"slimming_note": no_faster(result, bases.get(key), change)}
         | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
         | _gate_columns(result, limits.get(result.sweep_id, default))
         | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})
@@ -239,8 +242,8 @@ def _order(
     seen = {axis: {asked(r).get(axis, ""): i for i, r in reversed(list(enumerate(by_number)))} for axis in AXES}
     along = _axis(baselines)
 
-    def place(axis: str, value: str) -> tuple[int, int]:
-        return (0, int(value)) if value.isdecimal() else (1, seen[axis][value])
+    def place(axis: str, value: str) -> tuple[int, float]:
+        return (0, float(value)) if is_number(value) else (1, seen[axis][value])
 
     def key(result: Result) -> tuple[Any, ...]:
         axes = asked(result)

@@ -19,7 +19,8 @@ CONTROLS: Mapping[str, str] = {
 """Tags that must be the same, and what they are called. Not known on both sides is the same; known on one alone, as by
 a result of an older version, it is named like a covariate.
 
-Batch, input size, threads as asked for and the scenario are the same already: by them cells are put side by side.
+Batch, input size, width, threads as asked for and the scenario are the same already: by them cells are put side by
+side.
 """
 
 UNTOLD: Mapping[str, str] = {"tuning": "none"}
@@ -51,6 +52,7 @@ INHERENT: Mapping[str, tuple[str, ...]] = {
     "runtime": ("runtime version", "delegate"),
     "batch_size": ("artifact",),
     "input_size": ("artifact",),
+    "width": ("artifact",),
 }
 """What differs along an axis by its nature."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.compare.rows import NUMBERS, PIVOT_AXES
 from orchestrator.errors import ConfigError
 from orchestrator.guess import did_you_mean
+from orchestrator.words import is_number
 
 Row = Mapping[str, Any]
 
@@ -182,4 +183,4 @@ def _at(row: Row, axis: str) -> str:
 def _values(cells: Mapping[tuple[str, str], Row], side: int) -> tuple[str, ...]:
     """In the order asked for; numbers by size."""
     values = list(dict.fromkeys(place[side] for place in cells))
-    return tuple(sorted(values, key=int) if all(value.isdecimal() for value in values) else values)
+    return tuple(sorted(values, key=float) if all(map(is_number, values)) else values)

@@ -28,6 +28,7 @@ METRIC_COLUMNS: Mapping[str, str] = {
     "load_ms": "load/total_ms",
     "peak_rss_mb": "memory/peak_rss_mb",
     "size_bytes": "model/size_bytes",
+    "gzip_bytes": "model/gzip_bytes",
     "quality_top1": "quality/top1",
     "quality_top1_low": "quality/top1_low",
     "quality_top1_high": "quality/top1_high",
@@ -63,6 +64,7 @@ TAG_COLUMNS: Mapping[str, str] = {
     "energy_estimate_source": "energy_estimate.source",
     "mode": "scenario.mode",
     "weights": "weights",
+    "optimization_steps": "optimization.steps",
     "artifact_sha256": "artifact.sha256",
     "runtime_version": "runtime.version",
     "python": "runtime.python",
@@ -93,6 +95,7 @@ COLUMNS: tuple[str, ...] = (
         "threads",
         "batch_size",
         "input_size",
+        "width",
         "scenario",
     ),
     *METRIC_COLUMNS,
@@ -100,6 +103,7 @@ COLUMNS: tuple[str, ...] = (
     *("verdict", "verdict_reasons", "warnings", "processes", "front", "front_of_model", "is_baseline"),
     *("change_ratio", "change_low", "change_high", "change_p", "change_p_adjusted", "change_significant"),
     *("change_outcome", "change_detectable", "change_processes", "change_note", "change_differs"),
+    "slimming_note",
     *ENERGY_CHANGE,
     *BATTERY,
     *("quality_source", "quality_reason", "gate", "gate_why"),
@@ -143,7 +147,7 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
     row |= {column: m.metrics.get(metric) for column, metric in METRIC_COLUMNS.items()}
     row |= {column: m.tags.get(tag) for column, tag in TAG_COLUMNS.items()}
     row |= {
-        "runtime_name": m.tags.get("runtime.name"),
+        "runtime_name": runtime(result.axes.get("runtime", ""), m.tags.get("runtime.name")),
         "accelerator": " · ".join(filter(None, (m.tags.get("accelerator"), delegate(m.tags)))),
         "processor": m.tags.get("accelerator"),
         "delegate": delegate(m.tags),
@@ -157,6 +161,11 @@ def row_of(result: Result, base: Result | None, change: Mapping[str, Any], alone
         "is_baseline": result is base and not alone,
     }
     return {**row, **({"change_note": "nothing beside it"} if alone and result is base else change)}
+
+
+def runtime(asked: str, name: str | None) -> str | None:
+    """The runtime that a board has, with the delegate and options that were asked for: ``onnxruntime+cuda``."""
+    return asked if name and asked.startswith(f"{name}+") else name
 
 
 def unescaped(text: str) -> str:

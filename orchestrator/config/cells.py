@@ -183,6 +183,8 @@ def extras(overrides: list[str]) -> tuple[str, ...]:
 
 def is_extra(key: str) -> bool:
     group, _, leaf = key.partition(".")
+    if key == "runtime.delegate" or key.startswith("runtime.options"):
+        return False  # the runtime is called after them: see Runtime.called
     if key in AXES or group in NOT_MEASURED or group.startswith(("hydra", "~")):
         return False
     return not (group == "device" and leaf.split(".")[0] in NOT_MEASURED_OF_DEVICE)

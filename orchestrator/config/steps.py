@@ -7,13 +7,23 @@ import re
 from collections.abc import Iterator
 
 from orchestrator.config.problem import Problem
-from orchestrator.optimization import CALIBRATED, QUANTIZATIONS, STEPS, Optimization
+from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, STEPS, Optimization
 
 SCALED = (*CALIBRATED, "weight_only", "dynamic_range")
 """Quantizations whose weights have scales."""
-BELONGS_TO = {"keep_float": SCALED, "granularity": SCALED, "io": CALIBRATED, "sparse_encoding": ("prune",)}
+BELONGS_TO = {
+    "keep_float": SCALED,
+    "granularity": SCALED,
+    "io": CALIBRATED,
+    "sparse_encoding": ("prune",),
+    "fine_tune_epochs": FINE_TUNED,
+}
 """Parameters that choose a kind of artifact -> the steps that have them. Numbers are not among them: an adaptive sweep
 varies those together with the steps."""
+
+
+LEAN_ORDER = ("prune_channels", "prune", "cluster")
+"""Training after a step moves what the ones before it have fixed, but for zeros, which clustering keeps."""
 
 
 def wrong(optimization: Optimization) -> Iterator[Problem]:
@@ -40,6 +50,11 @@ def order(steps: list[str]) -> Iterator[Problem]:
     elif quantizations and steps[-1] != quantizations[0]:
         right = ",".join([*(step for step in steps if step not in QUANTIZATIONS), *quantizations])
         yield Problem("optimization.steps", steps, f"{quantizations[0]} as the last step: write [{right}]")
+    else:
+        lean = [step for step in steps if step in FINE_TUNED]
+        if lean != sorted(lean, key=LEAN_ORDER.index):
+            right = ",".join([*sorted(lean, key=LEAN_ORDER.index), *quantizations])
+            yield Problem("optimization.steps", steps, f"training would undo an earlier step: write [{right}]")
 
 
 def idle(optimization: Optimization) -> Iterator[Problem]:

@@ -70,6 +70,7 @@ def tags_of(sheet: Sheet, record: Json, manifest: Json, facts: Mapping[str, obje
         "artifact.sha256": record["artifact_sha256"],
         "artifact.calibration": _calibration(manifest.get("calibration")),
         "artifact.notes": "; ".join(manifest.get("notes") or ()),
+        "optimization.steps": ", ".join((manifest.get("recipe") or {}).get("steps") or ()),
         "weights": manifest.get("weights"),
         **_profile(record),
         "boot_id": record.get("boot_id"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestrator.cell import NATIVE
 from orchestrator.compare.pivot import differing as differing_axes
 from orchestrator.plain import plain
 from orchestrator.report import energies, overrides, qualities
@@ -17,7 +18,7 @@ from orchestrator.report.text import has as has
 from orchestrator.report.text import number as number
 from orchestrator.result import DONE
 from orchestrator.stats import MOST, SAME, UNDECIDED
-from orchestrator.words import counted
+from orchestrator.words import counted, is_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +131,17 @@ def _word(key: str) -> Callable[[Row], str]:
     return lambda row: plain(row.get(key))
 
 
+def _width(row: Row) -> str:
+    """Most models have none, and of those that do most are taken as they are."""
+    return "" if row.get("width") == NATIVE else plain(row.get("width"))
+
+
 def columns(baseline: str, cell: str = "") -> tuple[Column, ...]:
     """``cell``: the battery, in words."""
-    axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "scenario")
-    heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Scenario")
+    axes = ("device", "runtime_name", "threads", "batch_size", "input_size", "width", "scenario")
+    heads = ("Device", "Runtime", "Threads", "Batch", "Input", "Width", "Scenario")
     shared = {key: Column(key, head, _word(key), axis=True) for key, head in zip(axes, heads, strict=True)}
+    shared["width"] = Column("width", "Width", _width, axis=True)
     return (
         Column("sweep", "Sweep", _word("sweep"), axis=True),
         shared.pop("device"),
@@ -200,7 +207,15 @@ def sheet(comparison: Comparison) -> Sheet:
     remarks, asked = tuple(_remarks(comparison)), tuple(_asked(comparison))
     told = tuple(map(plain, comparison.recommendations))
     along = comparison.baseline_axis
-    return Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, along, implied, labels, told)
+    made = Sheet(tuple(kept), tuple(rows), common, others, remarks, asked, along, implied, labels, told)
+    return replace(made, remarks=(*remarks, *_unrewarded(made)))
+
+
+def _unrewarded(shown: Sheet) -> Iterator[str]:
+    """What was pruned or clustered and got no faster."""
+    for row in shown.rows:
+        if has(row, "slimming_note"):
+            yield f"{full_name(shown, row)}: {plain(row['slimming_note'])}"
 
 
 def _battery(rows: Sequence[Row]) -> str:
@@ -245,7 +260,7 @@ def differing(shown: Sheet, row: Row) -> list[str]:
 
 
 AXIS_WORDS = {"runtime": "runtime", "threads": "threads", "batch_size": "batch", "input_size": "input",
-              "scenario": "scenario"}  # fmt: skip
+              "width": "width", "scenario": "scenario"}  # fmt: skip
 
 
 def along_axes(shown: Sheet, rows: Sequence[Row]) -> list[str]:
@@ -255,7 +270,7 @@ def along_axes(shown: Sheet, rows: Sequence[Row]) -> list[str]:
         if axis in AXIS_WORDS:
             key = "runtime_asked" if axis == "runtime" else axis
             values = list(dict.fromkeys(plain(row[key]) for row in rows))
-            values = sorted(values, key=int) if all(map(str.isdecimal, values)) else values
+            values = sorted(values, key=float) if all(map(is_number, values)) else values
             found.append(f"{AXIS_WORDS[axis]} {braced(values)}")
     return found
 

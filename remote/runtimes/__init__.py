@@ -85,6 +85,9 @@ class Session(Protocol):
         """Copies of the outputs, in order."""
 
 
+_NOT_THERE = "the board's Python has no %s (%s): %s, and device.python names a Python that has it"
+
+
 def _litert() -> Any:
     from remote.runtimes import tflite
 
@@ -110,14 +113,18 @@ def _openvino() -> Any:
 
 
 def _tensorrt() -> Any:
-    from remote.runtimes import tensorrt
-
+    try:
+        from remote.runtimes import tensorrt
+    except ImportError as error:
+        raise ImportError(_NOT_THERE % ("tensorrt", error, "JetPack has it in python3-libnvinfer")) from None
     return tensorrt.Library("tensorrt")
 
 
 def _tensorflow() -> Any:
-    from remote.runtimes import tensorflow
-
+    try:
+        from remote.runtimes import tensorflow
+    except ImportError as error:
+        raise ImportError(_NOT_THERE % ("tensorflow", error, "pip install tensorflow")) from None
     return tensorflow.Library("tensorflow")
 
 

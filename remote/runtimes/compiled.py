@@ -20,7 +20,9 @@ from remote.schema import clean
 _NAMES = {"gpu": "LiteRT GPU", "npu": "LiteRT NPU"}
 _PLUGIN = re.compile(r"[1-9]\d* compiler plugins? w\w+ applied successfully: (.*)")
 _TROUBLE = re.compile(r"\b(?:ERROR|Error|Warning|WARNING|E\d{4})\b.*|Cannot load library.*|.*: cannot open shared.*")
-_NO_TROUBLE = re.compile(r"DestroyAccelerator|Logging before InitGoogle|unknown SDK version|NPU accelerator could not")
+_NO_TROUBLE = re.compile(
+    r"DestroyAccelerator|Logging before InitGoogle|unknown SDK version|accelerator could not be loaded and registered"
+)
 _BACKEND = "graph_backend"  # CPU, GPU or NPU; all other options go to OpenVINO as they are
 
 

@@ -18,7 +18,7 @@ _OF = {"cuda": CUDA, "tensorrt": TENSORRT, "openvino": OPENVINO}
 _DEVICE = "device_type"  # of OpenVINO's provider
 _LOGGED = re.compile(r"\[(?:E|W):onnxruntime:[^\]]*\]\s*(.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PLACE = re.compile(r"^\S*/\S+:\d+ ")  # of ONNX Runtime's source
+_PLACE = re.compile(r"^(?:\S*/\S+:\d+ |: \d+ : \w+ : )")  # of ONNX Runtime's source, or the number of its status
 _TROUBLES, _LONGEST = 3, 400
 
 

@@ -44,6 +44,29 @@ def normalized() -> keras.Model:
     return model
 
 
+def branching() -> keras.Model:
+    """Normalizations, a depthwise convolution, an addition, both kinds of pooling, padding that is not the same on both
+    sides."""
+    x = keras.Input((17, 17, 3))
+    y = layers.BatchNormalization()(layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x))
+    y = layers.ReLU(6.0)(y)
+    z = layers.ReLU()(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(y)))
+    z = layers.Add()([y, layers.Conv2D(8, 1)(z)])
+    z = layers.AveragePooling2D(2, padding="same")(layers.MaxPooling2D(2)(z))
+    z = layers.Conv2DTranspose(6, 3, strides=2, padding="same")(z)
+    return keras.Model(x, layers.Dense(5, activation="softmax")(layers.Flatten()(z)))
+
+
+class Odd(keras.layers.Layer):
+    def call(self, batch: Any) -> Any:
+        return tf.math.betainc(tf.nn.sigmoid(batch), 0.5, 0.5)
+
+
+def odd_operator() -> keras.Model:
+    """It has one that ONNX lacks."""
+    return keras.Sequential([keras.Input((4,)), layers.Dense(3), Odd()])
+
+
 def separable() -> keras.Model:
     """As Xception is made."""
     return keras.Sequential([keras.Input((8, 8, 4)), layers.SeparableConv2D(8, 3), layers.GlobalAveragePooling2D()])

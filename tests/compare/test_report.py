@@ -34,6 +34,7 @@ from tests.measurement.records import (
     MANIFEST,
     PI4_POWER,
     digest,
+    id_of,
     make_energy_pass,
     make_failed,
     make_record,
@@ -298,7 +299,7 @@ def test_a_big_matrix_is_a_page_that_opens_folded(tmp_path: Path) -> None:
     results = []
     for n in range(500):
         axes = {**proto.axes, "device": f"d{n % 2}", "model": f"m{n // 2 % 50}", "optimization": f"o{n // 100}"}
-        results.append(replace(proto, number=n, axes=axes, cell_id="/".join(axes.values())))
+        results.append(replace(proto, number=n, axes=axes, cell_id=id_of(axes)))
     made = compare(make_sweep(tmp_path), results, "o0")
     seen = sheet(made)
     began = time.process_time()

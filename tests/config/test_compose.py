@@ -49,6 +49,7 @@ def test_a_cell_knows_its_axes_and_its_id(tmp_path: Path) -> None:
     [
         (["runtime=litert"], "litert"),
         (["runtime=litert_gpu"], "litert+gpu"),
+        (["runtime=litert", "runtime.delegate=gpu"], "litert+gpu"),
         (["runtime=litert", "runtime.xnnpack=off"], "litert+xnnpack-off"),
         (["runtime=tflite_external", "runtime.library=/opt/lib vx/libvx.so"], "auto+libvx.so"),
         (
@@ -63,6 +64,7 @@ def test_configurations_of_one_runtime_are_told_apart(tmp_path: Path, overrides:
     (job,) = jobs(tmp_path, overrides)
     assert job.cell.axes["runtime"] == label
     assert job.cell.id.split("/")[3] == label
+    assert not [word for word in job.cell.extras if "delegate" in word or "options" in word], "said once"
 
 
 @pytest.mark.parametrize("path", ["/models/net_v3.tflite", "/models/net_v3", "/models/net_v3.keras"])
@@ -101,6 +103,13 @@ def test_arguments_of_a_factory_are_plain_data(tmp_path: Path) -> None:
             "optimization.steps=[int8,float16]",
             ["optimization.steps", "at most one of float16"],
         ),
+        ("optimization.steps=[prune,prune_channels]", ["optimization.steps", "write [prune_channels,prune]"]),
+        (
+            "optimization.keep_float=[conv]",
+            ["optimization.keep_float", "nothing, since optimization.steps has none of"],
+        ),
+        ("optimization.sparse_encoding=true", ["optimization.sparse_encoding", "it belongs to prune"]),
+        ("optimization.fine_tune_epochs=3", ["optimization.fine_tune_epochs", "it belongs to prune, prune_channels"]),
         ("optimization.steps=[prune,prune]", ["optimization.steps", "each once"]),
         ("optimization.steps=[distil]", ["optimization.steps", "steps of prune, prune_channels, cluster, float16"]),
         ("optimization.io=float", ["optimization.io", "nothing, since optimization.steps is []", "int8, int16x8"]),

@@ -12,8 +12,11 @@ from hydra.types import RunMode
 from orchestrator import config
 from tests.config.composing import loader
 
-PRESETS = sorted(path.stem for path in (config.conf_directory() / "experiment").glob("*.yaml"))
+PRESETS = sorted(path.stem for path in (config.conf_directory() / "experiment").glob("*.yaml") if path.stem != "search")
 CELLS = {"quickstart": 8, "quantization_study": 20, "threads_study": 6, "nightly": 6, "calibrate": 3}
+CELLS |= {"optimization_study": 14, "runtime_study": 6}
+ADAPTIVE = {"search"}
+"""Presets of which a sweeper chooses the cells."""
 SCENARIO = {"nightly": "standard", "calibrate": "calibration"}
 
 
@@ -42,6 +45,8 @@ def cells_of(root: Path, preset: str, *words: str) -> list[config.Job]:
 
 def test_the_presets_are_known() -> None:
     assert set(PRESETS) == set(CELLS)
+    shipped = {path.stem for path in (config.conf_directory() / "experiment").glob("*.yaml")}
+    assert shipped == set(CELLS) | ADAPTIVE
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -271,6 +271,7 @@ def test_the_table_of_runtimes() -> None:
     assert [r[:2] for r in told] == [r[:2] for r in refused]
     assert all(whole[2].startswith(short[2]) for short, whole in zip(told, refused, strict=True))
     named = {"litert": "for LiteRT", "tflite_runtime": "for tflite_runtime", "onnxruntime": "for ONNX Runtime"}
+    named["openvino"] = "for OpenVINO"
     for name, words in named.items():
         assert f"{table[name]['memory_mb']} MB {words}" in text_of("board.md")
 

@@ -244,7 +244,13 @@ def make_measurement(median_ms: float = 41.0, *, scenario: Scenario | None = Non
 
 def make_axes(**axes: str) -> dict[str, str]:
     usual = {"device": "pi4", "model": "mobilenetv2", "optimization": "none", "runtime": "auto", "threads": "1"}
-    return {**usual, "batch_size": "1", "input_size": "224", "scenario": "quick", **axes}
+    return {**usual, "batch_size": "1", "input_size": "224", "width": "native", "scenario": "quick", **axes}
+
+
+def id_of(axes: dict[str, str]) -> str:
+    """As a cell is called: without a width that is the model's own."""
+    words = {axis: f"w{value}" if axis == "width" else value for axis, value in axes.items()}
+    return "/".join(word for word in words.values() if word != "wnative")
 
 
 def make_result(
@@ -263,7 +269,7 @@ def make_result(
     result = Result(
         number=number,
         sweep_id=sweep_id,
-        cell_id="/".join(all_axes.values()),
+        cell_id=id_of(all_axes),
         status=DONE,
         axes=all_axes,
         started_s=1_767_000_000.0 + 20 * number,
@@ -287,7 +293,7 @@ def make_failed(directory: Path, number: int, *, sweep_id: str = "sweep-1", **ax
     result = Result(
         number,
         sweep_id,
-        "/".join(all_axes.values()),
+        id_of(all_axes),
         FAILED,
         all_axes,
         1.0,
@@ -304,9 +310,7 @@ def make_failed(directory: Path, number: int, *, sweep_id: str = "sweep-1", **ax
 def make_skipped(directory: Path, number: int, reason: str, *, sweep_id: str = "sweep-1", **axes: str) -> Result:
     where = directory / str(number)
     all_axes = make_axes(**axes)
-    result = Result(
-        number, sweep_id, "/".join(all_axes.values()), SKIPPED, all_axes, 1.0, 1.0, reason=reason, directory=where
-    )
+    result = Result(number, sweep_id, id_of(all_axes), SKIPPED, all_axes, 1.0, 1.0, reason=reason, directory=where)
     result.write(where)
     return result
 

@@ -57,6 +57,7 @@ def test_params_are_the_axes_and_no_more(tmp_path: Path) -> None:
         "threads": "1",
         "batch_size": "1",
         "input_size": "224",
+        "width": "native",
         "scenario": "quick",
     }
     assert set(words.params(make_failed(tmp_path, 1))) == {*words.AXES, "board"}
