@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import Counter
 from typing import Any
+
+import tensorflow as tf
 
 from orchestrator.builder.manifest import describe, head
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Source
+
+_HEAD = struct.Struct("<Q")
+_NO_WORK = ("Const", "Placeholder", "Identity", "NoOp")
+NOTE = "multiplications and bytes are those of the same function as TFLite"
 
 
 def convert(function: Any, source: Source, recipe: Recipe, floating: bytes | None = None) -> bytes:
     """The file of a frozen concrete function."""
     names = {"inputs": [t.name for t in function.inputs], "outputs": [t.name for t in function.outputs]}
     text = json.dumps(names).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(function.graph.as_graph_def().SerializeToString())
+    return _HEAD.pack(len(text)) + text + bytes(function.graph.as_graph_def().SerializeToString())
 
 
 def describe_beside(recipe: Recipe, content: bytes, twin: bytes) -> dict[str, Any]:
     """The manifest: what the graph computes is told by its TFLite ``twin``, of the same function."""
-    told = describe(recipe, twin, None)
-    of_file = head(recipe, content)
-    return told | of_file | {"ops": {}, "notes": ["operations are counted in its TFLite twin"]}
+    return describe(recipe, twin, None) | head(recipe, content) | {"ops": _ops(content)}
+
+
+def _ops(content: bytes) -> dict[str, int]:
+    (length,) = _HEAD.unpack_from(content)
+    graph = tf.compat.v1.GraphDef.FromString(content[_HEAD.size + length :])
+    return dict(sorted(Counter(node.op for node in graph.node if node.op not in _NO_WORK).items()))

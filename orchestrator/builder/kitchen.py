@@ -133,7 +133,7 @@ def _of_graphdef() -> Format:
     def told(recipe: Recipe, content: bytes, base: FloatModel) -> dict[str, Any]:
         return graphdef.describe_beside(recipe, content, _float_model(replace(recipe, format="tflite")).content)
 
-    return Format(graphdef.convert, told, lambda recipe, content, whole: [])
+    return Format(graphdef.convert, told, lambda recipe, content, whole: [graphdef.NOTE])
 
 
 _FORMATS: dict[str, Callable[[], Format]] = {"tflite": _of_tflite, "onnx": _of_onnx, "graphdef": _of_graphdef}

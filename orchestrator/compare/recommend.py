@@ -117,9 +117,14 @@ _AXES = {"runtime": "", "threads": "threads ", "input_size": "input ", "width": 
 
 def _name(row: Row, rows: Sequence[Row]) -> str:
     """The optimization, and whatever else differs among these."""
-    differing = [axis for axis in _AXES if len({str(other.get(axis)) for other in rows}) > 1]
-    told = [f"{_AXES[axis]}{row.get(axis)}" for axis in differing]
+    differing = [axis for axis in _AXES if len({_short(other, axis) for other in rows}) > 1]
+    told = [f"{_AXES[axis]}{_short(row, axis)}" for axis in differing]
     return str(row["optimization"]) + (f" ({', '.join(told)})" if told else "")
+
+
+def _short(row: Row, axis: str) -> str:
+    """A scenario without its overrides, which the table tells."""
+    return str(row.get(axis)).partition(" (")[0]
 
 
 def _ties(row: Row, best: Row) -> bool:

@@ -11,8 +11,7 @@ from orchestrator.report import energies
 
 ESTIMATE_NOTE = (
     "Est. mJ is no measurement: idle and load power of the board's profile × CPU use × time, as a range. The details "
-    "name its source: somebody who published it, or calibrate on this very board. "
-    "Use it to rank variants on one board, not as an absolute."
+    "name its source. Use it to rank variants on one board, not as an absolute."
 )
 ENERGY_NOTE = (
     "Energy mJ is measured per inference, gross; the value is within ± with about 95 % (k=2), what is wrong with the "

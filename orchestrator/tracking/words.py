@@ -8,7 +8,7 @@ import re
 from orchestrator.cell import AXES
 from orchestrator.result import FAILED, Result, Sweep
 
-TAG_LIMIT = 4000  # the servers allow 5000 to 8000 and cut silently beyond; this one says that it cut
+TAG_LIMIT = 4500  # the servers allow 5000 to 8000 and cut silently beyond; this one says that it cut
 NAME_LIMIT = 250
 
 

@@ -106,9 +106,9 @@ def test_unsigned_activations_for_processors(build: Build, lab: Path) -> None:
     assert any(note.startswith("inputs and outputs stay float") for note in made["notes"])
 
 
-def test_signed_ones_without_zero_points_for_tensorrt(build: Build, lab: Path) -> None:
+def test_signed_ones_without_zero_points_for_tensorrt(build: Build) -> None:
     """What its parser takes: int8 and 0 throughout, biases in float, and weights quantized by a pair of operators."""
-    artifact = build(net("branching"), "int8", runtime=Runtime("tensorrt"))
+    artifact = build(DIGITS, "int8", runtime=Runtime("tensorrt"))
     assert all(zero.dtype == np.int8 and not zero.any() for zero in zero_points(artifact))
     assert set(kernels(artifact)) == {("int8", True)}
     graph = onnx.load_from_string(artifact.path.read_bytes()).graph

@@ -35,6 +35,8 @@ def answered(artifact: Artifact, runtime: str, inputs: list[Any]) -> Any:
 def test_the_same_float_model_answers_the_same_everywhere(build: Build, lab: Path, model: Model) -> None:
     built = {name: build(model, runtime=Runtime(name, [name])) for name in RUNTIMES}
     assert {name: artifact.format for name, artifact in built.items()} == RUNTIMES
+    assert built["tensorflow"].manifest["ops"]["Conv2D"] > 0
+    assert "multiplications and bytes are those of the same function as TFLite" in built["tensorflow"].manifest["notes"]
     assert built["litert"].evaluation is not None
     stored = Evaluation.read(built["litert"].evaluation)
     inputs = [values[:16] for values in stored.inputs]

@@ -106,7 +106,7 @@ def test_arguments_of_a_factory_are_plain_data(tmp_path: Path) -> None:
         ("optimization.steps=[prune,prune_channels]", ["optimization.steps", "write [prune_channels,prune]"]),
         (
             "optimization.keep_float=[conv]",
-            ["optimization.keep_float", "nothing, since optimization.steps has none of"],
+            ["optimization.keep_float", "it belongs to int8"],
         ),
         ("optimization.sparse_encoding=true", ["optimization.sparse_encoding", "it belongs to prune"]),
         ("optimization.fine_tune_epochs=3", ["optimization.fine_tune_epochs", "it belongs to prune, prune_channels"]),

@@ -347,7 +347,7 @@ def check_verb(rest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         VERBS[verb]([*arguments, "--help"])
     assert ended.value.code == 0
-    assert flags <= set(re.findall(r"--\w+", capsys.readouterr().out))
+    assert flags <= set(re.findall(r"--[\w-]+", capsys.readouterr().out))
 
 
 def test_there_are_commands_of_every_page() -> None:

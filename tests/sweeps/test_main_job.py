@@ -76,7 +76,8 @@ def test_two_bare_boards_through_openssh(lab: Lab, start_sshd: StartSshd) -> Non
         assert {"blobs", "envs", "jobs"} <= {p.name for p in folder.iterdir()}
     spans = {r["axes"]["device"]: (r["started_s"], r["ended_s"]) for r in done.results() if r["number"] in (0, 2)}
     assert spans["north"][0] < spans["south"][1] and spans["south"][0] < spans["north"][1], "one after the other"
-    assert sorted(p.name for p in lab.home.iterdir()) == [".ssh"]
+    kept = {p.name for p in lab.home.iterdir()} - {".keras"}  # the build process's own: Keras keeps its settings there
+    assert kept == {".ssh"}
     assert list((lab.home / ".ssh").iterdir()) == []
 
 
@@ -90,11 +91,11 @@ def test_a_users_own_file(lab: Lab) -> None:
 
 def test_an_impossible_combination_is_skipped_with_its_reason(lab: Lab) -> None:
     model = sorted((Path(__file__).parent.parent / "remote" / "data").glob("*.tflite"))[0]
-    done = lab.run("-m", "model=file", f"model.path={model}", "optimization=none,int8")
+    done = lab.run("-m", "model=file", f"model.path={model}", "optimization=none,pruned")
     assert done.status == 0, done.text
     assert [r["status"] for r in done.results()] == ["done", "skipped"]
-    assert "no float source" in done.results()[1]["reason"]
-    assert "no float source" in done.text
+    assert "does not say how it was trained" in done.results()[1]["reason"]
+    assert "does not say how it was trained" in done.text
 
 
 def test_duplicates_run_once(lab: Lab) -> None:

@@ -50,11 +50,11 @@ def test_included_cells_come_once_and_later_batches_are_numbered_behind_them(lab
 def test_an_empty_matrix_is_refused_with_the_reasons(lab: Lab) -> None:
     model = sorted((Path(__file__).parent.parent / "remote" / "data").glob("*.tflite"))[0]
     done = lab.run(
-        "-m", "model=file", f"model.path={model}", "optimization=none,int8", "exclude=[{optimization: none}]"
+        "-m", "model=file", f"model.path={model}", "optimization=none,pruned", "exclude=[{optimization: none}]"
     )
     assert done.status == 1, done.text
     assert "the matrix is empty" in done.text
-    assert "1 cell excluded: {optimization: none}" in done.text and "no float source" in done.text
+    assert "1 cell excluded: {optimization: none}" in done.text and "does not say how it was trained" in done.text
     assert list(lab.root.iterdir()) == []
 
 

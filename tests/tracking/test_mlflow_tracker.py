@@ -96,7 +96,7 @@ def test_a_sweep_in_mlflow(root: Path, capfd: pytest.CaptureFixture[str], caplog
     child = children["0"]
     assert done.measurement is not None
     assert child.data.metrics == pytest.approx(done.measurement.metrics)
-    assert child.data.params["delegate"] == "XNNPACK" and len(child.data.params) == 11
+    assert child.data.params["delegate"] == "XNNPACK" and len(child.data.params) == 12
     assert {run.data.tags["reproduces"] for run in (parent, child)} == {"earlier:3"}
     assert child.data.tags["verdict"] == "valid" and child.data.tags["weights"] == "random"
     assert child.info.run_name == "pi4/mobilenetv2/none"
