@@ -18,6 +18,8 @@ _INTEGER = {"int8": "int8", "int16x8": "int16"}
 _SCALED_PER_CHANNEL = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _LEAST_ELEMENTS = 1024
 """Smaller kernels are left in float by the converter's dynamic range."""
+_FEW = 3
+"""Operators of one kind that a note names one by one."""
 
 Kernel = tuple[Op, Tensor]
 
@@ -26,7 +28,7 @@ def broken(recipe: Recipe, what: str) -> BuildError:
     """The error about a graph that is not what the recipe's steps promise."""
     return BuildError(
         f"{recipe.subject}: something else was made than was asked for: {what}",
-        hint="see build.log; optimization.keep_float names what may stay in float",
+        hint="optimization.keep_float names what may stay in float; see build.log",
     )
 
 
@@ -92,7 +94,7 @@ def integer_only(recipe: Recipe, graph: Graph, whole: Graph | None) -> list[str]
 def _check_something_is_done(recipe: Recipe, kernels: list[Kernel], left: list[Kernel]) -> None:
     if len(left) < len(kernels):
         return
-    if recipe.quantization == "dynamic_range" and all(tensor.elements < _LEAST_ELEMENTS for _, tensor in left):
+    if _too_small(recipe, left):
         raise UnsupportedOptimization(
             f"{recipe.subject}: each kernel has fewer than {_LEAST_ELEMENTS} values, and those are left in float"
         )
@@ -152,8 +154,12 @@ def _types(graph: Graph, op: Op) -> set[str]:
 
 
 def _why(recipe: Recipe, left: list[Kernel]) -> str:
-    small = recipe.quantization == "dynamic_range" and all(tensor.elements < _LEAST_ELEMENTS for _, tensor in left)
-    return f" (kernels of fewer than {_LEAST_ELEMENTS} values)" if small else ""
+    return f" (kernels of fewer than {_LEAST_ELEMENTS} values)" if _too_small(recipe, left) else ""
+
+
+def _too_small(recipe: Recipe, left: list[Kernel]) -> bool:
+    by_converter = recipe.quantization == "dynamic_range" and not recipe.is_requantized
+    return by_converter and all(tensor.elements < _LEAST_ELEMENTS for _, tensor in left)
 
 
 def _note(what: str, graph: Graph, ops: list[Op], why: str = "") -> list[str]:
@@ -161,9 +167,15 @@ def _note(what: str, graph: Graph, ops: list[Op], why: str = "") -> list[str]:
 
 
 def _names(graph: Graph, ops: list[Op]) -> str:
-    """Without the names of what was fused into an operator; equal ones are counted."""
-    found = Counter(called(graph, op).split(";")[0] for op in ops)
-    return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in found.items())
+    """Without the names of what was fused into an operator; of many of a kind the first one."""
+    found: dict[str, list[str]] = {}
+    for op in ops:
+        found.setdefault(op.name, []).append(called(graph, op).split(";")[0])
+    few = {kind: names[: _FEW if len(names) <= _FEW else 1] for kind, names in found.items()}
+    more = {kind: len(found[kind]) - len(names) for kind, names in few.items()}
+    return ", ".join(
+        ", ".join(names) + (f" and {more[kind]} more of its kind" if more[kind] else "") for kind, names in few.items()
+    )
 
 
 def _words(types: Iterable[str]) -> str:

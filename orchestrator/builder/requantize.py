@@ -58,7 +58,10 @@ def requantize(content: bytes, recipe: Recipe, samples: Callable[[], Iterator[Ba
     except (ValueError, RuntimeError, NotImplementedError, KeyError) as error:
         lines = str(error).strip().splitlines()
         said = lines[-1] if lines else type(error).__name__
-        raise UnsupportedOptimization(f"{recipe.subject}: this model cannot be quantized so: {said}") from error
+        raise UnsupportedOptimization(
+            f"{recipe.subject}: this model cannot be quantized so: {said}",
+            hint="optimization.keep_float=[KIND] leaves operators of a kind, such as ^SPLIT, in float",
+        ) from error
     return made
 
 
