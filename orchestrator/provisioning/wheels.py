@@ -142,6 +142,7 @@ def _uv(arguments: list[str], choice: RuntimeChoice, cancelled: Callable[[], boo
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
+            cwd=os.sep,  # uv takes settings from a pyproject.toml or uv.toml of where it stands, and above
             start_new_session=True,  # Ctrl-C is for the controller, which ends it in its own way
         )
     except FileNotFoundError as error:

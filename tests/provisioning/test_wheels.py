@@ -95,6 +95,15 @@ def test_a_second_sweep_asks_nobody(cache: Path, monkeypatch: pytest.MonkeyPatch
     assert environment(cache, "x86_64") == before
 
 
+@pytest.mark.usefixtures("cache")  # skips where there is no index
+def test_settings_of_the_project_one_stands_in_are_not_the_boards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uv.toml").write_text('constraint-dependencies = ["numpy<1"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert "numpy" in " ".join(environment(tmp_path, "x86_64").requirements)
+
+
 def test_a_half_made_environment_is_made_again(cache: Path) -> None:
     before = environment(cache, "x86_64")
     (before.tar_path.parent / "manifest.json").unlink()
