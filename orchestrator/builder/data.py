@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from orchestrator.errors import BuildError, ConfigError
 RECONSTRUCTION = "reconstruction"
 _TRAINING_BYTES = 2**30
 """Of inputs in memory at most, so that a large folder is not read as a whole to fine-tune for some epochs."""
+
+_SLACK = 0.05
+"""Of the range of a preprocessing: resampling overshoots."""
 
 Pair = tuple[list[Array], Array]
 
@@ -46,6 +50,8 @@ class Split:
     evaluation: Samples
     rest: Array  # numbers of samples
     task: str
+    sha256: str  # of the data
+    seed: int
 
     @property
     def evaluation_source(self) -> str:
@@ -60,8 +66,14 @@ class Split:
         places = (np.arange(samples) + seed * samples) % len(self.rest)
         return self.data.take(self.rest[places]).inputs
 
+    @property
+    def digest(self) -> str:
+        """Which samples are evaluated, and with which labels: equal for all models that answer the same data."""
+        return hashlib.sha256(f"{self.sha256} {self.seed} {len(self.evaluation)} {self.task}".encode()).hexdigest()
+
     def train(self) -> Pair | None:
-        """Inputs and labels; inputs and inputs for a reconstruction. None where there is nothing to learn."""
+        """Inputs and labels, of the first ``_TRAINING_BYTES``; inputs and inputs for a reconstruction. None where there
+        is nothing to learn."""
         if self.data.labels is None and self.task != RECONSTRUCTION:
             return None
         size = sum(values.nbytes for values in self.data.take(self.rest[:1]).inputs)
@@ -93,7 +105,7 @@ def split(recipe: Recipe, ports: Ports) -> Split:
         rest = rest[data.labels[rest] == 0]
         if not len(rest):
             raise BuildError(f"model.data={path}: there is nothing but anomalies left to calibrate on")
-    return Split(data, data.take(order[:count]), rest, recipe.task)
+    return Split(data, data.take(order[:count]), rest, recipe.task, sha256, recipe.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +189,7 @@ def _arrays(path: Path, recipe: Recipe, ports: Ports) -> Data:
         raise BuildError(f"model.data={path}: its arrays are of different lengths: {sorted(counts)}")
     words = f"samples of {path.name}"
     if len(found) > 1 or found[0].dtype != np.uint8 or np.dtype(ports.inputs[0][1]).kind != "f":
+        _refuse_pixels(path, found, ports, recipe)
         cast = tuple(values.astype(dtype) for values, (_, dtype) in zip(found, ports.inputs, strict=True))
         return _Arrays(Samples(cast, None, labels), words, "as they are")
     if recipe.preprocessing == "auto":
@@ -187,6 +200,25 @@ def _arrays(path: Path, recipe: Recipe, ports: Ports) -> Data:
     channels_first = ports.image is not None and ports.image[3]
     pixels = np.moveaxis(found[0], 1, -1) if channels_first else found[0]
     return _Arrays(images(pixels, ports, mode, labels), words, f"preprocessing {mode.name}")
+
+
+def _refuse_pixels(path: Path, found: list[Array], ports: Ports, recipe: Recipe) -> None:
+    """Numbers are taken as they are; those beyond what the model's preprocessing could make of a pixel are pixels.
+
+    Raises ConfigError.
+    """
+    if recipe.preprocessing == "auto" or ports.image is None or found[0].dtype.kind != "f":
+        return
+    *_, channels, _ = ports.image
+    scale, offset = PREPROCESSINGS[recipe.preprocessing].affine(channels)
+    low, high = float(offset.min()), float((255 * scale + offset).max())
+    slack = _SLACK * (high - low)
+    if found[0].min() < low - slack or found[0].max() > high + slack:
+        raise ConfigError(
+            f"model.data={path}: x reaches from {found[0].min():.4g} to {found[0].max():.4g}, and preprocessing"
+            f" {recipe.preprocessing} of {recipe.name} gives {low:.4g} to {high:.4g}",
+            hint="numbers are taken as they are: give the pixels as bytes (uint8) and they are prepared here",
+        )
 
 
 def _loaded(path: Path) -> dict[str, Array]:

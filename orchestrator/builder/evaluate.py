@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from orchestrator.builder.store import EVALUATION
 from orchestrator.evaluation import Evaluation
 
 _BATCH = 16
+_QUANTIZED = "none: the file is quantized, and there is no float model of it"
 
 Sources = Callable[[Recipe], Source]
 
@@ -39,6 +40,7 @@ class Evaluated:
     reference: Array | None
     source: str
     answered_by: str
+    data: str | None = None  # digest of a user's data; None: that of the samples themselves
 
 
 def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | None:
@@ -57,6 +59,7 @@ def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | 
     return {
         "sha256": sha256,
         "size_bytes": path.stat().st_size,
+        "data": made.data or _digest(samples),
         "samples": len(samples),
         "labelled": samples.labels is not None,
         "task": recipe.task,
@@ -66,6 +69,14 @@ def write(recipe: Recipe, folder: Path, source_of: Sources) -> dict[str, Any] | 
         "meaningful": not random,
         "reason": "its weights are random" if random else None,
     }
+
+
+def _digest(samples: Samples) -> str:
+    """The same inputs with the same labels."""
+    digest = hashlib.sha256()
+    for values in (*samples.stored, *([] if samples.labels is None else [samples.labels])):
+        digest.update(f"{values.dtype} {values.shape}".encode() + np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def not_finite(recipe: Recipe, content: bytes, source_of: Sources) -> list[str]:
@@ -90,7 +101,7 @@ def _evaluated(recipe: Recipe, source_of: Sources) -> Evaluated:
         samples, words = source.evaluation, source.evaluation_source
     theirs = _reference(source, samples, recipe)
     by = f"the float model, by TensorFlow {tf.__version__} where it was built"
-    return _evaluation(samples, theirs, words, by)
+    return replace(_evaluation(samples, theirs, words, by), data=source.data_digest)
 
 
 def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array | None:
@@ -118,19 +129,19 @@ def _reference(source: Source, samples: Samples, recipe: Recipe) -> Array | None
 
 def _of_file(recipe: Recipe) -> Evaluated:
     """A finished file is its own float model, if it is one."""
-    file = finished.opened(recipe)
+    file, digest = finished.opened(recipe), None
     if recipe.data is not None:
         split = data.split(recipe, file.ports)
-        samples, words = split.evaluation, split.evaluation_source
+        samples, words, digest = split.evaluation, split.evaluation_source, split.digest
     else:  # seeded by nothing but itself, since a finished file has no seed of its own
         mode = PREPROCESSINGS["tf" if recipe.preprocessing == "auto" else recipe.preprocessing]
         samples, words = noise(file.ports, EVALUATED, EVALUATION_SEED, mode), UNKNOWN
     if not file.is_float:
-        return Evaluated(samples, None, words, "none: the file is quantized, and there is no float model of it")
+        return Evaluated(samples, None, words, _QUANTIZED, digest)
     per_sample = file.ports.output[:1] == file.ports.inputs[0][0][:1]
     theirs = file.answers(samples) if per_sample else None
     by = f"the file itself, by {file.answered_by} where it was taken in"
-    return _evaluation(samples, theirs, words, by)
+    return replace(_evaluation(samples, theirs, words, by), data=digest)
 
 
 def _evaluation(samples: Samples, theirs: Array | None, words: str, by: str) -> Evaluated:

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from orchestrator.builder import data, own, tiny
-from orchestrator.builder.activations import SAMPLES, SAMPLES_OF_VECTORS, make_realistic, spread_of
+from orchestrator.builder.activations import make_realistic, samples_for, spread_of
 from orchestrator.builder.digits import train_digits
+from orchestrator.builder.finetune import CLASSES
 from orchestrator.builder.recipe import Recipe
 from orchestrator.builder.source import Source, freezing, keras_ports, on_noise
 from orchestrator.errors import BuildError
@@ -41,7 +42,9 @@ def _with_data(source: Source, recipe: Recipe) -> Source:
         evaluation=split.evaluation,
         evaluation_source=split.evaluation_source,
         train_on=cache(split.train),
-        loss="mean_squared_error" if again else "sparse_categorical_crossentropy",
+        calibrates=len(split.rest),
+        data_digest=split.digest,
+        loss="mean_squared_error" if again else CLASSES,
     )
 
 
@@ -76,8 +79,7 @@ def _weighted(model: Any, recipe: Recipe) -> Source:
         _from_file(recipe, model)
     if recipe.weights != "random":
         return source
-    vectors = all(len(shape) == 2 for shape, _ in keras_ports(model, recipe).inputs)
-    given = source.inputs(SAMPLES_OF_VECTORS if vectors else SAMPLES, recipe.seed)
+    given = source.inputs(samples_for(model), recipe.seed)
     make_realistic(model, given, spread_of(recipe.task, given))
     return replace(source, notes=[_RANDOM])
 
@@ -127,7 +129,7 @@ def _digits(recipe: Recipe) -> Source:
         trained.unseen.only(slice(recipe.evaluation_samples)),
         held,
         lambda: (seen.inputs, seen.inputs[0] if recipe.task == data.RECONSTRUCTION else np.asarray(seen.labels)),
-        trained.loss,
+        loss=trained.loss,
     )
 
 

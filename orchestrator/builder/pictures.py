@@ -22,7 +22,11 @@ def decoded(path: Path, height: int, width: int, channels: int) -> Array:
     """
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):  # Pillow would clip them to 255
+                raise BuildError(f"{path} has more than 8 bits per channel", hint="convert it to 8")
             return _fitted(image.convert(_MODES[channels]), height, width).reshape(height, width, channels)
+    except BuildError:
+        raise
     except KeyError:
         raise BuildError(f"{path} cannot become an image of {channels} channels") from None
     except Exception as error:  # whatever its decoders raise for damaged files

@@ -35,6 +35,8 @@ class Source:
     evaluation: Samples | None = None  # what training and calibration have not seen; None: what ``inputs`` gives
     evaluation_source: str = ""  # what that is, in words
     train_on: Callable[[], tuple[Batch, Array] | None] | None = None  # see ``train``
+    calibrates: int | None = None  # samples that ``inputs`` has before it repeats itself; None: any number
+    data_digest: str | None = None  # of what is evaluated, where that is the user's
     loss: str = "sparse_categorical_crossentropy"  # of training, as Keras calls it
     notes: list[str] = field(default_factory=list)
     ports: Ports | None = None  # what it takes and answers; None: those of the Keras model

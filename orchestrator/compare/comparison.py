@@ -15,7 +15,7 @@ from orchestrator.compare.energy import battery_columns, energy_change
 from orchestrator.compare.filters import Filter, admitted
 from orchestrator.compare.front import candidates, front
 from orchestrator.compare.rows import COLUMNS, NUMBERS, TRUTHS, WHOLE, row_of
-from orchestrator.compare.slimming import no_faster
+from orchestrator.compare.slimming import no_faster, unslimmed
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.gates import Gates
@@ -152,17 +152,20 @@ def _comparison(
             bases[key] = result
     count = Counter(beside)
     changed = changes([(r, bases.get(key), chosen[r.sweep_id]) for key, r in zip(beside, ranked, strict=True)])
+    groups = {key: [r for k, r in zip(beside, ranked, strict=True) if k == key] for key in bases}
+    fat = [unslimmed(r, groups.get(key, ())) or bases.get(key) for key, r in zip(beside, ranked, strict=True)]
+    slimmed = changes([(r, other, chosen[r.sweep_id]) for r, other in zip(ranked, fat, strict=True)])
     cells = {sweep.id: battery or (Battery.parse(sweep.battery) if sweep.battery else None) for sweep in sweeps}
     default = gates or Gates()
     limits = {sweep.id: Gates.from_json(sweep.gates).changed(**default.to_json()) for sweep in sweeps}
     limits |= {stranger: limits[sweeps[0].id] for stranger in chosen if stranger not in limits}
     rows = [
         row_of(result, bases.get(key), change, alone=count[key] == 1)
-        | {"slimming_note": no_faster(result, bases.get(key), change)}
+        | {"slimming_note": no_faster(result, other, against)}
         | (energy_change(result, bases.get(key), chosen[result.sweep_id]) if count[key] > 1 else {})
         | _gate_columns(result, limits[result.sweep_id])
         | (battery_columns(result.measurement, cells.get(result.sweep_id)) if result.measurement else {})
-        for key, result, change in zip(beside, ranked, changed, strict=True)
+        for key, result, change, other, against in zip(beside, ranked, changed, fat, slimmed, strict=True)
     ]
     frame = _with_fronts(_typed(pd.DataFrame(rows, columns=list(COLUMNS))))
     return Comparison(sweeps, chosen, frame, tuple(ranked), tuple(_missing(chosen, results)), limits)

@@ -114,16 +114,36 @@ def quality(rows: Sequence[Row]) -> tuple[Measure | None, str]:
     is known of all. Between models, widths or input sizes it is top-1 itself, where all answered the same data: what
     each has lost against its own float model says nothing about which is the better one.
     """
-    if len({tuple(str(row.get(key)) for key in ("model", "width", "input_size")) for row in rows}) > 1:
-        why = _unknown(rows, "quality_top1", "top-1") or _several(rows, quality_source="models answered different data")
+    if _float_models(rows) > 1:
+        why = _unknown(rows, "quality_top1", "top-1") or _different(rows, "models answered different data")
         return (None, why) if why else (TOP1, "")
     if not (lacking := _unknown(rows, "quality_drop", "quality")):
-        why, found = _several(rows, quality_source="cells answered different data"), DROP
+        found = DROP
     elif all(known(row, "quality_sqnr_db") or row.get("quality_sqnr_reason") == NO_DIFFERENCE for row in rows):
-        why, found = _several(rows, quality_source="cells answered different data"), SQNR
+        found = SQNR
     else:
         return None, lacking
+    why = _different(rows, "cells answered different data")
     return (None, why) if why else (found, "")
+
+
+def _float_models(rows: Sequence[Row]) -> int:
+    """How many there are: by what they were asked and what they answered, else by their names.
+
+    One name may be of several models: a factory with other arguments, another seed.
+    """
+    told = [row.get("quality_evaluation") for row in rows]
+    if all(told):
+        return len(set(told))
+    return len({tuple(str(row.get(key)) for key in ("model", "width", "input_size")) for row in rows})
+
+
+def _different(rows: Sequence[Row], words: str) -> str:
+    """Whether they answered different data. Models may prepare the same pictures in different ways."""
+    told = [row.get("quality_data") for row in rows]
+    if all(told):
+        return _several(rows, quality_source=words) or words if len(set(told)) > 1 else ""
+    return _several(rows, quality_source=words)
 
 
 def _unknown(rows: Sequence[Row], key: str, name: str) -> str:

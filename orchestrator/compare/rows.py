@@ -66,6 +66,8 @@ TAG_COLUMNS: Mapping[str, str] = {
     "quality_source": "quality.source",
     "quality_reference": "quality.reference",
     "quality_task": "quality.task",
+    "quality_evaluation": "quality.evaluation",
+    "quality_data": "quality.data",
     "mode": "scenario.mode",
     "weights": "weights",
     "optimization_steps": "optimization.steps",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator import stats
@@ -18,7 +18,8 @@ _NOTICEABLE = 0.01
 
 def no_faster(result: Result, base: Result | None, change: Mapping[str, Any]) -> str | None:
     """``pruning made the file smaller (gzip 14.0 → 5.1 MB), not faster (~ within 1.8 %)``; None where it did, and
-    where the baseline is as lean or nothing is known of the difference. ``change``: the row's ``change_*`` columns.
+    where the other is as lean or nothing is known of the difference. ``base``: what it would be without, where that
+    was measured, else the baseline; ``change``: the ``change_*`` columns against that.
     """
     ours, theirs = result.measurement, base.measurement if base else None
     if ours is None or theirs is None or result is base:
@@ -32,6 +33,17 @@ def no_faster(result: Result, base: Result | None, change: Mapping[str, Any]) ->
         return None
     what = " and ".join(_WORDS.get(step, step) for step in added)
     return f"{what} made the file {_size(ours, theirs)}, not faster ({_speed(change)})"
+
+
+def unslimmed(result: Result, beside: Sequence[Result]) -> Result | None:
+    """The cell that is the same but for pruning and clustering: int8 beside pruned_int8. None where there is none."""
+    if result.measurement is None:
+        return None
+    steps = _steps(result.measurement)
+    rest = [step for step in steps if step not in FINE_TUNED]
+    if rest == steps:
+        return None
+    return next((one for one in beside if one.measurement and _steps(one.measurement) == rest), None)
 
 
 def _steps(measurement: Measurement) -> list[str]:

@@ -44,8 +44,14 @@ def _fill(sheet: Sheet, quality: Mapping[str, Any], told: Mapping[str, Any], sto
     count, asked = len(answers), len(evaluation.inputs[0])
     if count > asked:
         raise MeasurementError(f"the board has answered {count} samples, and there are {asked}")
+    failed = int((~np.isfinite(answers).reshape(count, -1).all(axis=1)).sum())
+    if failed:
+        raise MeasurementError(f"{failed} of {count} answers of the board hold values that are not finite")
     sheet.tags |= {"quality.source": str(told["source"]), "quality.task": str(told["task"])}
     sheet.tags["quality.reference"] = str(told["reference"])
+    sheet.tags["quality.evaluation"] = str(told["sha256"])
+    if told.get("data"):  # older artifacts do not tell
+        sheet.tags["quality.data"] = str(told["data"])
     reference = None if evaluation.reference is None else evaluation.reference[:count].astype(np.float64)
     if reference is not None and reference.shape != answers.shape:
         raise MeasurementError(f"the answers have the shape {answers.shape}, the float model's {reference.shape}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.compare.energy import LESS, MORE
+from orchestrator.compare.measures import DROP
 from orchestrator.compare.recommend import FASTEST, NO_LOSS, NO_WORSE, WITHIN, Advice, advice
 from orchestrator.gates import UNCERTAIN
 from orchestrator.plain import plain
@@ -160,7 +161,7 @@ def _others(one: Advice, baseline: str) -> Iterator[str]:
     if one.as_fast:
         yield f"As fast, as far as was measured: {_listed([_name(row, one) for row in one.as_fast])}."
     if one.faster:
-        told = [f"{_name(r, one)} ({_ms(r)}, {lost(r)})" for r in one.faster]
+        told = [f"{_name(r, one)} ({_ms(r)}, {_price(r, one)})" for r in one.faster]
         yield f"Faster, and worse: {_listed(told)}."
     if (row := one.accurate) is not None:
         right = f"{100 * row['quality_top1']:.1f} %" if has(row, "quality_top1") else f"{row['quality_auc']:.3f}"
@@ -169,6 +170,11 @@ def _others(one: Advice, baseline: str) -> Iterator[str]:
         yield f"The smallest is {_name(row, one)}: {megabytes(int(row['size_bytes']))}, {_ms(row)}."
     if (row := one.frugal) is not None:
         yield f"The least energy takes {_name(row, one)}: {number(row['energy_mj'])} mJ, {_ms(row)}."
+
+
+def _price(row: Row, one: Advice) -> str:
+    """What is worse about it, in what the cells were held against each other in."""
+    return lost(row) if one.group.quality is DROP else f"top-1 {100 * row['quality_top1']:.1f} %"
 
 
 def _ms(row: Row) -> str:

@@ -287,3 +287,28 @@ def test_a_reconstruction_learns_from_what_is_no_anomaly(tmp_path: Path) -> None
         split(arrays_in(tmp_path / "more.npz", x=x, y=np.arange(10)), ports, task="reconstruction")
     with pytest.raises(BuildError, match="which is which is not clear"):
         split(folder_in(tmp_path / "photos", ("good", "strange")), task="reconstruction")
+
+
+def test_pixels_as_numbers_are_refused(tmp_path: Path) -> None:
+    """They would be taken as they are, and the accuracy be that of nonsense."""
+    x = np.random.default_rng(0).uniform(0, 255, (6, 8, 8, 3)).astype(np.float32)
+    with pytest.raises(ConfigError, match=r"x reaches from .* to 25.*, and preprocessing tf of .* gives -1 to 1") as no:
+        split(arrays_in(tmp_path / "own.npz", x=x), preprocessing="tf")
+    assert "uint8" in str(no.value.hint)
+    assert split(arrays_in(tmp_path / "ready.npz", x=x / 127.5 - 1), preprocessing="tf").evaluation.affine is None
+
+
+def test_a_picture_of_more_than_8_bits_is_refused(tmp_path: Path) -> None:
+    root = folder_in(tmp_path / "photos")
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(root / "ant" / "deep.png")
+    with pytest.raises(BuildError, match=r"deep\.png has more than 8 bits per channel"):
+        pictures.decoded(root / "ant" / "deep.png", 8, 8, 3)
+
+
+def test_which_data_are_evaluated_is_told_by_their_content(tmp_path: Path) -> None:
+    x = np.zeros((6, 8, 8, 3), np.uint8)
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    one = arrays_in(tmp_path / "a" / "val.npz", x=x)
+    other = arrays_in(tmp_path / "b" / "val.npz", x=x + 1)
+    assert split(one).digest == split(one, preprocessing="tf").digest
+    assert len({split(one).digest, split(other).digest, split(one, seed=1).digest}) == 3

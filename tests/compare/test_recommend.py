@@ -180,3 +180,29 @@ def test_a_sweep_keeps_what_it_recommends_and_older_ones_have_no_limits(tmp_path
     for name in ("gates", "recommended"):
         del stored[name]
     assert type(sweep).from_json(stored, tmp_path).gates == {} == type(sweep).from_json(stored, tmp_path).recommended
+
+
+def test_one_name_may_be_of_several_models() -> None:
+    """A factory with other arguments: what each lost against its own float model says nothing about which is better."""
+    wide = row("none", 10.0, 0.0, quality_evaluation="a", quality_data="d")
+    thin = row("none", 2.0, 0.0, quality_evaluation="b", quality_data="d")
+    thin |= {"quality_top1": 0.40, "quality_top1_low": 0.38, "quality_top1_high": 0.42}
+    (one,) = advice([wide, thin], {})
+    assert one.best is wide and one.faster == (thin,)
+
+
+def test_data_are_the_same_however_they_were_prepared() -> None:
+    small, large = row("none", 2.0, 0.0, model="small"), row("none", 10.0, 0.0, model="large")
+    small |= {"quality_source": "x, tf", "quality_evaluation": "a", "quality_data": "d"}
+    large |= {"quality_source": "x, caffe", "quality_evaluation": "b", "quality_data": "d"}
+    small |= {"quality_top1": 0.80, "quality_top1_low": 0.78, "quality_top1_high": 0.82}
+    assert advice([small, large], {})[0].rule == NO_WORSE
+    large |= {"quality_source": "x, tf", "quality_data": "other data of the same words"}
+    assert advice([small, large], {}) == []
+
+
+def test_between_models_the_price_is_the_accuracy_itself() -> None:
+    small, large = row("none", 2.0, 0.0, model="small"), row("none", 10.0, 0.0, model="large")
+    small |= {"quality_top1": 0.80, "quality_top1_low": 0.78, "quality_top1_high": 0.82}
+    small |= {f"quality_drop{end}": float("nan") for end in ("", "_low", "_high")}
+    assert "Faster, and worse: small/none on litert (2.00 ms, top-1 80.0 %)." in said([small, large])[0]

@@ -98,3 +98,14 @@ def test_it_stands_in_the_terminal_and_in_all_reports(tmp_path: Path) -> None:
     written = write_report(comparison, tmp_path)
     assert said in written["html"].read_text() and "pruning made the file smaller" in written["csv"].read_text()
     assert said in written["md"].read_text().replace("\\", "")
+
+
+def test_against_what_it_would_be_without(tmp_path: Path) -> None:
+    """int8 made it faster, and pruning on top of that nothing."""
+    results = [
+        cell(tmp_path, 0, 40.0, "", 14.0, 13.0),
+        cell(tmp_path, 1, 20.0, "int8", 3.6, 3.2),
+        cell(tmp_path, 2, 20.0, "prune+int8", 3.6, 1.0),
+    ]
+    found = compare(make_sweep(tmp_path), results).frame.set_index("number").loc[2, "slimming_note"]
+    assert str(found).startswith("pruning made the file smaller (gzip 3.2 → 1 MB), not faster (~ within ")

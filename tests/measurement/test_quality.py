@@ -167,3 +167,15 @@ def test_labels_that_are_no_classes_of_the_model(tmp_path: Path) -> None:
     made = Evaluation(INPUTS, reference=EYE, labels=np.arange(4) + 1)
     sheet = judge(tmp_path, {"quality": quality(EYE)}, told(), made)
     assert "no scores of the labels' classes" in sheet.missing["quality/top1"]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_answers_that_are_not_finite_are_none(tmp_path: Path, wrong: float) -> None:
+    """The highest of NaN would be class 0, and no noise has a logarithm of infinity."""
+    answers = EYE.copy()
+    answers[0, 1] = wrong
+    made = Evaluation(INPUTS, reference=EYE, labels=np.arange(4))
+    sheet = judge(tmp_path, {"quality": quality(answers)}, told(), made)
+    assert not any(name.startswith("quality/") for name in sheet.metrics)
+    assert sheet.missing["quality/top1"] == "1 of 4 answers of the board hold values that are not finite"
+    assert sheet.warnings == [f"quality: {sheet.missing['quality/drop']}"]
