@@ -1,6 +1,6 @@
 """Engines: what TensorRT makes of a model for one GPU, built on the board once and kept in ``<workdir>/engines``.
 
-``runtime.options``: ``fp16`` and ``int8`` (true or false; int8 takes a model with Q/DQ nodes), ``workspace`` (MiB),
+``runtime.options``: ``fp16`` (true or false), ``workspace`` (MiB),
 ``dla`` (number of the core; what it does not take goes to the GPU). An engine is written under another name and then
 renamed, so that one that is there is whole; a build that outlasts the job's deadline dies with the job.
 """
@@ -21,7 +21,7 @@ from remote.schema import clean
 
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
 """Where JetPack and NVIDIA's packages have it."""
-_FLAGS = ("fp16", "int8")
+_FLAGS = ("fp16",)
 _NUMBERS = ("workspace", "dla")
 _PART = ".part-"
 _TAIL = 1500  # characters of trtexec's last words
@@ -47,17 +47,27 @@ class Engine(NamedTuple):
     told: Dict[str, Any]
 
 
-def wanted(options: Dict[str, str], version: str) -> Wanted:
-    """Raises :class:`EngineFailed` for an option that there is not, or not in this version of TensorRT."""
+def wanted(options: Dict[str, str], version: str, model: str) -> Wanted:
+    """``int8`` follows from the ``model``: without it a builder before TensorRT 11 refuses one with Q/DQ nodes, and
+    with it makes up ranges for one that has none.
+
+    Raises :class:`EngineFailed` for an option that there is not, or not in this version of TensorRT.
+    """
     if unknown := sorted(set(options) - {*_FLAGS, *_NUMBERS}):
         raise EngineFailed(
             "runtime.options.%s: TensorRT's options are %s" % (unknown[0], ", ".join((*_FLAGS, *_NUMBERS)))
         )
-    flags = [_flag(name, options.get(name, "false")) for name in _FLAGS]
-    if flags[0] and parsed(version) >= (11, 0):
+    fp16 = _flag("fp16", options.get("fp16", "false"))
+    if fp16 and parsed(version) >= (11, 0):
         raise EngineFailed("runtime.options.fp16: TensorRT %s takes the precision from the model alone" % version)
     numbers = [_number(name, options[name]) if name in options else None for name in _NUMBERS]
-    return Wanted(flags[0], flags[1], numbers[0], numbers[1])
+    return Wanted(fp16, _is_quantized(model), numbers[0], numbers[1])
+
+
+def _is_quantized(model: str) -> bool:
+    """Whether an ONNX file has Q/DQ nodes: their type stands in it as it is written."""
+    with open(model, "rb") as stream:
+        return b"QuantizeLinear" in stream.read()
 
 
 def _flag(name: str, text: str) -> bool:

@@ -41,7 +41,7 @@ class Library:
 
         Raises :class:`engines.EngineFailed`, :class:`remote.runtimes.cuda.CudaError`.
         """
-        want = engines.wanted(asked.options, self.version)
+        want = engines.wanted(asked.options, self.version, asked.artifact)
         cuda = Cuda()
         gpu = cuda.gpu()
         name = engines.key(gpu.name, gpu.capability, self.version, asked.artifact, want)

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from remote.runtimes import engines
@@ -115,7 +116,7 @@ def test_a_build_that_fails_or_was_stopped_leaves_nothing_to_take(jetson: Board,
 
 def test_what_a_board_lacks_is_said(board: Board, runtime: Path, jetson: Board, tmp_path: Path) -> None:
     assert (
-        "runtime.options.fp8: TensorRT's options are fp16, int8, workspace, dla"
+        "runtime.options.fp8: TensorRT's options are fp16, workspace, dla"
         in (run(jetson, tmp_path, "failed", options={"fp8": "true"})["error"]["message"])
     )
     (board.workdir / "envs" / ENV / "tensorrt.py").unlink()
@@ -170,4 +171,16 @@ def test_an_engine_is_good_for_one_gpu_version_model_and_options() -> None:
 )
 def test_an_option_that_makes_no_sense(options: dict[str, str], version: str, words: str) -> None:
     with pytest.raises(engines.EngineFailed, match=words):
-        engines.wanted(options, version)
+        engines.wanted(options, version, __file__)
+
+
+def test_int8_follows_from_the_model(tmp_path: Path) -> None:
+    """Asked of a float model it would make up ranges, and not asked of a quantized one the builder refuses it."""
+    plain = small(tmp_path / "m.onnx")
+    assert engines.wanted({}, "10.3.0", str(plain)).int8 is False
+    quantized = onnx.load(plain)
+    graph = quantized.graph
+    node = onnx.helper.make_node("QuantizeLinear", [graph.input[0].name, "s"], ["q"])
+    graph.node.insert(0, node)
+    onnx.save(quantized, tmp_path / "q.onnx")
+    assert engines.wanted({}, "10.3.0", str(tmp_path / "q.onnx")).int8 is True
