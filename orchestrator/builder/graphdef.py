@@ -21,6 +21,18 @@ _HEAD = struct.Struct("<Q")
 _NO_WORK = ("Const", "Placeholder", "Identity", "NoOp")
 NOTE = "multiplications and bytes are those of the same function as TFLite"
 
+_WHY = "TFLite, by which it is counted, cannot have this model"
+_UNCOUNTED: dict[str, Any] = {
+    "macs": None,
+    "macs_reason": _WHY,
+    "macs_uncounted": [_WHY],
+    "macs_by_arithmetic": {},
+    "weight_bytes": None,
+    "activation_bytes": None,
+    "sparsity": None,
+    "quantization": {"scheme": "none"},
+}
+
 
 def convert(function: Any, source: Source, recipe: Recipe, floating: bytes | None = None) -> bytes:
     """The file of a frozen concrete function."""
@@ -29,8 +41,10 @@ def convert(function: Any, source: Source, recipe: Recipe, floating: bytes | Non
     return _HEAD.pack(len(text)) + text + bytes(function.graph.as_graph_def().SerializeToString())
 
 
-def describe_beside(recipe: Recipe, content: bytes, twin: bytes) -> dict[str, Any]:
-    """The manifest: what the graph computes is told by its TFLite ``twin``, of the same function."""
+def describe_beside(recipe: Recipe, content: bytes, twin: bytes | None) -> dict[str, Any]:
+    """The manifest: what the graph computes is told by its TFLite ``twin``, of the same function; None: it has none."""
+    if twin is None:
+        return head(recipe, content) | _UNCOUNTED | {"ops": _ops(content)}
     return describe(recipe, twin, None) | head(recipe, content) | {"ops": _ops(content)}
 
 

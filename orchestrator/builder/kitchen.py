@@ -21,6 +21,7 @@ from orchestrator.builder.recipe import FINISHED, Recipe
 from orchestrator.builder.slim import slim
 from orchestrator.builder.source import Source
 from orchestrator.builder.store import MANIFEST, model_name
+from orchestrator.errors import BuildError
 
 tf.config.experimental.enable_op_determinism()  # the same seed gives the same bytes, on any number of threads
 
@@ -50,7 +51,7 @@ class FloatModel:
 _source = lru_cache(maxsize=1)(make_source)  # a sweep asks for variants of one model in a row; two may not fit
 
 
-@lru_cache(maxsize=3)  # one made leaner, one that is not, and that as TFLite
+@lru_cache(maxsize=3)  # one made leaner, one that is not, and a twin in another format
 def _float_model(recipe: Recipe) -> FloatModel:
     whole = _source(recipe.origin)
     begun = time.monotonic()
@@ -62,7 +63,6 @@ def _float_model(recipe: Recipe) -> FloatModel:
 
 def _optimized(recipe: Recipe) -> Built:
     form, base = _FORMATS[recipe.format](), _float_model(recipe.unquantized)
-    whole = _float_model(replace(recipe.unoptimized, format="tflite"))
     source, content, convert_s = base.source, base.content, base.convert_s
     if recipe.quantization != "none":
         begun = time.monotonic()
@@ -73,7 +73,7 @@ def _optimized(recipe: Recipe) -> Built:
         "calibration": _calibration(recipe, base),
         "slimming": base.slimming,
         "training": source.training,
-        "notes": [*source.notes, *_doubts(recipe, base), *form.check(recipe, content, whole.content)],
+        "notes": [*source.notes, *_doubts(recipe, base), *form.check(recipe, content)],
     }
     if source.model is not None:
         facts |= {"parameters": int(source.model.count_params()), "parameters_source": "the Keras model"}
@@ -85,7 +85,8 @@ def _calibration(recipe: Recipe, base: FloatModel) -> dict[str, Any] | None:
     if recipe.calibration_samples is None:
         return None
     batch = batch_of(base.function)
-    return {"source": base.source.inputs_source, "samples": calibration_batches(recipe, batch) * batch}
+    used, there = calibration_batches(recipe, batch) * batch, base.source.calibrates
+    return {"source": base.source.inputs_source, "samples": used if there is None else min(used, there)}
 
 
 def _doubts(recipe: Recipe, base: FloatModel) -> list[str]:
@@ -111,12 +112,15 @@ class Format:
     """From a frozen function to bytes, quantized as the recipe says; the last argument is the float conversion."""
     describe: Callable[[Recipe, bytes, FloatModel], dict[str, Any]]
     """The manifest of the bytes, beside what they were quantized from."""
-    check: Callable[[Recipe, bytes, bytes], list[str]]
-    """What must be said about the bytes, beside the float TFLite model as it came."""
+    check: Callable[[Recipe, bytes], list[str]]
+    """What must be said about the bytes."""
 
 
 def _of_tflite() -> Format:
-    return Format(convert, lambda recipe, content, base: describe(recipe, content, base.content), checked)
+    def against_whole(recipe: Recipe, content: bytes) -> list[str]:
+        return checked(recipe, content, _float_model(recipe.unoptimized).content)
+
+    return Format(convert, lambda recipe, content, base: describe(recipe, content, base.content), against_whole)
 
 
 def _of_onnx() -> Format:
@@ -125,7 +129,7 @@ def _of_onnx() -> Format:
     return Format(
         onnx_convert.convert,
         lambda recipe, content, base: onnx_report.describe(recipe, content, base.content),
-        lambda recipe, content, whole: onnx_effects.check_effects(recipe, content),
+        onnx_effects.check_effects,
     )
 
 
@@ -133,9 +137,13 @@ def _of_graphdef() -> Format:
     from orchestrator.builder import graphdef
 
     def told(recipe: Recipe, content: bytes, base: FloatModel) -> dict[str, Any]:
-        return graphdef.describe_beside(recipe, content, _float_model(replace(recipe, format="tflite")).content)
+        try:
+            twin = _float_model(replace(recipe, format="tflite")).content
+        except BuildError:
+            twin = None
+        return graphdef.describe_beside(recipe, content, twin)
 
-    return Format(graphdef.convert, told, lambda recipe, content, whole: [graphdef.NOTE])
+    return Format(graphdef.convert, told, lambda recipe, content: [graphdef.NOTE])
 
 
 _FORMATS: dict[str, Callable[[], Format]] = {"tflite": _of_tflite, "onnx": _of_onnx, "graphdef": _of_graphdef}

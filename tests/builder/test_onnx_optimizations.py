@@ -207,3 +207,11 @@ def test_one_worker_for_all_formats(builder: Builder, build: Build) -> None:
     build(DIGITS, "int8", runtime=ORT, seed=3)
     build(DIGITS, runtime=TENSORFLOW, seed=3)
     assert pid is None or builder.worker_pid == pid
+
+
+def test_a_model_that_tflite_cannot_have_runs_elsewhere(build: Build, lab: Path) -> None:
+    with pytest.raises(BuildError):
+        build(net("tangent"))
+    assert "Tan" in build(net("tangent"), runtime=ORT).manifest["ops"]
+    graph = build(net("tangent"), runtime=TENSORFLOW).manifest
+    assert "Tan" in graph["ops"] and graph["macs"] is None and "TFLite" in graph["macs_reason"]
