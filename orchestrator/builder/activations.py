@@ -16,10 +16,14 @@ import tensorflow as tf
 
 from orchestrator.builder.images import Array
 
-SAMPLES, SAMPLES_OF_VECTORS = 16, 512
-"""Inputs that statistics are taken from: each pixel of an image counts, of a vector there is only one."""
+_SAMPLES, _SAMPLES_OF_VECTORS = 16, 512
 LOGIT_STD = 2.0
 """Spread of a classifier's logits over its classes, about that of trained ImageNet models."""
+
+
+def samples_for(model: Any) -> int:
+    """Inputs that statistics are taken from: each pixel of an image counts, of a vector there is only one."""
+    return _SAMPLES_OF_VECTORS if all(len(given.shape) == 2 for given in model.inputs) else _SAMPLES
 
 
 def spread_of(task: str, inputs: list[Array]) -> float:

@@ -1,6 +1,6 @@
 """A user's finished file as a model that answers: its inputs and outputs, whether it is float, its own answers.
 
-TensorFlow and ONNX Runtime: worker only.
+LiteRT and ONNX Runtime: worker only.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 
 import numpy as np
-import tensorflow as tf
 
 from orchestrator.builder.flatbuffer import read_graph
 from orchestrator.builder.images import Array
@@ -47,7 +47,7 @@ def _tflite(recipe: Recipe) -> File:
     ]
     output = interpreter.get_output_details()[0]["shape"]
     plain = not how_quantized(read_graph(content))
-    by = f"TensorFlow Lite {tf.__version__}"
+    by = f"LiteRT {version('ai-edge-litert')}"
     return File(Ports(shapes(given), tuple(map(int, output))), plain, partial(_by_tflite, content), by)
 
 

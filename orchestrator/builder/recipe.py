@@ -12,12 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
+from orchestrator import evaluation
 from orchestrator.builder.combinations import check_combination
 from orchestrator.builder.formats import activations_for, check_format, format_for
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import Model, Runtime
 from orchestrator.errors import BuildError
 from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, SCALED, Optimization
+from remote import stored_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,8 @@ def _packages(kind: str, form: str | None, format: str, optimization: Optimizati
     names = [] if form == "onnx" else ["tensorflow", "keras"]
     if kind == "digits":
         names.append("scikit-learn")
+    if format == "tflite":
+        names.append("ai-edge-litert")  # runs what was made, and answers for a file that is its own reference
     if format == "onnx":
         names += ["onnx", "onnxruntime", *(["tf2onnx"] if form != "onnx" else [])]
     elif _is_requantized(form, optimization.steps, optimization.granularity, optimization.keep_float):
@@ -232,8 +236,10 @@ def _versions(names: list[str]) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _own_digest() -> str:
-    """A change of the builder makes new artifacts."""
+    """A change of the builder, or of what an evaluation is written by, makes new artifacts."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(str(source.relative_to(Path(__file__).parent)).encode() + b"\0" + source.read_bytes() + b"\0")
+    here = Path(__file__).parent
+    for source in sorted([*here.rglob("*.py"), Path(evaluation.__file__), Path(stored_inputs.__file__)]):
+        name = str(source.relative_to(here)) if source.is_relative_to(here) else source.name
+        digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()

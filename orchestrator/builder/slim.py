@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.builder.activations import SAMPLES, make_realistic, spread_of
+from orchestrator.builder.activations import make_realistic, samples_for, spread_of
 from orchestrator.builder.channels import copied, thinned
 from orchestrator.builder.cluster import Clustering
 from orchestrator.builder.finetune import EPOCHS, Nothing, fine_tune, held_out_accuracy
@@ -49,6 +49,7 @@ def slim(source: Source, recipe: Recipe) -> Slim:
         model, told = _STEPS[step](model, source, recipe, epochs)
         trained = {
             "fine_tune_epochs": epochs,
+            "fine_tune_samples": len(source.train[1]) if epochs and source.train else 0,
             "held_out_before": before,
             "held_out_after": held_out_accuracy(model, source),
         }
@@ -82,7 +83,7 @@ def _prune_channels(model: Any, source: Source, recipe: Recipe, epochs: int) -> 
     if epochs:
         fine_tune(less.model, source, epochs, recipe.seed, Nothing())
     elif recipe.weights == "random":  # the statistics were of other activations
-        given = source.inputs(SAMPLES, recipe.seed)
+        given = source.inputs(samples_for(less.model), recipe.seed)
         make_realistic(less.model, given, spread_of(recipe.task, given))
         told["statistics"] = "of normalizations, estimated anew on seeded inputs"
     return less.model, told

@@ -28,6 +28,23 @@ def tiny(width: int = 8, side: int | None = 16, batch: int | None = None, activa
     )
 
 
+def logits(data: str) -> keras.Model:
+    """A classifier of digits without a softmax, trained for a moment."""
+    keras.utils.set_random_seed(0)
+    stored = np.load(data)
+    body = [layers.Conv2D(16, 3, activation="relu"), layers.Flatten(), layers.Dense(10)]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *body])
+    model.compile(keras.optimizers.Adam(2e-3), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(stored["x"] / 255.0, stored["y"], batch_size=32, epochs=3, verbose=0)
+    return model
+
+
+def tangent() -> keras.Model:
+    """Of an operator that TFLite does not have."""
+    x = keras.Input((4,))
+    return keras.Model(x, keras.ops.tan(layers.Dense(3)(x)))
+
+
 def two_inputs() -> keras.Model:
     """Named against the alphabet, of different shapes and types, with an output that is no row of scores."""
     signal, choice = keras.Input((12, 4), name="z_signal"), keras.Input((2,), dtype="int32", name="a_choice")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
 
 from orchestrator.artifact import Artifact
 from orchestrator.builder import cost
@@ -59,6 +61,17 @@ def test_values_are_pruned_while_it_is_trained_on(build: Build) -> None:
     assert told["held_out_before"] > 0.93 > 0.8 > told["held_out_untrained"]
     assert told["held_out_after"] > 0.93
     assert not any("not fine-tuned" in note for note in half.manifest["notes"])
+
+
+def test_a_classifier_that_ends_in_logits_is_trained_as_one(build: Build, lab: Path, tmp_path: Path) -> None:
+    """As probabilities, which they are not, they would teach it nonsense."""
+    digits = load_digits()
+    x = (digits.images[..., None] * 15).astype(np.uint8)
+    np.savez(tmp_path / "digits.npz", x=x, y=digits.target)
+    model = replace(net("logits", data=str(tmp_path / "digits.npz")), data=str(tmp_path / "digits.npz"))
+    told = step(build(replace(model, preprocessing="unit"), "prune", sparsity=0.3))
+    assert told["held_out_before"] > 0.85 and told["fine_tune_samples"] > 1000
+    assert told["held_out_after"] > told["held_out_before"]
 
 
 def test_without_data_nothing_is_trained(build: Build, lab: Path) -> None:
