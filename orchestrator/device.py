@@ -138,6 +138,7 @@ class Device:
     connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
     command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0
     hold: Annotated[str, HOLD] = "edge-orchestrator"  # boards sharing one kernel (containers) may use distinct names
+    cache_limit_gb: Annotated[float, Between(0, 100_000)] = 4.0  # of models and runtimes kept there; 0: no limit
     wait_for_hold_s: Annotated[float, Between(0, 86400)] = 0.0  # 0: a busy board fails at once
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-VERBS = ("attach", "supervise", "benchmark", "worker", "profile", "quality", "power")
+VERBS = ("attach", "supervise", "benchmark", "worker", "profile", "quality", "power", "holder", "shelf")
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +39,14 @@ def main(arguments: list[str]) -> int:
         from remote import attach
 
         return attach.main(rest)
+    if verb == "holder":
+        from remote import holder
+
+        return holder.main(rest)
+    if verb == "shelf":
+        from remote import shelf
+
+        return shelf.main(rest)
     sys.stderr.write("usage: program {%s} ...\n" % "|".join(VERBS))
     return 2
 

@@ -68,7 +68,7 @@ __all__ = [
     "parse_record",
 ]
 
-CONTRACT = 4
+CONTRACT = 5
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 MAX_LOG_BYTES = 4 * 1024 * 1024  # as much of log.txt as is worth fetching
@@ -83,9 +83,10 @@ RUNNING = "running"
 DONE = "done"
 FAILED = "failed"
 DIED = "died"
+LOST = "lost"
 TIMED_OUT = "timed_out"
 CANCELLED = "cancelled"
-FINAL = (DONE, FAILED, DIED, TIMED_OUT, CANCELLED)
+FINAL = (DONE, FAILED, DIED, LOST, TIMED_OUT, CANCELLED)
 
 # Events of a job; none is written while a timed loop runs.
 STARTED = "started"  # the benchmark runs

@@ -12,7 +12,8 @@ from contextlib import suppress
 from remote import contract
 from remote.files import FileError, read_json, write_json
 from remote.journal import GROWTH_BYTES, Journal, cap_log
-from remote.process import death, identity, is_alive, kill_group, note, oom_kills, python_command
+from remote.process import boot_id, death, identity, is_alive, kill_group, note, oom_kills, python_command
+from remote.shelf import TAKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,23 @@ def checked_run_id(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(contract.RUN_ID, value):
         raise FileError("BadRequest", "%s is no run id" % repr(value)[:80])
     return value
+
+
+def whole(value: Any, what: str) -> int:
+    """A count from outside."""
+    if type(value) is not int or value < 0:
+        raise FileError("BadRequest", "%s is no %s" % (repr(value)[:80], what))
+    return value
+
+
+def needs(job: dict[str, Any]) -> list[tuple[str, str]]:
+    """Folder and name of every file that a job works with."""
+    found = [("blobs", str(job["artifact"]["sha256"]))]
+    if job["env"]:
+        found.append(("envs", str(job["env"])))
+    if job["quality"]:
+        found.append(("blobs", str(job["quality"]["sha256"])))
+    return found
 
 
 class Ended:
@@ -123,6 +141,17 @@ class Ledger:
         self.finish(paths, Journal(paths.events), str(status), reason, known.get("started_at"))
         return str(status)
 
+    def listed(self, prefix: str, running: Running | None) -> list[dict[str, Any]]:
+        """The jobs whose ids begin like that and whose records nobody has taken home."""
+        found = []
+        for run_id in sorted(os.listdir(os.path.join(self._workdir, "jobs"))):
+            paths = Paths(self._workdir, run_id)
+            job = read_json(paths.job) if run_id.startswith(prefix) else None
+            if isinstance(job, dict) and not os.path.exists(os.path.join(paths.folder, TAKEN)):
+                told = {key: job.get(key) for key in ("cell_id", "artifact", "env", "runtime", "first", "deadline_s")}
+                found.append(dict(told, run_id=run_id, status=self.settle(run_id, running)))
+        return found
+
 
 def _end_of(path: str) -> bytes | None:
     """The last bytes of a record, whose last key is ``error``; parsing all of a large one could cost a small board its
@@ -143,8 +172,9 @@ def _left_behind(paths: Paths, known: dict[str, Any]) -> tuple[str, str | None]:
     end = _end_of(paths.record)
     if end is not None:
         return (contract.DONE, None) if end.endswith(b'"error":null}') else (contract.FAILED, _FAILED)
-    reason = "its supervisor is gone" if alive else "its supervisor was ended or the board restarted"
-    return contract.DIED, reason
+    if known.get("boot_id", boot_id()) != boot_id():
+        return contract.LOST, "the board restarted while it ran"
+    return contract.LOST, "its supervisor was ended while it ran"
 
 
 def _has_finished_event(paths: Paths) -> bool:
@@ -164,6 +194,7 @@ class Running:
     ) -> None:
         """``options``: of the benchmark. Raises OSError, such as for a full disk, and then the job was never there."""
         self.run_id = str(job["run_id"])
+        self.job = job
         self.paths = Paths(workdir, self.run_id)
         self.began_at = time.time()
         self.deadline = time.monotonic() + float(job["deadline_s"])

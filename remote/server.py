@@ -7,10 +7,11 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 from contextlib import suppress
 
-from remote import contract, files, hold, jobs
+from remote import contract, files, hold, holder, jobs, shelf
 from remote.aside import Aside
 from remote.process import boot_id, child_environment, note
 from remote.tune import Tuning
@@ -45,9 +46,11 @@ class Server:
         self.environment = child_environment()
         self.root = str(settings.get("root", "/"))
         self.tuning = Tuning(workdir, self.root)
+        self.shelf = shelf.Shelf(workdir)
         self._note(self.tuning.left)
         self._listen()
         files.sweep_parts(workdir)
+        shelf.forget_taken(workdir)
         self._show_holder()
 
     def _listen(self) -> None:
@@ -208,6 +211,9 @@ class Server:
         import hmac
 
         data = parsed(raw)
+        if "release" in data:
+            self._evict(client, data["release"])
+            return
         if not hmac.compare_digest(str(data.get("session")).encode(), self.session.encode()):
             self._refuse(client)
             return
@@ -216,6 +222,17 @@ class Server:
             older.unsent = b""
         client.admitted = True
         client.send({"attached": self.holder()})
+
+    def _evict(self, client: Client, by: Any) -> None:
+        """The same user ends the hold from outside: what runs is stopped, and whoever had it is told who did that."""
+        words = "the hold was ended by %s" % holder.by_whom(by)
+        note(words)
+        for older in self._attached():
+            older.send({"error": {"type": "HoldReleased", "message": words}})
+            older.last = True
+        client.greet_until = float("inf")
+        self.released.append((client, None))
+        self._stop()
 
     def _flush(self) -> None:
         for client in list(self.clients):
@@ -260,6 +277,9 @@ class Server:
             "adopt": self._adopt,
             "unpack": self._unpack,
             "tune": self._tune,
+            "room": self._room,
+            "jobs": self._jobs,
+            "taken": self._taken,
             "start": self._start,
             "follow": self._follow,
             "cancel": self._cancel,
@@ -289,6 +309,22 @@ class Server:
         self.aside.begin(client, data.get("id"), lambda: {"tuning": self.tuning.apply(wanted)})
         return None
 
+    def _room(self, client: Client, data: dict[str, Any]) -> None:
+        """For an upload: what was used least lately goes, never what a job needs."""
+        needed, limit = jobs.whole(data.get("bytes"), "size"), jobs.whole(data.get("limit"), "limit")
+        keep = {str(name) for name in data.get("keep") or []} | {os.path.basename(os.path.abspath(sys.argv[0]))}
+        if self.running:
+            keep |= {name for _, name in jobs.needs(self.running.job)}
+        self.aside.begin(client, data.get("id"), lambda: self.shelf.room(needed, limit, keep))
+
+    def _jobs(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
+        """Those of a sweep that nobody has taken home: of a controller that died, say."""
+        return {"jobs": self.ledger.listed(str(data.get("prefix")), self.running)}
+
+    def _taken(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
+        ids = [jobs.checked_run_id(run_id) for run_id in data.get("run_ids") or []]
+        return {"taken": shelf.take(self.workdir, ids)}
+
     def _start(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
         job = contract.check_job(data.get("job"))
         paths = jobs.Paths(self.workdir, str(job["run_id"]))
@@ -311,10 +347,11 @@ class Server:
 
     def _need(self, job: dict[str, Any]) -> None:
         """What a job names must be here; better said now than by a runtime that cannot open a file."""
-        needed = [("blobs", job["artifact"]["sha256"])] + ([("envs", job["env"])] if job["env"] else [])
-        for folder, name in needed:
-            if not os.path.exists(os.path.join(self.workdir, folder, name)):
-                raise files.FileError("MissingFile", "%s/%s is not on this board" % (folder, name))
+        paths = [os.path.join(self.workdir, folder, name) for folder, name in jobs.needs(job)]
+        for path in paths:
+            if not os.path.exists(path):
+                raise files.FileError("MissingFile", "%s is not on this board" % os.path.relpath(path, self.workdir))
+        self.shelf.use(paths)
 
     def _follow(self, client: Client, data: dict[str, Any]) -> None:
         run_id, offset = jobs.checked_run_id(data.get("run_id")), data.get("offset", 0)

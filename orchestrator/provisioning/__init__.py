@@ -1,7 +1,7 @@
 """What a board is, which runtime serves it, and getting that onto it."""
 
 from orchestrator.provisioning import deploy
-from orchestrator.provisioning.deploy import Program
+from orchestrator.provisioning.deploy import Program, Room
 from orchestrator.provisioning.runtimes import RuntimeChoice, choose, package
 from orchestrator.provisioning.survey import Facts, facts
 from orchestrator.provisioning.wheels import Environment, packed_bytes, prepare
@@ -10,6 +10,7 @@ __all__ = [
     "Environment",
     "Facts",
     "Program",
+    "Room",
     "RuntimeChoice",
     "choose",
     "deploy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from orchestrator.provisioning.shell import Requests, Shell
 from orchestrator.provisioning.survey import Facts, interpreter
 from orchestrator.provisioning.wheels import Environment
 from remote import bundle
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
@@ -70,7 +73,8 @@ def push_program(shell: Shell, facts: Facts, device: Device, program: Program) -
     """Bring the program if it is missing. Raises BoardNotReady for a full disk, TransferFailed, CommandFailed."""
     if program.sha256 in facts.blobs:
         return
-    part = _upload(shell, facts, program.path, program.size_bytes, program.size_bytes)
+    _must_fit(facts, program.size_bytes)
+    part = _upload(shell, facts, program.path)
     python = interpreter(device.python, facts.home)
     argv = [*python, "-I", "-S", "-c", ADOPT_PROGRAM]
     out = shell.run([*argv, f"{facts.workdir}/{part}", _blob(facts, program.sha256), program.sha256], check=False)
@@ -79,43 +83,81 @@ def push_program(shell: Shell, facts: Facts, device: Device, program: Program) -
     facts.blobs.add(program.sha256)
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the board's caches may take, and names in them that have to stay."""
+
+    limit_bytes: int = 0  # 0: as much as there is
+    keep: frozenset[str] = frozenset()
+
+
 def push_blob(
-    shell: Shell, supervisor: Requests, facts: Facts, path: Path, sha256: str, progress: Progress, extra_bytes: int = 0
+    shell: Shell,
+    supervisor: Requests,
+    facts: Facts,
+    path: Path,
+    sha256: str,
+    progress: Progress,
+    room: Room = Room(),
+    extra_bytes: int = 0,
 ) -> None:
-    """Bring a file if it is missing. ``extra_bytes`` of space are needed beside it.
+    """Bring a file if it is missing. ``extra_bytes`` of space are needed beside it. What was used least lately makes
+    room.
 
     Raises BoardNotReady for a full disk, TransferFailed.
     """
     if sha256 in facts.blobs:
         return
     size_bytes = path.stat().st_size
+    _make_room(supervisor, facts, room, size_bytes + extra_bytes)
     progress(f"sending {path.name} ({_mb(size_bytes)})")
-    part = _upload(shell, facts, path, size_bytes, size_bytes + extra_bytes)
+    part = _upload(shell, facts, path)
     supervisor.request("adopt", timeout_s=SLOW_CARD_S, part=part, sha256=sha256, size=size_bytes)
     facts.blobs.add(sha256)
 
 
 def push_environment(
-    shell: Shell, supervisor: Requests, facts: Facts, environment: Environment, progress: Progress
+    shell: Shell,
+    supervisor: Requests,
+    facts: Facts,
+    environment: Environment,
+    progress: Progress,
+    room: Room = Room(),
 ) -> None:
     """Bring and unpack a runtime's wheels if they are missing. Raises as :func:`push_blob` does."""
     if environment.digest in facts.envs:
         return
     extra = environment.unpacked_bytes
-    push_blob(shell, supervisor, facts, environment.tar_path, environment.sha256, progress, extra)
+    push_blob(shell, supervisor, facts, environment.tar_path, environment.sha256, progress, room, extra)
     progress(f"unpacking {', '.join(environment.requirements)}")
     supervisor.request("unpack", timeout_s=SLOW_CARD_S, blob=environment.sha256, env=environment.digest)
     facts.envs.add(environment.digest)
 
 
-def _upload(shell: Shell, facts: Facts, path: Path, size_bytes: int, needed_bytes: int) -> str:
-    """Send under a temporary name, relative to the work folder, after a look at the free space."""
+def _must_fit(facts: Facts, needed_bytes: int) -> None:
+    """Before there is a program on the board that could make room."""
     free = facts.disk_free_bytes
     if free is not None and needed_bytes + SPARE_BYTES > free:
         raise BoardNotReady(
             f"not enough space in {facts.workdir}: {_mb(needed_bytes + SPARE_BYTES)} are needed, {_mb(free)} are free",
             hint=f"make room, or remove {facts.workdir}/envs and {facts.workdir}/blobs (they come back when needed)",
         )
+
+
+def _make_room(supervisor: Requests, facts: Facts, room: Room, needed_bytes: int) -> None:
+    told = supervisor.request(
+        "room", timeout_s=SLOW_CARD_S, bytes=needed_bytes, limit=room.limit_bytes, keep=sorted(room.keep)
+    )
+    evicted = told.get("evicted")
+    gone = {str(name) for name in evicted} if isinstance(evicted, list) else set()
+    if gone:
+        log.info("%s: made room: %s", facts.hostname, ", ".join(sorted(gone)))
+    facts.blobs.difference_update(gone)
+    facts.envs.difference_update(gone)
+
+
+def _upload(shell: Shell, facts: Facts, path: Path) -> str:
+    """Send under a temporary name, relative to the work folder."""
     part = f"blobs/.part-{uuid.uuid4().hex}"
     try:
         shell.put(path, f"{facts.workdir}/{part}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 
 from orchestrator.connection import Connection, LocalServer, connect
 from orchestrator.device import Board, Device
-from orchestrator.errors import BoardNotReady, TransferFailed
+from orchestrator.errors import TransferFailed
 from orchestrator.provisioning import Environment, Facts, Program, deploy, facts
-from remote import files
+from remote import files, shelf
+from remote.files import FileError
 
 
 class Supervisor:
@@ -28,6 +30,8 @@ class Supervisor:
         self.asked.append(op)
         if op == "adopt":
             return files.adopt(self._workdir, fields["part"], fields["sha256"], fields["size"])
+        if op == "room":
+            return shelf.Shelf(self._workdir).room(fields["bytes"], fields["limit"], fields["keep"])
         return files.unpack(self._workdir, fields["blob"], fields["env"])
 
 
@@ -97,19 +101,20 @@ def test_an_environment_is_sent_and_unpacked_once(
     supervisor, said = Supervisor(board_facts.workdir), list[str]()
     for _ in range(2):
         deploy.push_environment(connection, supervisor, board_facts, environment, said.append)
-    assert supervisor.asked == ["adopt", "unpack"]
+    assert supervisor.asked == ["room", "adopt", "unpack"]
     assert Path(board_facts.workdir, "envs", environment.digest, "pkg/__init__.py").read_text() == "x=1"
     assert any("pkg==1" in text for text in said)
     again = facts(connection, Device("local", ["local"], workdir=board_facts.workdir))
     deploy.push_environment(connection, supervisor, again, environment, quiet)
-    assert supervisor.asked == ["adopt", "unpack"]
+    assert supervisor.asked == ["room", "adopt", "unpack"]
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_sent(
-    connection: Connection, board_facts: Facts, environment: Environment
+    connection: Connection, board_facts: Facts, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    object.__setattr__(board_facts, "disk_free_bytes", 5_000_000)
-    with pytest.raises(BoardNotReady, match=r"not enough space in .*work dir: 16\.8 MB are needed, 5\.0 MB are free"):
+    usage = shutil._ntuple_diskusage(10**9, 995_000_000, 5_000_000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(shelf.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(FileError, match=r"not enough space in .*work dir: 16\.8 MB are needed, 5\.0 MB are free"):
         deploy.push_environment(connection, Supervisor(board_facts.workdir), board_facts, environment, quiet)
     assert names(board_facts, "blobs") == []
 

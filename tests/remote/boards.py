@@ -161,7 +161,7 @@ class Board:
         scenario.update({key: changes.pop(key) for key in list(changes) if key in scenario})
         data = (DATA / f"{model}.tflite").read_bytes() if isinstance(model, str) else model
         job = {
-            "version": 4,
+            "version": 5,
             "run_id": f"run-{uuid.uuid4()}",
             "cell_id": "local/tiny/none",
             "artifact": {

@@ -14,7 +14,7 @@ from remote.schema import clean, cleaned
 from tests.measurement.records import make_energy_pass
 
 JOB: dict[str, Any] = {
-    "version": 4,
+    "version": 5,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact": {"sha256": "a" * 64, "format": "tflite"},
@@ -85,7 +85,7 @@ PROCESS: dict[str, Any] = {
 }
 
 RECORD: dict[str, Any] = {
-    "version": 4,
+    "version": 5,
     "run_id": "run-1",
     "cell_id": "local/tiny/none",
     "artifact_sha256": "a" * 64,
@@ -162,7 +162,7 @@ def test_a_good_job_and_record_come_back_equal() -> None:
         ("scenario.window_s", float("nan"), "job.scenario.window_s: nan is no finite number"),
         ("scenario.window_s", float("inf"), "job.scenario.window_s"),
         ("scenario.more", 1, "job.scenario: unknown key 'more'"),
-        ("version", 1, "job.version: 1 is not 4"),
+        ("version", 1, "job.version: 1 is not 5"),
         ("scenario", [], "job.scenario: list is no object"),
     ],
 )
