@@ -214,6 +214,30 @@ def meter(arguments: list[str]) -> int:
     return show(terminal(soft_wrap=True), config.composed_settings(overrides).device)
 
 
+def board(arguments: list[str]) -> int:
+    """``board list|show|release|clean device=NAME[,NAME...]``: who holds each board, and what it keeps."""
+    parser = Parser("board", "Who holds each board, what it keeps on its disk, and ending both.")
+    parser.add_argument(
+        "what",
+        choices=("list", "show", "release", "clean"),
+        help="list: who holds it; show: also what it is and keeps; release: end the hold; clean: empty its caches",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME,NAME and changes to those")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    chosen = parser.parse_args(arguments)
+    boards = [one for words in each_device(chosen.overrides) for one in composed_device(words, "board list").boards]
+    from orchestrator.boards import board_verb
+
+    return board_verb(terminal(soft_wrap=True), chosen.what, boards, chosen.json)
+
+
+def each_device(overrides: Sequence[str]) -> list[list[str]]:
+    """The overrides once for each name in ``device=NAME,NAME``."""
+    names = [word.partition("=")[2].split(",") for word in overrides if word.startswith("device=")]
+    rest = [word for word in overrides if not word.startswith("device=")]
+    return [[f"device={name}", *rest] for name in (names[-1] if names else [])] or [list(overrides)]
+
+
 def named(overrides: Sequence[str], verb: str) -> None:
     """Raises ConfigError where they name no device."""
     if not any(word.startswith("device=") for word in overrides):
@@ -233,6 +257,7 @@ def composed_device(overrides: list[str], verb: str) -> Device:
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
+    "board": board,
     "calibrate": calibrate,
     "compare": compare,
     "enrol": enrol,
