@@ -19,13 +19,13 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 
-from orchestrator import __version__, adaptive, config
+from orchestrator import __version__, adaptive, config, resume
 from orchestrator.cell import Settings
 from orchestrator.console import say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, reason
 from orchestrator.guess import did_you_mean
 from orchestrator.invocation import Invocation
-from orchestrator.verbs import VERBS
+from orchestrator.verbs import VERBS, root_directory
 
 OK, REFUSED = 0, 1
 MANY = 500
@@ -81,11 +81,14 @@ def sweep(arguments: list[str]) -> int:
 def swept(arguments: list[str]) -> tuple[int, Path | None]:
     """Let Hydra compose and sweep; it calls :func:`launch` once per batch. The exit status, and the sweep's folder."""
     config.register()
+    earlier = resume.resumed(name, arguments, root_directory()) if (name := resume.asked(arguments)) else None
+    if earlier is not None:
+        arguments = resume.words(arguments, earlier)
     # Without it Hydra prints a traceback and leaves with its own status, and we could not explain anything.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [sys.argv[0], *arguments]
     entry = hydra.main(version_base="1.3", config_path=str(config.conf_directory()), config_name="config")(_no_job)
-    invocation = Invocation(arguments)
+    invocation = Invocation(arguments, resumed=earlier)
     _current[:] = [invocation]
 
     def hydras() -> None:

@@ -155,6 +155,7 @@ class Settings:
     exclude: list[Any] = field(default_factory=list)  # rules; see config/rules.py, which checks them
     include: list[Any] = field(default_factory=list)
     dry_run: bool = False
+    resume: str | None = None  # a sweep that ended early, to go on with: last, its id, or its folder
     root: str = "."
 
 

@@ -9,6 +9,8 @@
     |  |- AuthenticationFailed
     |  |- HostKeyMismatch               unknown or changed host key
     |  |- BoardBusy                     somebody else holds the board
+    |  |  `- HoldLost                   somebody ended our hold (board release)
+    |  |- JobLost                       the board restarted, or its supervisor was ended: worth a retry
     |  |- BoardNotReady                 no Python, no space, no runtime for it
     |  |- TransferFailed
     |  `- CommandFailed
@@ -113,6 +115,14 @@ class HostKeyMismatch(BoardError):
 
 class BoardBusy(BoardError):
     """Somebody else holds the board."""
+
+
+class HoldLost(BoardBusy):
+    """Our hold was ended from outside; whoever did that wants the board."""
+
+
+class JobLost(BoardError):
+    """What ran on the board is gone with the board's uptime or its supervisor, by no fault of the benchmark."""
 
 
 class BoardNotReady(BoardError):

@@ -22,7 +22,7 @@ from rich.markup import escape
 
 from orchestrator import about, adaptive, alive, signals
 from orchestrator.builder import Builder
-from orchestrator.config import Job
+from orchestrator.config import CONFIG_FILE, LAB_VARIABLE, Job
 from orchestrator.connection import LocalServer
 from orchestrator.console import progress, say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, naming, reason
@@ -34,10 +34,11 @@ from orchestrator.preview import hopeless, print_plan, short_windows, summary
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted, secrets_in, without
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
-from orchestrator.session import Workshop
+from orchestrator.resume import Resumed, alone, put_aside
+from orchestrator.session import Holds, Workshop
 from orchestrator.stock import Stock
 from orchestrator.study import Study
-from orchestrator.tracking import TrackingWriter, open_tracker, remembered
+from orchestrator.tracking import TrackingWriter, is_delivered, open_tracker, remembered
 from orchestrator.words import counted, labels
 
 log = logging.getLogger("orchestrator")
@@ -54,10 +55,11 @@ def cache_directory() -> Path:
 class Invocation:
     """Everything that lives as long as the sweep; nothing is opened before the first batch has been validated."""
 
-    def __init__(self, arguments: Sequence[str], reproduces: str = "") -> None:
-        self._reproduces = reproduces
+    def __init__(self, arguments: Sequence[str], reproduces: str = "", resumed: Resumed | None = None) -> None:
+        self._reproduces, self._resumed = reproduces, resumed
         self._secrets = secrets_in(arguments)
-        self._command = self._without_secrets(shlex.join(["python", "-m", "orchestrator", *arguments]))
+        lab = ["--config-dir", os.environ[LAB_VARIABLE]] if LAB_VARIABLE in os.environ else []
+        self._command = self._without_secrets(shlex.join(["python", "-m", "orchestrator", *lab, *arguments]))
         self._console = terminal()
         self._open = ExitStack()
         self._stop = threading.Event()
@@ -67,7 +69,8 @@ class Invocation:
         self._study: Study | None = None
         self.swept: Collection[str] = ()  # the axes of the sweep
         self._warned: set[str] = set()
-        self._results: dict[int, Result] = {}
+        self._results: dict[int, Result] = {**resumed.final, **resumed.earlier} if resumed else {}
+        self._journalled: set[int] = set()  # numbers of the cells that came to their result in this process
         self._unwritten: dict[int, str] = {}  # results that this machine's disk did not take, and why
         self._axes: dict[int, dict[str, str]] = {}  # of every cell so far
         self._given_up: dict[str, str] = {}
@@ -91,11 +94,12 @@ class Invocation:
             plan([])
         settings, config = jobs[0].cell.settings, jobs[0].config
         study = self._study = self._study or Study(settings, config)
-        new = self.matrix.take(jobs)
+        new = self._left(self.matrix.take(jobs))
         batch = plan([job.cell for job in new], self._past(new)) if new else Plan((), {})
         if adaptive.is_whole(config):
             self._warn(*self.matrix.unmatched)
-            self.matrix.must_have_cells(batch)
+            if self._resumed is None:
+                self.matrix.must_have_cells(batch)
         if settings.dry_run:
             print_plan(self._console, batch, self._builder, cache_directory(), self.matrix.dropped)
             if adaptive.is_adaptive(config):
@@ -104,17 +108,34 @@ class Invocation:
             return [returned(job, self._value(job, study)) for job in jobs if job.asked]
         for rule, count in self.matrix.dropped.items():
             say(self._console, f"{counted(count, 'cell')} excluded: {rule}")
-        if new:
+        if new or self._resumed is not None:
             sweep = self._sweep or self._begin(jobs[0])
             self._warn(*study.warnings)
             for job in new:
-                if job.cell.number not in batch.duplicates:
+                if job.cell.number not in batch.duplicates and not self._is_saved(job):
                     with naming(job.cell.directory):
-                        job.save()
-            self._run(batch, sweep)
+                        job.save(again=self._resumed is not None)
+            if new:
+                self._run(batch, sweep)
         values = [returned(job, self._value(job, study)) for job in jobs if job.asked]
         study.must_lead_somewhere(self.swept)
         return values
+
+    def _left(self, jobs: Sequence[Job]) -> list[Job]:
+        """Without those that have their final result from an earlier process.
+
+        Raises ConfigError where the stored sweep was of something else.
+        """
+        if self._resumed is None:
+            return list(jobs)
+        self._resumed.check(jobs)
+        left = [job for job in jobs if job.cell.number not in self._resumed.final]
+        words = f"{len(jobs) - len(left)} of {counted(len(jobs), 'cell')} have their result from before"
+        say(self._console, (f"going on with {self._resumed.sweep.id}:", "bold"), f" {words}")
+        return left
+
+    def _is_saved(self, job: Job) -> bool:
+        return self._resumed is not None and (job.cell.directory / CONFIG_FILE).is_file()
 
     def _warn(self, *warnings: str) -> None:
         """On the terminal and in the log, each once."""
@@ -170,6 +191,7 @@ class Invocation:
                 self._stop.set()
             elif error is not None:
                 log.error("the sweep ended early", exc_info=error)
+            self._redeliver(sweep, writer)
             results = [self._results[number] for number in sorted(self._results)]
             status = exit_status(results, interrupted=self._stop.is_set())
             if status == OK and (self._unwritten or error is not None):
@@ -184,23 +206,35 @@ class Invocation:
                 say(self._console, (f"{word:<10}", "bold"), words_of_it)
             return status if on_disk or status != OK else INCOMPLETE
 
+    def _redeliver(self, sweep: Sweep, writer: TrackingWriter) -> None:
+        """What an earlier process of the sweep has measured, and the tracker has not confirmed."""
+        if self._resumed is None:
+            return
+        if not self._journalled:
+            writer.open(sweep)
+        for number, result in self._results.items():
+            if number not in self._journalled and not is_delivered(result.directory, self._where):
+                writer.submit(result)
+
     def _begin(self, job: Job) -> Sweep:
         """The sweep's folder, its log, its tracker; from here on nothing is lost."""
         settings = job.cell.settings
         directory = Path(job.config.hydra.sweep.dir).resolve()
-        if (directory / SWEEP_FILE).exists():
+        if (directory / SWEEP_FILE).exists() and self._resumed is None:
             raise ConfigError(
                 f"{directory} holds a sweep already", hint="leave hydra.sweep.dir alone, or name a new one"
             )
         directory.mkdir(parents=True, exist_ok=True)
+        self._open.callback(alone(directory).release)
         self._open.enter_context(about.logging_to(directory / "sweep.log"))
         self._open.enter_context(signals.stopping(self._stop, self._console))
         tracker = open_tracker(settings.tracking, Path(settings.root).resolve())
+        begun = self._resumed.sweep if self._resumed else None
         sweep = Sweep(
-            sweep_id(directory),
+            begun.id if begun else sweep_id(directory),
             directory,
-            time.time(),
-            self._command,
+            begun.started_s if begun else time.time(),
+            begun.command if begun else self._command,
             settings.baseline,
             facts=about.controller(),
             tracking=remembered(settings.tracking, tracker),
@@ -209,6 +243,7 @@ class Invocation:
             reproduces=self._reproduces,
             battery=settings.battery or "",
             gates=Gates.of(settings.quality, settings.constraints).to_json(),
+            resumed=begun.resumed + 1 if begun else 0,
         )
         sweep.write()
         log.info("sweep %s: %s", sweep.id, self._command)
@@ -224,14 +259,18 @@ class Invocation:
         if self._local is None and any(e.cell.settings.device.is_local for e in batch.runnable):
             self._local = LocalServer()
             self._open.callback(self._local.close)
-        workshop = Workshop(Program.built(cache_directory()), cache_directory(), sweep.id, self._local)
+        program, holds = Program.built(cache_directory()), Holds(sweep.directory)
+        workshop = Workshop(program, cache_directory(), sweep.id, self._local, holds)
         say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
         for line in (*hopeless(batch), *short_windows(batch)):
             say(self._console, *line)
         builds = Builds(self._builder, self._turns, self._stop)
         self._axes |= {e.cell.number: e.cell.axes | {"also": " ".join(e.cell.extras)} for e in batch.entries}
         with progress(self._console, len(batch.runnable), labels(self._axes)) as display:
-            fleet = Fleet(sweep, workshop, builds, self._turns, display, self._journal, self._stop, self._given_up)
+            fleet = Fleet(
+                sweep, workshop, builds, self._turns, display, self._journal, self._stop,
+                resumed=self._resumed is not None, given_up=self._given_up,
+            )  # fmt: skip
             try:
                 fleet.run(batch)
             finally:
@@ -241,7 +280,7 @@ class Invocation:
     def _account_for(self, batch: Plan, sweep: Sweep, display: Progress) -> None:
         """Whatever happened: no cell of the plan is without a result."""
         for entry in batch.entries:
-            if entry.cell.number not in self._results:
+            if entry.cell.number not in self._journalled:
                 lost = OrchestratorError(
                     "the cell was lost on its way: a bug of the orchestrator", hint="see sweep.log"
                 )
@@ -249,20 +288,27 @@ class Invocation:
                 self._journal(result)
                 display.done(result)
 
-    def _journal(self, result: Result) -> None:
-        """On the disk first, then to the tracker, which may be away."""
+    def _journal(self, result: Result) -> bool:
+        """On the disk first, then to the tracker, which may be away; whether it is on the disk."""
+        earlier = self._resumed.earlier.get(result.number) if self._resumed else None
+        if earlier is not None:
+            result = replace(result, attempt=earlier.attempt + 1)
         try:
             if result.directory is not None:
+                if earlier is not None:
+                    put_aside(earlier, result.directory)
                 result.write(result.directory)
         except (OSError, ValueError) as error:  # a full disk; a value that no file can hold
             log.error("%s: %s", result.cell_id, error)
             self._unwritten[result.number] = f"{result.short}: {reason(error)}"
         with self._lock:
-            first, self._results[result.number] = not self._results, result
+            first, self._results[result.number] = not self._journalled, result
+            self._journalled.add(result.number)
             if self._writer is not None and self._sweep is not None:
                 if first:  # not earlier: importing MLflow takes the interpreter for seconds, while boards wait
                     self._writer.open(self._sweep)
                 self._writer.submit(result)
+        return result.number not in self._unwritten
 
     def _value(self, job: Job, study: Study) -> Any:
         """What the sweeper is told of a cell, its own result or that of the one it repeats."""

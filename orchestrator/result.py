@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cell import NATIVE
-from orchestrator.errors import BenchmarkFailed, ConfigError, MeasurementError, OrchestratorError, naming
+from orchestrator.errors import BenchmarkFailed, BoardError, ConfigError, MeasurementError, OrchestratorError, naming
 from orchestrator.measurement import Measurement
 
 log = logging.getLogger(__name__)
@@ -33,13 +33,15 @@ class Failure:
     hint: str | None = None
     log: str | None = None
     traceback: str | None = None
+    infrastructure: bool = False  # no fault of the benchmark or the model: worth another try
 
     @classmethod
     def of(cls, error: OrchestratorError) -> Failure:
         """From an expected failure; a benchmark's is called what the board called it."""
         if isinstance(error, BenchmarkFailed):
             return cls(error.kind or type(error).__name__, error.message, error.hint, error.log, error.trace or None)
-        return cls(type(error).__name__, error.message, error.hint, error.log)
+        infrastructure = isinstance(error, BoardError)
+        return cls(type(error).__name__, error.message, error.hint, error.log, infrastructure=infrastructure)
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" + (f" ({self.hint})" if self.hint else "")
@@ -61,6 +63,8 @@ class Result:
     error: Failure | None = None
     reason: str | None = None  # why it was skipped or interrupted
     warnings: tuple[str, ...] = ()
+    attempt: int = 1  # of the cell, over all processes that went on with the sweep
+    retries: int = 0  # turns that were repeated because a link, a board or its supervisor went
     busy_s: float | None = None  # of the board: deploying and running, without waiting for builds or turns
     directory: Path | None = None
 
@@ -88,7 +92,7 @@ class Result:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path | None = None) -> Result:
-        later = {"busy_s": None, **data}
+        later = {"busy_s": None, "retries": 0, "attempt": 1, **data}
         fields = {name: later[name] for name in cls.__slots__ if name != "directory"}
         fields["axes"] = {"width": NATIVE, **fields["axes"]}  # older ones knew no other
         if fields["measurement"] is not None:
@@ -130,6 +134,7 @@ class Sweep:
     battery: str = ""
     gates: dict[str, float] = field(default_factory=dict)
     recommended: dict[str, str] = field(default_factory=dict)
+    resumed: int = 0  # how many processes went on with it
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
@@ -137,7 +142,7 @@ class Sweep:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
         since = ("tracking", "controller", "excluded", "given_up", "gates", "recommended")
-        later = {**{name: {} for name in since}, "reproduces": "", "battery": "", **data}
+        later = {**{name: {} for name in since}, "reproduces": "", "battery": "", "resumed": 0, **data}
         return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:

@@ -45,17 +45,25 @@ class Job:
         """Whether the sweeper waits for its value."""
         return self.included is None
 
-    def save(self) -> None:
-        """Write ``.hydra/`` as Hydra does, and ``config.yaml``: everything resolved, secrets blotted out."""
+    @property
+    def resolved(self) -> str:
+        """Everything that it is measured with, as YAML, as it is stored."""
+        return self._task(secrets_of(self.cell.settings.device.meter.command), resolve=True)
+
+    def save(self, again: bool = False) -> None:
+        """Write ``.hydra/`` as Hydra does, and at last ``config.yaml``: everything resolved, secrets blotted out.
+        ``again``: another process may have begun to."""
         folder = self.cell.directory / ".hydra"
-        folder.mkdir(parents=True, exist_ok=False)
+        folder.mkdir(parents=True, exist_ok=again)
         secrets = secrets_of(self.cell.settings.device.meter.command)
         hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(self.config, ["hydra"]))
         words = [without(word, secrets) if key_of(word) in COMMANDS else word for word in self.overrides]
         (folder / "config.yaml").write_text(self._task(secrets, resolve=False))
         (folder / "hydra.yaml").write_text(redacted(without(hydra, secrets)))
         (folder / "overrides.yaml").write_text(redacted(OmegaConf.to_yaml(OmegaConf.create(words))))
-        (self.cell.directory / "config.yaml").write_text(self._task(secrets, resolve=True))
+        part = self.cell.directory / ".config.yaml"
+        part.write_text(self.resolved)
+        part.replace(self.cell.directory / "config.yaml")
 
     def _task(self, secrets: Collection[str], *, resolve: bool) -> str:
         """The configuration as YAML; ``secrets`` are blotted in the command alone, since a short one is in every other

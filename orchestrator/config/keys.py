@@ -10,6 +10,7 @@ NOT_MEASURED = (
     "exclude",
     "include",
     "dry_run",
+    "resume",
     "root",
     "tracking",
     "experiment",
@@ -24,6 +25,7 @@ NOT_MEASURED = (
 NOT_MEASURED_OF_DEVICE = (
     *("hosts", "tags", "where", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir"),
     *("board_model", "description", "meter", "powers", "calibrations"),
+    *("connect_timeout_s", "command_timeout_s", "wait_for_hold_s", "cache_limit_gb"),
 )
 
 

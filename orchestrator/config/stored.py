@@ -15,7 +15,7 @@ from orchestrator.cell import Settings
 from orchestrator.config.asked import key_of
 from orchestrator.config.cells import Job, cell_of, settings_of, wrong_with
 from orchestrator.config.explain import explained
-from orchestrator.config.keys import NOT_MEASURED, nested
+from orchestrator.config.keys import NOT_MEASURED, NOT_MEASURED_OF_DEVICE, nested
 from orchestrator.config.sources import conf_directory, register
 from orchestrator.device import Board, Device
 from orchestrator.errors import ConfigError
@@ -25,7 +25,7 @@ CONFIG_FILE = "config.yaml"
 HOSTS = "device.hosts"
 CHANGEABLE = ("tracking", "root", "dry_run", HOSTS)
 """Keys that may be another than in the stored cell: where, and who keeps the result, never what is measured."""
-TODAYS = ("tracking", "root", "dry_run", "exclude", "include", "objective", "baseline", "battery")
+TODAYS = ("tracking", "root", "dry_run", "resume", "exclude", "include", "objective", "baseline", "battery")
 """Keys of a whole sweep; a stored one says nothing about how a cell is measured."""
 
 
@@ -171,6 +171,29 @@ def missing(stored: Mapping[str, Any], kind: Any, prefix: str = "") -> Iterator[
             yield f"{prefix}{field.name}"
         elif dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
             yield from missing(value, hint, f"{prefix}{field.name}.")
+
+
+def changed_keys(job: Job, path: Path) -> list[str]:
+    """The keys in which a job measures something else than what is stored for its cell; what older versions did not
+    store counts as the same.
+
+    Raises ConfigError where that cannot be read.
+    """
+    stored, now = (dict(_leaves(one)) for one in (_plain(path.read_text(encoding="utf-8")), _plain(job.resolved)))
+    return [
+        key
+        for key, value in stored.items()
+        if key.split(".")[0] not in NOT_MEASURED
+        and not (key.startswith("device.") and key.split(".")[1] in NOT_MEASURED_OF_DEVICE)
+        and now.get(key) != value
+    ]
+
+
+def _plain(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"a stored configuration cannot be read: {error}") from error
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

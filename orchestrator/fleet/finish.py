@@ -8,7 +8,6 @@ import dataclasses
 import json
 import time
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.artifact import Artifact
@@ -17,7 +16,6 @@ from orchestrator.declared import mismatches
 from orchestrator.device import Board
 from orchestrator.energy.meter import METER_FILE
 from orchestrator.errors import BenchmarkFailed, OrchestratorError
-from orchestrator.fleet.rota import PARTS
 from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
 from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
@@ -76,25 +74,6 @@ def finished(
         busy_s=round(busy_s, 3),
         warnings=keep_samples(cell.directory, outcome.record),
     )
-
-
-def keep_part(cell: Cell, run_id: str, outcome: Outcome) -> None:
-    """The raw record of some processes of a cell, until all are there."""
-    folder = cell.directory / PARTS
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{run_id}.json").write_text(json.dumps(outcome.record, allow_nan=False))
-    if outcome.meter is not None:
-        (folder / f"{run_id}.{METER_FILE}").write_text(json.dumps(outcome.meter.to_json(), allow_nan=False))
-
-
-def forget_parts(cell: Cell, run_ids: Sequence[str]) -> None:
-    """What the cell's record holds is not kept twice."""
-    folder = cell.directory / PARTS
-    with contextlib.suppress(OSError):
-        for run_id in run_ids:
-            for name in (f"{run_id}.json", f"{run_id}.{METER_FILE}"):
-                (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
 
 
 def keep(cell: Cell, outcome: Outcome, artifact: Artifact) -> None:

@@ -15,6 +15,7 @@ from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.desk import Desk
 from orchestrator.fleet.finish import failed, skipped
+from orchestrator.fleet.gather import Gathering
 from orchestrator.fleet.order import build_order
 from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
@@ -41,6 +42,7 @@ UNFINISHED = "interrupted before it ran"
 class Fleet:
     """Runs plans. ``journal`` is called once per result, from any thread, as soon as it is there.
 
+    ``journal`` says whether the result is on the disk. ``resumed``: another process had begun this sweep.
     ``given_up`` gathers the boards that were not of use, each with the reason.
     """
 
@@ -49,16 +51,20 @@ class Fleet:
     builds: Builds
     turns: Turns
     progress: Progress
-    journal: Callable[[Result], None]
+    journal: Callable[[Result], bool]
     stop: threading.Event
+    resumed: bool = False
     given_up: dict[str, str] = field(default_factory=dict)
 
     def run(self, plan: Plan) -> None:
         """Every entry of the plan comes to exactly one result."""
         for entry in plan.entries:
             self._settle_without_board(entry)
+        if self.resumed:
+            Gathering(self.sweep, self.workshop, self.progress, self.stop).run(plan.runnable)
         machines = berths_of(plan.runnable)
-        desk, boundary = Desk(machines), Boundary(self.sweep, self.builds, self.turns, self.progress, self.stop)
+        desk = Desk(machines)
+        boundary = Boundary(self.sweep, self.builds, self.turns, self.progress, self.stop, self.resumed)
         self.builds.start(
             build_order(pools_of(machines), self.builds.cached), lambda key: self._built(key, desk, boundary)
         )
@@ -74,10 +80,11 @@ class Fleet:
                     desk.stop()
                 thread.join(0.2)
 
-    def record(self, result: Result) -> None:
-        """A cell has come to its result."""
-        self.journal(result)
+    def record(self, result: Result) -> bool:
+        """A cell has come to its result; whether that is on the disk."""
+        written = self.journal(result)
         self.progress.done(result)
+        return written
 
     def _settle_without_board(self, entry: Entry) -> None:
         """What the plan says already; people are told of it as a whole."""
@@ -183,14 +190,23 @@ class _Lane:
 
     def _run(self, berth: Berth, one: Underway) -> None:
         result, usable = self._boundary.cross(self._sessions[berth], one)
+        session = self._sessions[berth]
         if result is not None:
             self._desk.finish(berth, one)
-            self._fleet.record(result)
+            self._recorded(session, one, result)
+        if session.ended_by is not None:
+            self._leave(berth, session.ended_by)
+            return
         self._conclude(berth, every=not usable)
         if usable:
             self._desk.settle(berth)
-        else:
-            self._desk.closed(berth)  # to be taken up again; what is open is kept for that
+        else:  # to be taken up again; what is open is kept for that
+            self._desk.closed(berth, RETRY_S * 2.0**one.retries * random.uniform(0.5, 1.0) if one.retries else 0.0)
+
+    def _recorded(self, session: Session, one: Underway, result: Result) -> None:
+        """On the disk, and then the board need not keep its records any longer."""
+        if self._fleet.record(result):
+            session.taken([str(part.record["run_id"]) for part in one.parts])
 
     def _conclude(self, berth: Berth, every: bool) -> None:
         """Results of what has run all its processes; what is undecided runs on."""
@@ -202,7 +218,7 @@ class _Lane:
         for one in self._desk.through(berth, every):
             result = self._boundary.conclude(self._sessions[berth], one)
             self._desk.finish(berth, one)
-            self._fleet.record(result)
+            self._recorded(self._sessions[berth], one, result)
 
     def _close(self) -> None:
         """Let the board go whose session is open."""
@@ -259,4 +275,6 @@ class _Lane:
             self._say(self._open[0], words)
 
     def _say(self, berth: Berth, text: str) -> None:
+        if text:
+            log.info("%s: %s", berth.board.name, text)
         self._fleet.progress.at(berth.board.name, None, text)

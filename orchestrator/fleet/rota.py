@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.errors import Interrupted, MeasurementError
+from orchestrator.fleet.parts import PARTS
 from orchestrator.fleet.plan import Entry
 from orchestrator.measurement import per_process_ms
 from orchestrator.session import Outcome
-
-PARTS = "turns"
-"""Folder of the records of a cell that is not through; of one that had to begin again, they stay there."""
 
 LONGEST_JOB_S = 600.0
 """Of windows in one job, whose record has a size limit: an hour of calls of 1 ms takes half of it."""
@@ -30,6 +28,9 @@ class Underway:
     parts: list[Outcome] = field(default_factory=list)
     started_s: float | None = None
     busy_s: float = 0.0
+    retries: int = 0  # turns that were repeated because the link, the board or its supervisor went
+    taken_up: int = 0  # of those, after how many it was looked what came of the turn all the same
+    troubles: list[str] = field(default_factory=list)  # why, each
 
     @property
     def wanted(self) -> int:

@@ -1,7 +1,8 @@
 """A session: the exclusive use of one board. Hold, preflight, deploy, run, collect, release."""
 
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.job import Part
+from orchestrator.session.holds import Holds
+from orchestrator.session.job import Left, Part
 from orchestrator.session.session import BACK, LOST, Outcome, Session, Workshop
 
-__all__ = ["BACK", "LOST", "Dialogue", "Outcome", "Part", "Session", "Workshop"]
+__all__ = ["BACK", "LOST", "Dialogue", "Holds", "Left", "Outcome", "Part", "Session", "Workshop"]

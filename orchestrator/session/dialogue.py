@@ -13,6 +13,7 @@ from orchestrator.errors import (
     BoardNotReady,
     CommandFailed,
     ConnectionFailed,
+    HoldLost,
     Interrupted,
     TransferFailed,
 )
@@ -25,10 +26,12 @@ ENDING = ("cancel", "release")
 
 ERRORS: dict[str, type[BoardError]] = {
     "BoardBusy": BoardBusy,
+    "HoldReleased": HoldLost,
     "BoardNotReady": BoardNotReady,
     "TransferFailed": TransferFailed,
     "BadArchive": TransferFailed,
     "NoSpace": BoardNotReady,
+    "MissingFile": TransferFailed,  # somebody else has made room: what is asked for once more is sent once more
     "CommandFailed": CommandFailed,
 }
 
@@ -74,7 +77,7 @@ class Dialogue:
             if message is None:
                 if time.monotonic() >= deadline:
                     raise ConnectionFailed(f"the board did not answer '{op}' within {timeout_s:.0f} s")
-            elif message.get("id") == self._number or (message.get("id") is None and "error" in message):
+            elif message.get("id") == self._number:
                 return answer(message)
             elif "event" in message:
                 self._events.append(message)
@@ -95,6 +98,8 @@ class Dialogue:
         now = time.monotonic()
         if message is not None:
             self._heard = now
+            if message.get("id") is None and "error" in message:  # of the whole conversation
+                answer(message)
         elif now - self._heard > SILENCE_S:
             raise ConnectionFailed(f"the board has been silent for {SILENCE_S:.0f} s")
         return message
@@ -110,6 +115,8 @@ def answer(message: dict[str, Any]) -> dict[str, Any]:
     text = str(error.get("message")) if isinstance(error, dict) else str(error)
     if kind == "BoardBusy":
         raise BoardBusy(f"{text[:2000]}{since(error)}", hint="wait for it with device.wait_for_hold_s=300")
+    if kind == "HoldReleased":
+        raise HoldLost(text[:2000], hint="ask them; then start again with resume=last")
     raise ERRORS.get(kind, BoardError)(text[:2000])
 
 

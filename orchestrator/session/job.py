@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.artifact import Artifact
 from orchestrator.cell import Cell, Settings
 from orchestrator.device import Board
-from orchestrator.errors import BenchmarkFailed
+from orchestrator.errors import BenchmarkFailed, BoardError, JobLost
 from orchestrator.meters.windows import metered
 from orchestrator.plain import plain
 from orchestrator.provisioning import Environment
@@ -33,10 +34,37 @@ class Part:
         return cls(run_id, 1, scenario.processes, scenario.processes, True, scenario.timeout_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A job on a board whose record nobody has taken home, as the board tells it."""
+
+    run_id: str
+    status: str
+    first: int  # of its processes, the number within the cell
+    artifact: str  # sha256
+    runtime: str
+    env: str | None
+    deadline_s: float
+
+    @classmethod
+    def parsed(cls, told: object) -> Left | None:
+        """None for what makes no sense."""
+        if not isinstance(told, dict):
+            return None
+        artifact, env, first, deadline_s = (told.get(key) for key in ("artifact", "env", "first", "deadline_s"))
+        sha256 = artifact.get("sha256") if isinstance(artifact, dict) else None
+        run_id, status, runtime = (str(told.get(key)) for key in ("run_id", "status", "runtime"))
+        if not re.fullmatch(contract.RUN_ID, run_id) or runtime not in contract.RUNTIMES:
+            return None
+        if type(first) is not int or not isinstance(deadline_s, int | float) or not 0 < deadline_s < 1e6:
+            return None
+        return cls(run_id, status, first, str(sha256), runtime, env if isinstance(env, str) else None, deadline_s)
+
+
 def job_of(
     cell: Cell, board: Board, artifact: Artifact, part: Part, runtime: str, environment: Environment | None, cores: int
 ) -> dict[str, Any]:
-    """What travels to the board: plain data, version 4 of the contract. ``cores`` are the board's."""
+    """What travels to the board: plain data, version 5 of the contract. ``cores`` are the board's."""
     s, scenario = cell.settings, cell.settings.scenario
     names: tuple[str, ...] = (
         "mode",
@@ -96,7 +124,7 @@ def streams(settings: Settings, cores: int) -> int:
     return scenario.streams or min(256, max(1, (len(settings.device.cpus) or cores) // settings.threads))
 
 
-def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed:
+def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed | BoardError:
     """A job that left no record: why, in words, and the end of its log."""
     words = {
         "timed_out": "the benchmark did not end within scenario.timeout_s and was stopped",
@@ -104,6 +132,8 @@ def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed:
         "died": "the benchmark died on the board",
     }
     reason = str(final.get("reason") or final.get("message") or "")
+    if status == contract.LOST:
+        return JobLost(f"the benchmark was lost: {reason[:500]}")
     message = words.get(status, f"the benchmark ended as '{status[:40]}'") + (f": {reason[:500]}" if reason else "")
     return BenchmarkFailed(message, kind=status, trace=text[-4000:])
 

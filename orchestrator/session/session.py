@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,15 +23,17 @@ from orchestrator.errors import (
     BoardError,
     BoardNotReady,
     ConnectionFailed,
+    HoldLost,
     Interrupted,
     MeasurementError,
     TransferFailed,
 )
 from orchestrator.plain import plain
-from orchestrator.provisioning import Environment, Facts, Program, choose, deploy, facts, prepare
+from orchestrator.provisioning import Environment, Facts, Program, Room, choose, deploy, facts, prepare
 from orchestrator.session import metering, tuning
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.job import Part, ended, job_of, phase
+from orchestrator.session.holds import Holds
+from orchestrator.session.job import Left, Part, ended, job_of, phase
 from orchestrator.session.metering import Metering
 from orchestrator.session.needs import blobs_of, environment_key, with_pillow
 from orchestrator.whoami import user_name
@@ -43,6 +45,7 @@ RECONNECT_S = 120.0
 """A lost link is retried this long; the job goes on meanwhile and its record waits on the board."""
 LINK_LOST = (ConnectionFailed, ProgramEnded)
 """Also when only the program at the other end of the channel is gone: the supervisor behind it goes on."""
+LISTING_S = 60.0
 GRACE_S = 60.0
 """The board enforces the deadline; the controller gives up only this much later."""
 
@@ -60,6 +63,7 @@ class Workshop:
     cache: Path
     sweep_id: str
     local: LocalServer | None = None
+    holds: Holds | None = None  # tokens that outlive this process; None: nobody goes on with its sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,12 @@ class Session:
         self.board = board
         self._workshop = workshop
         self._stop = stop
-        self._token = secrets.token_hex(16)  # lets this session, and nobody else, attach again after a lost link
+        self._token = _token(workshop, board)  # lets this session, and nobody else, attach again after a lost link
         self._environments: dict[str, tuple[str, Environment | None]] = {}
         self._connection: Connection | None = None
         self._dialogue: Dialogue | None = None
         self._running: str | None = None  # the job that was started and has not been heard of since
+        self.ended_by: HoldLost | None = None  # somebody else ended the hold: it is not ours to take again
         self._said: list[str] = []  # what people have to be told, once
         self._told: set[str] = set()
         self._probed = False  # whether the meter was asked for a reading
@@ -115,9 +120,6 @@ class Session:
             self._attach(connection, wait_s)
             self._set(progress)
             self._probe(progress)
-            if self._running is not None:
-                self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
-                self._running = None
         except BaseException:
             self._drop()
             raise
@@ -214,12 +216,20 @@ class Session:
         Raises as :meth:`equip`.
         """
         self.equip(cell, artifact.format, progress)
-        for sha256, path in blobs_of(cell, artifact):
-            push = partial(self._push, path, sha256, progress)
+        blobs = blobs_of(cell, artifact)
+        room = self._room(cell, artifact.format, *(sha256 for sha256, _ in blobs))
+        for sha256, path in blobs:
+            push = partial(self._push, path, sha256, progress, room)
             self._patiently(push, progress)
 
-    def _push(self, path: Path, sha256: str, progress: Progress) -> None:
-        deploy.push_blob(self.need_connection(), self._talk(), self._known_facts(), path, sha256, progress)
+    def _push(self, path: Path, sha256: str, progress: Progress, room: Room) -> None:
+        deploy.push_blob(self.need_connection(), self._talk(), self._known_facts(), path, sha256, progress, room)
+
+    def _room(self, cell: Cell, form: str, *names: str) -> Room:
+        """What else the cell needs must not be what makes room."""
+        _, environment = self._environments.get(environment_key(cell, form), ("", None))
+        kept = {*names, *([environment.digest] if environment is not None else [])}
+        return Room(round(self.board.device.cache_limit_gb * 1e9), frozenset(kept))
 
     def equip(self, cell: Cell, form: str, progress: Progress) -> None:
         """The cell's runtime for artifacts of a format is on the board afterwards: once a board, no part of any cell.
@@ -234,7 +244,12 @@ class Session:
         if environment is not None:
             self._patiently(
                 lambda: deploy.push_environment(
-                    self.need_connection(), self._talk(), board_facts, environment, progress
+                    self.need_connection(),
+                    self._talk(),
+                    board_facts,
+                    environment,
+                    progress,
+                    self._room(cell, form),
                 ),
                 progress,
             )
@@ -263,20 +278,61 @@ class Session:
         runtime, environment = self.provision(cell, artifact.format, progress)
         cores = self._known_facts().cores
         job = contract.check_job(job_of(cell, self.board, artifact, part, runtime, environment, cores))
+        self._stop_other(part.run_id)
         self._running = part.run_id
         meter = Metering(self.board, self._workshop.program, self._stop, job["scenario"])
         try:
             self._patiently(lambda: self._talk().request("start", job=job), progress)
             final = self._follow(part.run_id, part.deadline_s + GRACE_S, meter, progress)
             self._patiently(lambda: meter.sight(self._talk(), again=True), progress)
-            outcome = self._collect(part.run_id, final, runtime, environment, progress)
+            digest = environment.digest if environment else None
+            outcome = self._collect(part.run_id, final, runtime, digest, progress)
             outcome = replace(outcome, meter=meter.finish(outcome.record))
         finally:
             meter.close()
         self._running = None
         return outcome
 
-    def _follow(self, run_id: str, limit_s: float, meter: Metering, progress: Progress) -> dict[str, Any]:
+    # -- what was left behind by a lost link, or by a controller that is gone --------------------------------------
+
+    def left(self, prefix: str) -> list[Left]:
+        """The jobs on the board whose ids begin like that and whose records nobody has taken home; the first process
+        first.
+
+        Raises BoardError as its class says.
+        """
+        told = self._talk().request("jobs", prefix=prefix, timeout_s=LISTING_S).get("jobs")
+        found = [one for one in map(Left.parsed, told if isinstance(told, list) else []) if one is not None]
+        return sorted(found, key=lambda one: (one.first, one.run_id))
+
+    def recover(self, left: Left, progress: Progress) -> Outcome | None:
+        """The record of such a job, once it has ended; None where it came to none. Its meter, if it had one, is lost.
+
+        Raises as :meth:`run` does.
+        """
+        if left.status == contract.RUNNING:
+            progress("waiting for what runs since before")
+        final = self._follow(left.run_id, left.deadline_s + GRACE_S, None, progress)
+        self._running = None
+        if str(final.get("status")) in (contract.CANCELLED, contract.LOST):
+            return None
+        return self._collect(left.run_id, final, left.runtime, left.env, progress)
+
+    def taken(self, run_ids: Sequence[str]) -> None:
+        """Tell the board that these records are on our disk; it keeps them for some days. Never raises."""
+        try:
+            if self._dialogue is not None and run_ids:
+                self._dialogue.request("taken", run_ids=list(run_ids), timeout_s=15.0)
+        except (BoardError, Interrupted) as error:
+            log.info("%s: the board was not told that its records are here: %s", self.board.name, error)
+
+    def _stop_other(self, run_id: str) -> None:
+        """A job that was started before the link was lost, and of which nobody wants to know any more."""
+        if self._running not in (None, run_id):
+            self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
+            self._running = None
+
+    def _follow(self, run_id: str, limit_s: float, meter: Metering | None, progress: Progress) -> dict[str, Any]:
         """Wait for the job's last event and return it; the meter is recorded from the energy pass on."""
         deadline = time.monotonic() + limit_s
         offset, following = 0, False
@@ -288,10 +344,12 @@ class Session:
                 if not following:
                     self._talk().request("follow", run_id=run_id, offset=offset)
                     following = True
-                meter.sight(self._talk())
+                if meter is not None:
+                    meter.sight(self._talk())
                 message = self._talk().next_event(1.0)
             except LINK_LOST as error:
-                meter.away()
+                if meter is not None:
+                    meter.away()
                 self._reconnect(error, progress)
                 following = False
                 continue
@@ -301,7 +359,7 @@ class Session:
                 if event.get("event") == contract.FINISHED:
                     return event
                 progress(phase(event))
-                if event.get("event") == contract.ENERGY:
+                if meter is not None and event.get("event") == contract.ENERGY:
                     meter.begin()
             if time.monotonic() > deadline:
                 raise ConnectionFailed(f"no final word on {run_id} {limit_s:.0f} s after its start")
@@ -337,7 +395,7 @@ class Session:
         raise Interrupted("interrupted while the link was lost; the job ends at its deadline") from cause
 
     def _collect(
-        self, run_id: str, final: dict[str, Any], runtime: str, environment: Environment | None, progress: Progress
+        self, run_id: str, final: dict[str, Any], runtime: str, environment: str | None, progress: Progress
     ) -> Outcome:
         """The record first: nothing that is wrong with the log may cost a measurement."""
         folder = f"{self._known_facts().workdir}/jobs/{run_id}"
@@ -356,12 +414,20 @@ class Session:
             raise MeasurementError(f"the board answered with a record that is none: {error}") from error
         if record["run_id"] != run_id:
             raise MeasurementError("the board answered with the record of another run")
-        return Outcome(record, text, runtime, environment.digest if environment else None)
+        return Outcome(record, text, runtime, environment)
 
     def _read(self, path: str, limit_bytes: int, progress: Progress) -> bytes:
         content: list[bytes] = []
         self._patiently(lambda: content.append(self.need_connection().get(path, limit_bytes=limit_bytes)), progress)
         return content[-1]
+
+
+def _token(workshop: Workshop, board: Board) -> str:
+    try:
+        return workshop.holds.token(board.name) if workshop.holds else secrets.token_hex(16)
+    except OSError as error:  # a full disk: the hold will end by itself
+        log.warning("%s: its hold cannot be taken up by another process: %s", board.name, error)
+        return secrets.token_hex(16)
 
 
 def whole(value: object) -> int:

@@ -96,15 +96,24 @@ class MlflowTracker:
         if run is None:
             tags = {**self._common_tags(), **words.identity(result), "mlflow.parentRunId": parent_id}
             run = client.create_run(self._experiment_id, _ms(result.started_s), tags, result.short)
-        elif run.info.status in ENDED:
-            return str(run.info.run_id)
         run_id = str(run.info.run_id)
-        self._log(run_id, result)
-        with tempfile.TemporaryDirectory(prefix="edge-orchestrator-") as folder:
-            stage(result, Path(folder))
-            client.log_artifacts(run_id, folder)
-        client.set_terminated(run_id, RUN_STATUS[result.status], _ms(result.ended_s))
+        if run.info.status not in ENDED:
+            self._log(run_id, result)
+            with tempfile.TemporaryDirectory(prefix="edge-orchestrator-") as folder:
+                stage(result, Path(folder))
+                client.log_artifacts(run_id, folder)
+            client.set_terminated(run_id, RUN_STATUS[result.status], _ms(result.ended_s))
+        if result.attempt > 1:
+            self._supersede(result, run_id)
         return run_id
+
+    def _supersede(self, result: Result, run_id: str) -> None:
+        """A cell has one result: the runs of its earlier attempts go to MLflow's deleted ones, and say which is it."""
+        client, cell = self._connected(), {"sweep.id": result.sweep_id, "cell.number": str(result.number)}
+        for run in self._all_with(cell):
+            if run.info.run_id != run_id:
+                client.set_tag(run.info.run_id, "superseded_by", run_id)
+                client.delete_run(run.info.run_id)
 
     def _log(self, run_id: str, result: Result) -> None:
         """All in one batch at step 0. Repeated with the same time stamp, MLflow stores each value once."""
@@ -133,14 +142,17 @@ class MlflowTracker:
         return self._parent_id
 
     def _find(self, tags: dict[str, str]) -> Run | None:
-        """The run with these tags. Ids with quotes cannot stand in a filter, so they are compared here."""
+        """The run with these tags."""
+        return next(self._all_with(tags), None)
+
+    def _all_with(self, tags: dict[str, str]) -> Iterator[Run]:
+        """Ids with quotes cannot stand in a filter, so they are compared here."""
         client = self._connected()
         quotable = {key: value for key, value in tags.items() if "'" not in value and "\\" not in value}
         text = " and ".join(f"tags.`{key}` = '{value}'" for key, value in quotable.items())
         for run in client.search_runs([self._experiment_id], text):
             if all(run.data.tags.get(key) == value for key, value in tags.items()):
-                return run
-        return None
+                yield run
 
     def _connected(self) -> MlflowClient:
         if self._client is None:

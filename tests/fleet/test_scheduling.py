@@ -18,10 +18,11 @@ from orchestrator.artifact import Artifact
 from orchestrator.builder import Recipe
 from orchestrator.cell import Cell
 from orchestrator.device import Board
-from orchestrator.errors import BoardBusy, BoardNotReady, BuildError, ConnectionFailed, Interrupted
+from orchestrator.errors import BoardBusy, BoardNotReady, BuildError, ConnectionFailed, HoldLost, Interrupted, JobLost
 from orchestrator.fleet import Builds, Fleet, Turns
 from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.result import Result
+from orchestrator.session import Left
 from orchestrator.session.session import Outcome
 from tests.fleet.test_pool import cell, entries
 from tests.measurement.records import make_sweep
@@ -80,9 +81,12 @@ def session_class(world: World, away: set[str]) -> type:
 
         def __init__(self, board: Board, workshop: object, stop: threading.Event) -> None:
             self.board, self.stop, self.opened = board, stop, False
+            self.ended_by: HoldLost | None = None
 
         def open(self, progress: object, wait_s: float) -> None:
             world.passes()
+            if self.ended_by is not None:
+                world.wrong.append(f"{self.board.name} was taken again from who has ended our hold")
             if not self.opened:
                 with world.lock:
                     world.busy[self.board.machine] += 1
@@ -114,6 +118,12 @@ def session_class(world: World, away: set[str]) -> type:
         def news(self) -> list[str]:
             return []
 
+        def left(self, prefix: str) -> list[Left]:
+            return []
+
+        def taken(self, run_ids: list[str]) -> None:
+            pass
+
         def lacks(self, *_: object) -> bool:
             return False
 
@@ -132,6 +142,10 @@ def session_class(world: World, away: set[str]) -> type:
                 world.together.wait(20)
             if world.happens(0.05):
                 raise ConnectionFailed("the link is gone")
+            if world.happens(0.03):
+                raise JobLost("the board restarted")
+            if world.happens(0.02):
+                raise HoldLost("somebody wants the board")
             if world.happens(0.03):
                 raise KeyError("a bug")
             return Outcome({"error": RAN}, "", "litert", None)

@@ -170,7 +170,7 @@ def make_record(
     ]
     tensor = {"name": "serving_default_input:0", "shape": [1, 224, 224, 3], "dtype": "float32"}
     return {
-        "version": 4,
+        "version": 5,
         "run_id": "run-1",
         "cell_id": "pi4/mobilenetv2/none/litert/t1/b1/snative/quick",
         "artifact_sha256": digest("artifact"),

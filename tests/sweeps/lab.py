@@ -97,7 +97,7 @@ class Lab:
         self.root.mkdir(exist_ok=True)
         if is_sweep(words) and self.tracking != "mlflow":
             words = (*words, f"tracking={self.tracking}")
-        if is_sweep(words) and not any(word.startswith("device=") for word in words):
+        if is_sweep(words) and not any(word.startswith(("device=", "resume=")) for word in words):
             words = (*words, f"device.hold=test-{os.getpid()}")  # somebody may be using this machine's own board
         return subprocess.Popen(
             [sys.executable, "-m", "orchestrator", "--config-dir", str(self.folder / "lab"), *words],

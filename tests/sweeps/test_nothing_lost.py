@@ -91,7 +91,7 @@ def test_a_lost_channel_is_not_a_lost_job(lab: Lab, start_sshd: StartSshd) -> No
     assert [r["status"] for r in done.results()] == ["done", "done"]
 
 
-def test_a_supervisor_that_dies_costs_its_cell_and_no_other(lab: Lab, start_sshd: StartSshd) -> None:
+def test_a_supervisor_that_dies_costs_no_cell(lab: Lab, start_sshd: StartSshd) -> None:
     workdir = lab.add("fine", start_sshd())
     process = lab.start(
         *("-m", "device=fine", "model=digits", "optimization=none,int8"),
@@ -100,9 +100,34 @@ def test_a_supervisor_that_dies_costs_its_cell_and_no_other(lab: Lab, start_sshd
     lab.wait_for("measuring")
     os.kill(pid_of("supervise", str(workdir)), signal.SIGKILL)
     done = lab.finish(process)
+    assert done.status == 0, done.text
+    assert "once more (1 of 2)" in done.text and "Traceback" not in done.text
+    results = done.results()
+    assert sorted((r["status"], r["retries"]) for r in results) == [("done", 0), ("done", 1)], "whichever had its turn"
+    (told,) = [w for r in results for w in r["warnings"] if "infrastructure" in w]
+    assert "was lost: its supervisor was ended while it ran" in told
+
+
+def test_a_hold_that_is_ended_from_outside_is_not_taken_again(lab: Lab, start_sshd: StartSshd) -> None:
+    lab.add("fine", start_sshd())
+    process = lab.start(
+        *("-m", "device=fine", "model=digits", "optimization=none,int8"),
+        *("scenario.processes=1", "scenario.window_s=5", "scenario.energy_s=0"),
+    )
+    lab.wait_for("measuring")
+    seen = lab.finish(lab.start("board", "list", "device=fine"))
+    assert seen.status == 0 and "held  by " in seen.text
+    ended = lab.finish(lab.start("board", "release", "device=fine"))
+    assert ended.status == 0 and "was by " in ended.text, ended.text
+    done = lab.finish(process)
     assert done.status == 2, done.text
-    assert sorted(r["status"] for r in done.results()) == ["done", "failed"], "whichever had its turn"
-    assert "Traceback" not in done.text
+    assert "given up" in done.text and "the hold was ended by " in done.text
+    assert {r["status"] for r in done.results()} == {"failed"}
+    shown = lab.finish(lab.start("board", "show", "device=fine", "--json"))
+    (board,) = json.loads(shown.text)
+    assert board["holder"]["held"] is False and board["kept"]["envs_bytes"] > 1e6
+    cleaned = lab.finish(lab.start("board", "clean", "device=fine"))
+    assert cleaned.status == 0 and "MB removed" in cleaned.text
 
 
 def pid_of(verb: str, needle: str) -> int:
