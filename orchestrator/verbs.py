@@ -214,17 +214,23 @@ def meter(arguments: list[str]) -> int:
     return show(terminal(soft_wrap=True), config.composed_settings(overrides).device)
 
 
+BOARD_VERBS = ("list", "show", "release", "clean")
+
+
 def board(arguments: list[str]) -> int:
     """``board list|show|release|clean device=NAME[,NAME...]``: who holds each board, and what it keeps."""
     parser = Parser("board", "Who holds each board, what it keeps on its disk, and ending both.")
     parser.add_argument(
         "what",
-        choices=("list", "show", "release", "clean"),
+        nargs="?",
+        choices=BOARD_VERBS,
         help="list: who holds it; show: also what it is and keeps; release: end the hold; clean: empty its caches",
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME,NAME and changes to those")
     parser.add_argument("--json", action="store_true", help="for programs")
     chosen = parser.parse_args(arguments)
+    if chosen.what is None:
+        raise ConfigError(f"board what? {', '.join(BOARD_VERBS)}", hint="python -m orchestrator board list device=NAME")
     boards = [one for words in each_device(chosen.overrides) for one in composed_device(words, "board list").boards]
     from orchestrator.boards import board_verb
 

@@ -306,6 +306,6 @@ class Running:
         if self.ending == contract.CANCELLED:
             return contract.CANCELLED, None
         if returncode == NO_SPACE_STATUS:
-            return contract.DIED, "there was no space left on the board's disk for the record"
+            return contract.LOST, "there was no space left on the board's disk for the record"
         reason = "the benchmark %s" % death(returncode, self._oom_before)
         return contract.DIED, reason

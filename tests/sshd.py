@@ -133,7 +133,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:  # as from a board whose sshd does not run
+                    near.close()
+                    continue
                 self._pairs.append((near, far))
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
@@ -149,6 +153,10 @@ class Proxy:
     def stall(self) -> None:
         """Nothing passes any more, and nobody is told."""
         self._flowing.clear()
+
+    def go_on(self) -> None:
+        """After a stall."""
+        self._flowing.set()
 
     def cut(self) -> None:
         """Reset every connection."""

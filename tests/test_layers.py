@@ -28,7 +28,7 @@ LAYERS = (
     {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},
-    {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue"}
+    {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue", "boards", "resume"}
     | {"instruments", "matrix", "adaptive", "study", "preview", "stock", "reproduce", "stored_cell", "calibrate"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

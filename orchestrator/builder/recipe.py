@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from orchestrator import evaluation
 from orchestrator.builder.combinations import check_combination
 from orchestrator.builder.formats import activations_for, check_format, format_for
 from orchestrator.builder.kinds import parts
 from orchestrator.cell import Model, Runtime
 from orchestrator.errors import BuildError
 from orchestrator.optimization import CALIBRATED, FINE_TUNED, QUANTIZATIONS, SCALED, Optimization
-from remote import stored_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +233,20 @@ def _versions(names: list[str]) -> tuple[tuple[str, str], ...]:
         ) from error
 
 
+def _board_side(module: str) -> Path:
+    """The source of a module of the board's program; looked up, not imported, since it needs numpy."""
+    spec = find_spec(f"remote.{module}")
+    if spec is None or spec.origin is None:
+        raise BuildError(f"the module remote.{module} is not installed", hint="pip install edge-orchestrator")
+    return Path(spec.origin)
+
+
 @cache
 def _own_digest() -> str:
     """A change of the builder, or of what an evaluation is written by, makes new artifacts."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for source in sorted([*here.rglob("*.py"), Path(evaluation.__file__), Path(stored_inputs.__file__)]):
+    for source in sorted([*here.rglob("*.py"), here.parent / "evaluation.py", _board_side("stored_inputs")]):
         name = str(source.relative_to(here)) if source.is_relative_to(here) else source.name
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -112,7 +112,7 @@ def test_where_numbers_came_from_is_said(build: Build) -> None:
     assert any("random weights" in note for note in artifact.manifest["notes"])
     assert build(MOBILENET).manifest["calibration"] is None
     assert build(DIGITS, "int8").manifest["calibration"]["source"] == "training images of scikit-learn digits"
-    assert set(artifact.manifest["versions"]) == {"tensorflow", "keras", "numpy"}
+    assert set(artifact.manifest["versions"]) == {"tensorflow", "keras", "ai-edge-litert", "numpy"}
     assert artifact.manifest["convert_s"] > 0
 
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from orchestrator.builder.activations import LOGIT_STD, SAMPLES, make_realistic
+from orchestrator.builder.activations import LOGIT_STD, make_realistic, samples_for
 from orchestrator.builder.channels import copied, thinned
 from orchestrator.builder.channels.thin import left, planned
 from orchestrator.builder.images import photographic_noise
@@ -206,7 +206,7 @@ def depthwise(layer: Any) -> bool:
 def test_a_real_network_answers_as_if_nobody_had_listened_to_what_went(name: str) -> None:
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, name)(weights=None, input_shape=(64, 64, 3), classes=10)
-    make_realistic(model, [photographic_noise(SAMPLES, 64, 64, 3, 0) / 127.5 - 1], LOGIT_STD)
+    make_realistic(model, [photographic_noise(samples_for(model), 64, 64, 3, 0) / 127.5 - 1], LOGIT_STD)
     less, plan = thinned(model, 0.5, 8, name), planned(model, 0.5, 8, name)
     for cut in plan.walk.cuts.values():
         if cut.own is not None:  # it makes channels out of others

@@ -103,7 +103,7 @@ def test_a_record_that_finds_no_room_is_said(cramped: Board) -> None:
     job = cramped.job(env=crashing(cramped, fills))
     client.ask("start", job=job)
     last = client.follow(job["run_id"])[-1]["event"]
-    assert last["status"] == "died"
+    assert last["status"] == "lost"
     assert "no space left on the board's disk for the record" in last["reason"]
     assert "contract" in client.ask("hello")["ok"]
 
@@ -207,7 +207,7 @@ def abandoned(workdir: Path, **more: object) -> Paths:
 @pytest.mark.parametrize(
     ("more", "ended"),
     [
-        ({}, "died"),
+        ({}, "lost"),
         ({"processes": [1], "error": None}, "done"),
         ({"processes": [], "error": {"message": "x"}}, "failed"),
     ],

@@ -263,7 +263,7 @@ def test_a_killed_supervisor_leaves_no_process_and_the_job_has_died(board: Board
         assert client.line() == {} or client.line() == {}
         again = board.attach("another")
         last = again.follow(run_id)[-1]["event"]
-        assert last["status"] == "died"
+        assert last["status"] == "lost"
         assert "supervisor" in last["reason"]
         assert again.follow(run_id)[-1]["event"] == last
         again.ask("release")

@@ -112,7 +112,7 @@ def test_a_hold_that_is_ended_from_outside_is_not_taken_again(lab: Lab, start_ss
     lab.add("fine", start_sshd())
     process = lab.start(
         *("-m", "device=fine", "model=digits", "optimization=none,int8"),
-        *("scenario.processes=1", "scenario.window_s=5", "scenario.energy_s=0"),
+        *("scenario.processes=1", "scenario.window_s=20", "scenario.energy_s=0"),
     )
     lab.wait_for("measuring")
     seen = lab.finish(lab.start("board", "list", "device=fine"))
