@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -114,6 +115,11 @@ class FaultyBoard:
             time.sleep(0.02)
         self.boot.write_text(f"{uuid.uuid4()}\n")
         self.start()
+
+    def forget_files(self) -> None:
+        """Its caches are empty, as of a new board."""
+        for folder in ("blobs", "envs"):
+            shutil.rmtree(self.workdir / folder, ignore_errors=True)
 
     def stop(self) -> None:
         """For good."""
