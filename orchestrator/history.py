@@ -70,7 +70,7 @@ def _results(multirun: Path) -> Iterator[dict[str, Any]]:
                     yield dict(json.loads((folder / RESULT_FILE).read_bytes()))
                 except FileNotFoundError:
                     continue  # no cell, or one that never came to a result
-                except (OSError, ValueError, TypeError) as error:
+                except (OSError, ValueError, TypeError, RecursionError) as error:
                     log.info("left out of the estimates: %s: %s", folder / RESULT_FILE, error)
 
 

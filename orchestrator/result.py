@@ -197,7 +197,7 @@ def load_sweep(directory: Path) -> tuple[Sweep, list[Result]]:
 def _load(path: Path, parse: Any) -> Any:
     try:
         return parse(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise MeasurementError(
             f"{path} cannot be read: {type(error).__name__}: {error}",
             hint="it was written by another version or changed by hand",

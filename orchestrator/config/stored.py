@@ -105,7 +105,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="without it nobody knows what was run") from error
     if not isinstance(stored, dict) or not isinstance(stored.get("device"), dict):
         raise ConfigError(f"{path} is no configuration of a cell")
@@ -192,7 +192,7 @@ def changed_keys(job: Job, path: Path) -> list[str]:
 def _plain(text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"a stored configuration cannot be read: {error}") from error
 
 

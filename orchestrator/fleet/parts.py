@@ -74,6 +74,6 @@ def _read(path: Path, board: str, artifact: str) -> Outcome | None:
             return None
         meter = MeterReadings.from_json(stored["meter"]) if stored["meter"] else None
         return Outcome(record, str(stored["log"]), str(stored["runtime"]), stored["environment"], meter)
-    except (OSError, ValueError, KeyError, TypeError, contract.ContractError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, contract.ContractError) as error:
         log.warning("left out: %s: %s: %s", path, type(error).__name__, error)
         return None

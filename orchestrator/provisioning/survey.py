@@ -87,7 +87,7 @@ def facts(shell: Shell, device: Device, workdir: str | None = None) -> Facts:
     try:
         raw = json.loads(line.removeprefix(SENTINEL))
         found, trouble = parse(raw), raw["workdir_error"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise BoardNotReady(f"the board's facts make no sense: {error}"[:MAX_TEXT]) from error
     if found.python < OLDEST_PYTHON:
         raise _too_old(device, f"Python {found.python_text}")
@@ -123,7 +123,7 @@ def _too_old(device: Device, version: str) -> BoardNotReady:
 
 
 def parse(raw: Any) -> Facts:
-    """Check every field. Raises KeyError, TypeError or ValueError."""
+    """Check every field. Raises LookupError, TypeError or ValueError."""
     python, libc = raw["python"], raw["libc"]
     return Facts(
         python=(_number(python[0]), _number(python[1]), _number(python[2])),

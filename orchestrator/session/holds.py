@@ -37,7 +37,7 @@ class Holds:
     def _read(self) -> dict[str, str]:
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return {str(board): str(token) for board, token in stored.items()} if isinstance(stored, dict) else {}
 

@@ -169,6 +169,6 @@ def is_delivered(directory: Path | None, uri: str) -> bool:
         return False
     try:
         marker = json.loads((directory / DELIVERED_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(marker, dict) and marker.get("uri") == uri

@@ -141,8 +141,8 @@ class FaultyBoard:
         found = []
         for pid, line in _all_processes():
             ours = str(self.workdir) in line or self._is_inside(pid) or f"{self.folder}/config" in line
-            is_session = verb == "sshd" and line.startswith("sshd") and self._is_session(pid)
-            if is_session or (ours and verb in line):
+            is_sshd = line.startswith(("sshd", str(SSHD))) and (ours or self._is_session(pid))
+            if is_sshd if verb == "sshd" else ours and verb in line:
                 found.append((pid, line))
         return found
 

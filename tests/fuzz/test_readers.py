@@ -1,9 +1,11 @@
-"""Ten thousand damaged records, results and configurations: each is read, or refused by an error that has a type."""
+"""Thousands of damaged records, results and configurations: each is read, or refused by an error that has a type."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import os
 import random
 import string
 from collections import Counter
@@ -27,7 +29,8 @@ from tests.measurement.records import MANIFEST, PI4_POWER, make_record, make_res
 from tests.provisioning.test_survey import GOOD
 from tests.remote.test_contract import JOB
 
-INPUTS = 10_000
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "2000"))
+"""'make soak' has 10 000."""
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2**31, 2**63, -(2**63), 10**400, 0.5, -0.0, 1e308, -1e308, 5e-324),
     *("", "x", "x" * 5000, "\0", "\x1b[2J", "\u202e", "\ud800", "../../etc/passwd", "=1+1", "<script>", "NaN", "1e999"),
@@ -100,7 +103,7 @@ def test_records(tmp_path: Path) -> None:
             came["measured"] += 1
         except MeasurementError:
             came["makes no sense"] += 1
-    assert came["refused"] > INPUTS / 3 and came["measured"] > 100, came
+    assert came["refused"] > INPUTS / 3 and came["measured"] > 30, came
 
 
 def dumped(tree: Any) -> bytes:
@@ -111,7 +114,7 @@ def dumped(tree: Any) -> bytes:
     ("reader", "whole", "typed"),
     [
         (contract.check_job, None, contract.ContractError),
-        (parse, GOOD, (KeyError, TypeError, ValueError)),
+        (parse, GOOD, (LookupError, TypeError, ValueError)),
         (Left.parsed, {"run_id": "a-1", "status": "done", "runtime": "litert", "first": 1, "deadline_s": 9.0,
                        "artifact": {"sha256": "a" * 64}, "env": None}, ()),
     ],
@@ -120,10 +123,8 @@ def dumped(tree: Any) -> bytes:
 def test_what_a_board_and_a_controller_say(reader: Callable[[Any], Any], whole: Any, typed: Any) -> None:
     chance, whole = random.Random(2), JOB if whole is None else whole
     for _ in range(INPUTS):
-        try:
+        with contextlib.suppress(*(typed if isinstance(typed, tuple) else (typed,))):
             reader(json.loads(dumped(damaged(whole, chance)).decode("utf-8", "surrogatepass")))
-        except typed:
-            pass
 
 
 def test_stored_results(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_stored_results(tmp_path: Path) -> None:
             came["read"] += 1
         except OrchestratorError:
             came["refused"] += 1
-    assert came["refused"] > 100 and came["read"] > 100, came
+    assert came["refused"] > 30 and came["read"] > 30, came
     for path, raw in zip(paths, whole, strict=True):
         path.write_bytes(raw)
     assert compare(*load_sweep(tmp_path)).frame is not None
