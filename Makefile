@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Of pytest, a file of tests each at a time: most tests wait for boards, servers and windows of time.
 WORKERS ?= 2
 
-.PHONY: demo test check bench ui clean lock format wheel
+.PHONY: demo test check bench soak audit ui clean lock format wheel
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo "make test    set up, then run all tests"
 	@echo "make check   formatter, linter, types"
 	@echo "make bench   speed of the orchestrator itself, as ratios"
+	@echo "make soak    faults of every kind until 200 have hit, and a fuzz of all readers (about 45 minutes)"
+	@echo "make audit   known vulnerabilities of the locked packages (asks a service on the internet)"
 	@echo "make ui      open the results in MLflow (http://127.0.0.1:5000)"
 	@echo "make clean   remove what these made here (results stay)"
 
@@ -42,6 +44,13 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+soak: $(READY)
+	FUZZ_INPUTS=10000 $(BIN)/python -m pytest tests/fuzz
+	$(BIN)/python -m tests.faults --faults $(or $(FAULTS),200) --seed $(or $(SEED),1)
+
+audit: $(READY)
+	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip --progress-spinner off
 
 ui: $(READY)
 	@echo "the runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
