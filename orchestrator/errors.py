@@ -72,6 +72,14 @@ class OrchestratorError(Exception):
         self.cell = cell
         self.log = log
 
+    def __copy__(self) -> Self:
+        """As Python copies exceptions, the constructor is called with the message alone; some want more."""
+        twin = self.__class__.__new__(self.__class__)
+        twin.args = self.args
+        twin.__dict__.update(self.__dict__)
+        twin.__cause__, twin.__traceback__ = self.__cause__, self.__traceback__
+        return twin
+
     def located(self, *, board: str | None = None, cell: str | None = None, log: str | None = None) -> Self:
         """Fill in where it happened; what a lower layer already knew stays."""
         self.board = self.board or board

@@ -15,7 +15,6 @@ from orchestrator.cell import Cell
 from orchestrator.device import Board
 from orchestrator.errors import (
     BoardError,
-    ConnectionFailed,
     HoldLost,
     Interrupted,
     JobLost,
@@ -30,7 +29,7 @@ from orchestrator.fleet.parts import forget_parts, keep_part, kept_parts
 from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
-from orchestrator.session import BACK, LOST, Outcome, Part, Session
+from orchestrator.session import BACK, LINK_LOST, LOST, Outcome, Part, Session
 from orchestrator.words import counted
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ class Progress(Protocol):
     def done(self, result: Result) -> None: ...
 
 
-INFRASTRUCTURE = (ConnectionFailed, JobLost, TransferFailed)
+INFRASTRUCTURE = (*LINK_LOST, JobLost, TransferFailed)
 """What is no fault of the benchmark, and is tried again."""
 RETRIES = 2
 """Of a cell, for infrastructure; a benchmark that failed has failed."""

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import time
 import traceback
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.artifact import Artifact
@@ -96,15 +97,19 @@ def failed(sweep: Sweep, cell: Cell, board: Board | None, error: Exception, star
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"\n{board_words}--- on the controller ---\n{trace}")
+    here = False  # whether it is this machine's fault
     if isinstance(error, OSError):
         error = OrchestratorError(
             f"this machine cannot write the cell's files: {error}", hint="make room; the record waits on the board"
         )
+        here = True
     if isinstance(error, OrchestratorError):
         # A copy: the cells of one lost board share the error, and each has a log of its own.
         failure = Failure.of(copy.copy(error).located(cell=cell.id, log=str(path)))
+        failure = replace(failure, infrastructure=failure.infrastructure or here)
     else:
-        failure = Failure(type(error).__name__, f"a bug of the orchestrator: {error}", log=str(path), traceback=trace)
+        words = f"a bug of the orchestrator: {error}"
+        failure = Failure(type(error).__name__, words, log=str(path), traceback=trace, infrastructure=True)
     return result(sweep, cell, FAILED, started_s, board=board, error=failure)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from orchestrator.errors import BoardBusy, ConnectionFailed, Interrupted, OrchestratorError
+from orchestrator.errors import BoardBusy, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.desk import Desk
@@ -22,7 +22,7 @@ from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
 from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
-from orchestrator.session import Session, Workshop
+from orchestrator.session import LINK_LOST, Session, Workshop
 from orchestrator.words import counted
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class _Lane:
         wait_s = self._patience_s(berth)
         try:
             session.open(lambda text: self._say(berth, text), wait_s)
-        except ConnectionFailed as error:
+        except LINK_LOST as error:
             berth.attempts += 1
             berth.trouble = str(error)
             log.warning("%s: attempt %d of %d: %s", name, berth.attempts, OPEN_ATTEMPTS, error)

@@ -3,6 +3,6 @@
 from orchestrator.session.dialogue import Dialogue
 from orchestrator.session.holds import Holds
 from orchestrator.session.job import Left, Part
-from orchestrator.session.session import BACK, LOST, Outcome, Session, Workshop
+from orchestrator.session.session import BACK, LINK_LOST, LOST, Outcome, Session, Workshop
 
-__all__ = ["BACK", "LOST", "Dialogue", "Holds", "Left", "Outcome", "Part", "Session", "Workshop"]
+__all__ = ["BACK", "LINK_LOST", "LOST", "Dialogue", "Holds", "Left", "Outcome", "Part", "Session", "Workshop"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
 import socket
@@ -428,3 +429,11 @@ def test_a_server_without_sftp(start_sshd: Start, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"x")
     with connect(sshd.board()) as connection, pytest.raises(BoardNotReady, match=r"has no SFTP.*sftp-server"):
         connection.put(tmp_path / "x", str(tmp_path / "y"))
+
+
+def test_every_error_can_be_copied() -> None:
+    """The cells of one lost board share its error, and each is told with its own log."""
+    error = ProgramEnded("gone", exit_code=3, stderr="why", hint="wait")
+    twin = copy.copy(error).located(cell="a/b")
+    assert (str(twin), twin.exit_code, twin.stderr) == ("gone (wait)", 3, "why")
+    assert error.cell is None and twin.cell == "a/b"
