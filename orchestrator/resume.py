@@ -17,6 +17,8 @@ from orchestrator.redact import BLOT
 from orchestrator.result import DONE, RESULT_FILE, SKIPPED, Result, Sweep, find_sweep, load_sweep
 
 KEY = "resume"
+NAMED = 4
+"""Keys that are named of a cell that was another one."""
 _OF_ANY = {KEY, "root", "tracking", "dry_run"}
 """Keys that say nothing about what is measured."""
 LOCK_FILE = "sweep.lock"
@@ -38,7 +40,8 @@ class Resumed:
         for job in jobs:
             stored = self.sweep.directory / str(job.cell.directory.name) / CONFIG_FILE
             if stored.is_file() and (keys := changed_keys(job, stored)):
-                wrong.append(f"cell {job.cell.number} had another {', '.join(keys)}")
+                more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+                wrong.append(f"cell {job.cell.number} had another {', '.join(keys[:NAMED])}{more}")
         if wrong:
             raise ConfigError(
                 f"the sweep {self.sweep.id} was of something else: {'; '.join(wrong[:5])}",

@@ -106,7 +106,8 @@ def _speed(row: Row, baseline: str) -> str:
         return ""
     low, high = row["change_low"], row["change_high"]
     if not row["change_significant"]:
-        percent = f"{100 * (max(high, 1 / low) - 1):.2g} %"
+        possible = 100 * (max(high, 1 / low) - 1)
+        percent = f"{possible:.2g} %" if possible < 100 else f"{possible:.0f} %"
         same = row["change_outcome"] == SAME
         return (
             f", as fast as {baseline} within {percent}" if same else f", up to {percent} from {baseline}: not decided"
