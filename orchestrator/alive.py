@@ -7,7 +7,22 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from orchestrator.errors import ConfigError
+
+LOCK_FILE = "sweep.lock"
 RUNNING, GONE, ELSEWHERE = "running", "gone", "elsewhere"
+
+
+def alone(directory: Path) -> FileLock:
+    """Held as long as a process works on the sweep in this folder; the kernel frees it. Raises ConfigError."""
+    lock = FileLock(directory / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(f"another process works on the sweep in {directory}") from None
+    return lock
 
 
 def this_process() -> dict[str, str]:

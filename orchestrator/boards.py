@@ -74,9 +74,24 @@ def asked(connection: Connection, found: Facts, board: Board, program: Program, 
         if "error" in answer:
             kind = BoardBusy if answer["error"]["type"] == "BoardBusy" else BoardError
             raise kind(plain(answer["error"]["message"]), board=board.name)
-        return answer["ok"]
-    except (ValueError, KeyError, TypeError) as error:
+        return _sound(words[0], answer["ok"])
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise BoardError(f"it answered with no sense: {plain(line[:200])}", board=board.name) from error
+
+
+def _sound(verb: str, told: Any) -> dict[str, Any]:
+    """Raises ValueError, LookupError or TypeError where a board's answer is not of the shape that is shown."""
+    if not isinstance(told, dict):
+        raise TypeError("no object")
+    if verb == "holder" and not isinstance(told["held"], bool):
+        raise TypeError("held")
+    if verb == "shelf":
+        for kept in (told["before"], told["after"]) if "before" in told else (told,):
+            numbers = [kept[f"{name}_bytes"] for name in ("blobs", "envs", "engines", "jobs", "free")]
+            if not all(type(number) is int for number in (*numbers, kept["jobs"], kept["waiting"])):
+                raise TypeError("numbers")
+            kept["workdir"] = str(kept["workdir"])
+    return told
 
 
 def holder(connection: Connection, found: Facts, board: Board, program: Program) -> dict[str, Any]:
@@ -143,7 +158,7 @@ def _row(what: str, one: Found) -> list[str]:
     if what == "release":
         if not held["held"]:
             return [*begin, "free", "nobody had it"]
-        left = "; ".join(plain(words) for words in one.told["released"].get("left") or [])
+        left = "; ".join(plain(str(words)) for words in one.told["released"].get("left") or [])
         return [*begin, "free", f"was {held_words(held)}" + (f"; not put back: {left}" if left else "")]
     return [*begin, "held" if held["held"] else "free", _what(one.facts), _keeps(one.told["kept"])]
 
@@ -154,7 +169,8 @@ def held_words(held: dict[str, Any]) -> str:
         return ""
     who = f"by {plain(str(held.get('user') or 'somebody'))}@{plain(str(held.get('host') or 'an unknown host'))}"
     words = [who, *(f"{name} {_clock(held[name])}" for name in ("since", "until") if _is_time(held.get(name)))]
-    return " ".join(words) + ("" if held.get("own") else f", as another user of the board (uid {held.get('uid')})")
+    uid = plain(str(held.get("uid")))[:20]
+    return " ".join(words) + ("" if held.get("own") else f", as another user of the board (uid {uid})")
 
 
 def _is_time(value: object) -> bool:

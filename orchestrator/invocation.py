@@ -22,6 +22,7 @@ from rich.markup import escape
 
 from orchestrator import about, adaptive, alive, signals
 from orchestrator.builder import Builder
+from orchestrator.cell import Tracking
 from orchestrator.config import CONFIG_FILE, LAB_VARIABLE, Job
 from orchestrator.connection import LocalServer
 from orchestrator.console import progress, say, terminal
@@ -34,11 +35,11 @@ from orchestrator.preview import hopeless, print_plan, short_windows, summary
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted, secrets_in, without
 from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
-from orchestrator.resume import Resumed, alone, put_aside
+from orchestrator.resume import Resumed, put_aside
 from orchestrator.session import Holds, Workshop
 from orchestrator.stock import Stock
 from orchestrator.study import Study
-from orchestrator.tracking import TrackingWriter, is_delivered, open_tracker, remembered
+from orchestrator.tracking import DELIVERED_FILE, Tracker, TrackingWriter, is_delivered, open_tracker, remembered
 from orchestrator.words import counted, labels
 
 log = logging.getLogger("orchestrator")
@@ -128,7 +129,7 @@ class Invocation:
         """
         if self._resumed is None:
             return list(jobs)
-        self._resumed.check(jobs)
+        self._resumed.check(jobs, adaptive.is_whole(jobs[0].config) if jobs else True)
         left = [job for job in jobs if job.cell.number not in self._resumed.final]
         words = f"{len(jobs) - len(left)} of {counted(len(jobs), 'cell')} have their result from before"
         say(self._console, (f"going on with {self._resumed.sweep.id}:", "bold"), f" {words}")
@@ -225,11 +226,15 @@ class Invocation:
                 f"{directory} holds a sweep already", hint="leave hydra.sweep.dir alone, or name a new one"
             )
         directory.mkdir(parents=True, exist_ok=True)
-        self._open.callback(alone(directory).release)
+        lock = self._resumed.lock if self._resumed else alive.alone(directory)
+        self._open.callback(lock.release)
         self._open.enter_context(about.logging_to(directory / "sweep.log"))
         self._open.enter_context(signals.stopping(self._stop, self._console))
         tracker = open_tracker(settings.tracking, Path(settings.root).resolve())
         begun = self._resumed.sweep if self._resumed else None
+        if begun is not None:
+            self._must_go_there(begun, settings.tracking, tracker)
+            (directory / DELIVERED_FILE).unlink(missing_ok=True)  # of a summary that there will be anew
         sweep = Sweep(
             begun.id if begun else sweep_id(directory),
             directory,
@@ -254,6 +259,16 @@ class Invocation:
         self._writer = TrackingWriter(tracker, self._turns.background)
         self._sweep = sweep
         return sweep
+
+    def _must_go_there(self, begun: Sweep, tracking: Tracking, tracker: Tracker) -> None:
+        """Raises ConfigError where the tracker is another one: the runs in the old one would stay as they are."""
+        now = remembered(tracking, tracker)
+        if begun.tracking and now != begun.tracking:
+            told = [" ".join(filter(None, one.values())) for one in (begun.tracking, now)]
+            raise ConfigError(
+                f"{begun.id} is tracked elsewhere: in {told[0]}, not in {told[1]}",
+                hint="leave tracking alone; 'sync --uri' delivers to another tracker, too",
+            )
 
     def _run(self, batch: Plan, sweep: Sweep) -> None:
         if self._local is None and any(e.cell.settings.device.is_local for e in batch.runnable):

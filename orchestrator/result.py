@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cell import NATIVE
-from orchestrator.errors import BenchmarkFailed, BoardError, ConfigError, MeasurementError, OrchestratorError, naming
+from orchestrator.errors import BenchmarkFailed, ConfigError, MeasurementError, OrchestratorError, naming
 from orchestrator.measurement import Measurement
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 DONE, FAILED, SKIPPED, INTERRUPTED = "done", "failed", "skipped", "interrupted"
 STATUSES = (DONE, FAILED, SKIPPED, INTERRUPTED)
 
+OURS = {"BuildError", "ConnectionFailed", "AuthenticationFailed", "HostKeyMismatch", "BoardBusy", "BoardError"}
+OURS |= {"BoardNotReady", "TransferFailed", "CommandFailed", "CommandTimedOut", "MeasurementError"}
+"""Types of failures, in results of older versions, that are none of the benchmark's."""
 SWEEP_FILE, RESULT_FILE = "sweep.json", "result.json"
 VERSION = 1
 
@@ -33,14 +36,14 @@ class Failure:
     hint: str | None = None
     log: str | None = None
     traceback: str | None = None
-    infrastructure: bool = False  # no fault of the benchmark or the model: worth another try
+    infrastructure: bool = False  # the benchmark did not fail by itself: worth another try
 
     @classmethod
     def of(cls, error: OrchestratorError) -> Failure:
         """From an expected failure; a benchmark's is called what the board called it."""
         if isinstance(error, BenchmarkFailed):
             return cls(error.kind or type(error).__name__, error.message, error.hint, error.log, error.trace or None)
-        infrastructure = isinstance(error, BoardError)
+        infrastructure = not isinstance(error, BenchmarkFailed)
         return cls(type(error).__name__, error.message, error.hint, error.log, infrastructure=infrastructure)
 
     def __str__(self) -> str:
@@ -98,7 +101,8 @@ class Result:
         if fields["measurement"] is not None:
             fields["measurement"] = Measurement.from_json(fields["measurement"])
         if fields["error"] is not None:
-            fields["error"] = Failure(**fields["error"])
+            older = {"infrastructure": fields["error"]["type"] in OURS}
+            fields["error"] = Failure(**{**older, **fields["error"]})
         fields["warnings"] = tuple(fields["warnings"])
         return cls(**fields, directory=directory)
 

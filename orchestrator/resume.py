@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock
 
 from orchestrator import alive
 from orchestrator.config import CONFIG_FILE, LAB_VARIABLE, Job, changed_keys
 from orchestrator.errors import ConfigError
 from orchestrator.redact import BLOT
 from orchestrator.result import DONE, RESULT_FILE, SKIPPED, Result, Sweep, find_sweep, load_sweep
+from orchestrator.words import counted
 
 KEY = "resume"
 NAMED = 4
 """Keys that are named of a cell that was another one."""
 _OF_ANY = {KEY, "root", "tracking", "dry_run"}
 """Keys that say nothing about what is measured."""
-LOCK_FILE = "sweep.lock"
 EARLIER = "earlier"
 """Folder, in that of a cell, of the results that it had before and that were no final ones."""
 
@@ -33,13 +33,21 @@ class Resumed:
     sweep: Sweep
     final: dict[int, Result]
     earlier: dict[int, Result]
+    lock: BaseFileLock
 
-    def check(self, jobs: Sequence[Job]) -> None:
-        """Raises ConfigError where a cell of the stored sweep is another one now."""
+    def check(self, jobs: Sequence[Job], whole: bool) -> None:
+        """Raises ConfigError where a cell of the stored sweep is another one now, or, of all jobs that there will be
+        (``whole``), is none of them and has no result."""
         wrong = []
+        asked_for = {job.cell.directory for job in jobs}
+        stored = [path.parent for path in self.sweep.directory.glob(f"*/{CONFIG_FILE}")]
+        final = {result.directory for result in self.final.values()}
+        missing = sorted(path.name for path in stored if path not in asked_for and path not in final)
+        if whole and missing:
+            wrong.append(f"it has {counted(len(missing), 'cell')} more ({', '.join(missing[:5])}) without a result")
         for job in jobs:
-            stored = self.sweep.directory / str(job.cell.directory.name) / CONFIG_FILE
-            if stored.is_file() and (keys := changed_keys(job, stored)):
+            path = job.cell.directory / CONFIG_FILE
+            if path.is_file() and (keys := changed_keys(job, path)):
                 more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
                 wrong.append(f"cell {job.cell.number} had another {', '.join(keys[:NAMED])}{more}")
         if wrong:
@@ -54,18 +62,19 @@ def asked(arguments: Sequence[str]) -> str | None:
     given = [word.partition("=")[2] for word in arguments if word.partition("=")[0] in (KEY, f"+{KEY}", f"++{KEY}")]
     if not given or given[-1] in ("", "null"):
         return None
-    return shlex.split(given[-1])[0]
+    return _unquoted(given[-1])
 
 
 def resumed(name: str, arguments: Sequence[str], default_root: Path) -> Resumed:
     """The stored sweep called ``name``.
 
-    Raises ConfigError where there is none, where its controller still runs, or may run on another machine, and where
-    there is nothing left to do about it.
+    Raises ConfigError where there is none, and where its controller still runs, or may run on another machine.
     """
     if any(word.partition("=")[0] == "hydra.sweep.dir" for word in arguments):
         raise ConfigError("resume= goes on in the folder of the sweep", hint="leave hydra.sweep.dir alone")
-    sweep, results = load_sweep(find_sweep(_root(arguments, default_root), name))
+    directory = find_sweep(_root(arguments, default_root), name)
+    lock = alive.alone(directory)  # before anything of it is read: another process may be about to finish it
+    sweep, results = load_sweep(directory)
     if sweep.reproduces:
         raise ConfigError(f"{sweep.id} reproduces a cell", hint=f"start it again: reproduce {sweep.reproduces}")
     if sweep.status == "running":
@@ -78,14 +87,15 @@ def resumed(name: str, arguments: Sequence[str], default_root: Path) -> Resumed:
                 f"{sweep.id} runs on {host}, or died there", hint=f"once it is dead there: resume={sweep.id}"
             )
     final = {result.number: result for result in results if is_final(result)}
-    return Resumed(sweep, final, {r.number: r for r in results if r.number not in final})
+    return Resumed(sweep, final, {r.number: r for r in results if r.number not in final}, lock)
 
 
 def words(arguments: Sequence[str], earlier: Resumed) -> list[str]:
     """The command line to go on with: where the sweep lies and, if nothing else is asked for, what it was of."""
     folder = str(earlier.sweep.directory).replace("\\", "\\\\").replace("'", "\\'")
     where = f"hydra.sweep.dir='{folder}'"
-    if any(word.lstrip("+").split("=")[0].split(".")[0] not in _OF_ANY for word in arguments):
+    given = [word for word in arguments if not word.startswith("-")]
+    if any(word.lstrip("+").split("=")[0].split(".")[0] not in _OF_ANY for word in given):
         return [*arguments, where]
     first = shlex.split(earlier.sweep.command)[3:]
     if BLOT in earlier.sweep.command:
@@ -99,7 +109,7 @@ def words(arguments: Sequence[str], earlier: Resumed) -> list[str]:
             f"{earlier.sweep.id} used the lab {first[1]}",
             hint=f"python -m orchestrator --config-dir {shlex.quote(first[1])} resume={earlier.sweep.id}",
         )
-    return [*first[2 if lab else 0 :], *arguments, where]
+    return [*first[2 if lab else 0 :], *given, where]
 
 
 def is_final(result: Result) -> bool:
@@ -111,17 +121,14 @@ def is_final(result: Result) -> bool:
 
 def _root(arguments: Sequence[str], default: Path) -> Path:
     given = [word.partition("=")[2] for word in arguments if word.startswith("root=")]
-    return Path(shlex.split(given[-1])[0] if given and given[-1] else default).expanduser().resolve()
+    return Path(_unquoted(given[-1]) if given and given[-1] else default).expanduser().resolve()
 
 
-def alone(directory: Path) -> FileLock:
-    """Held as long as this process goes on with the sweep; the kernel frees it. Raises ConfigError."""
-    lock = FileLock(directory / LOCK_FILE)
+def _unquoted(text: str) -> str:
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ConfigError(f"another process goes on with the sweep in {directory}") from None
-    return lock
+        return shlex.split(text)[0]
+    except (ValueError, IndexError):
+        raise ConfigError(f"{text} names nothing", hint="resume=last, resume=ID or resume=FOLDER") from None
 
 
 def put_aside(result: Result, directory: Path) -> None:

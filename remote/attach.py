@@ -31,7 +31,7 @@ GONE_STATUS = 1
 
 def _options(arguments: list[str]) -> dict[str, str]:
     """``--name value`` pairs; argparse would cost 10 ms at each start."""
-    options = {"wait": "0", "holder": "{}", "linger": "180"}
+    options = {"wait": "0", "holder": "{}", "linger": "180", "claim": "0"}
     for name, value in zip(arguments[::2], arguments[1::2]):
         options[name.lstrip("-")] = value
     return options

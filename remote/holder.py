@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import time
+from contextlib import suppress
 
-from remote import hold
+from remote import files, hold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from typing import Any, Dict
 
+RELEASED = "released.json"
 ANSWER_S = 10.0
 END_S = 60.0
 """A job is asked to end, then killed, and the board's settings are put back."""
@@ -47,6 +51,8 @@ def _released(connection: socket.socket, name: str, by: Dict[str, Any]) -> Dict[
         return {"error": {"type": "NotOurs", "message": message}}
     connection.sendall(hold.line({"release": hold.short_texts(by)}))
     told = _line(connection, END_S)
+    if "ok" in told:
+        return {"ok": {"held": False, "left": told["ok"].get("left", [])}}
     end = time.monotonic() + ANSWER_S
     while time.monotonic() < end:
         left = hold.connect(name)
@@ -71,6 +77,29 @@ def _line(connection: socket.socket, timeout_s: float) -> Dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def remember(workdir: str, session: str, words: str) -> None:
+    """That this session's hold was ended, for when it comes back over a new link."""
+    with suppress(OSError):
+        files.write_json(os.path.join(workdir, RELEASED), {"session": _digest(session), "words": words})
+
+
+def refusal(workdir: str, session: str, claim: bool) -> str:
+    """Who ended the hold of this session, in words; empty where nobody did, or where it ``claim``s the board anew."""
+    path = os.path.join(workdir, RELEASED)
+    known = files.read_json(path)
+    if not isinstance(known, dict) or known.get("session") != _digest(session):
+        return ""
+    if claim:
+        with suppress(OSError):
+            os.remove(path)
+        return ""
+    return str(known.get("words"))[:200]
+
+
+def _digest(session: str) -> str:
+    return hashlib.sha256(session.encode()).hexdigest()
 
 
 def by_whom(data: Any) -> str:

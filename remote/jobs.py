@@ -88,15 +88,16 @@ class Ended:
 class Ledger:
     """How every job of this board ended: on disk, and in memory what the disk did not take."""
 
-    def __init__(self, workdir: str) -> None:
-        self._workdir = workdir
+    def __init__(self, workdir: str, place: str = "") -> None:
+        """``place``: of these jobs, among those of other boards that share the folder."""
+        self._workdir, self._place = workdir, place
         self._unsaved: dict[str, Ended] = {}
 
     def finish(self, paths: Paths, journal: Journal, status: str, reason: str | None, began: Any) -> None:
         """Note a job's end; never raises, since a full disk must not cost the hold or the answer."""
         cap_log(paths.log)
         now = time.time()
-        data = {"status": status, "reason": reason, "started_at": began, "finished_at": now}
+        data = {"status": status, "reason": reason, "started_at": began, "finished_at": now, "place": self._place}
         ended = Ended(paths, data, journal)
         problem = None
         try:
@@ -147,7 +148,9 @@ class Ledger:
         for run_id in sorted(os.listdir(os.path.join(self._workdir, "jobs"))):
             paths = Paths(self._workdir, run_id)
             job = read_json(paths.job) if run_id.startswith(prefix) else None
-            if isinstance(job, dict) and not os.path.exists(os.path.join(paths.folder, TAKEN)):
+            known = read_json(paths.status)
+            foreign = isinstance(known, dict) and known.get("place", self._place) != self._place
+            if isinstance(job, dict) and not foreign and not os.path.exists(os.path.join(paths.folder, TAKEN)):
                 told = {key: job.get(key) for key in ("cell_id", "artifact", "env", "runtime", "first", "deadline_s")}
                 found.append(dict(told, run_id=run_id, status=self.settle(run_id, running)))
         return found
@@ -190,11 +193,16 @@ class Running:
     """The benchmark of a job: a process group of its own, its events by a pipe, its log straight to a file."""
 
     def __init__(
-        self, workdir: str, job: dict[str, Any], environment: dict[str, str], options: Sequence[str] = ()
+        self,
+        workdir: str,
+        job: dict[str, Any],
+        environment: dict[str, str],
+        options: Sequence[str] = (),
+        place: str = "",
     ) -> None:
         """``options``: of the benchmark. Raises OSError, such as for a full disk, and then the job was never there."""
         self.run_id = str(job["run_id"])
-        self.job = job
+        self.job, self.place = job, place
         self.paths = Paths(workdir, self.run_id)
         self.began_at = time.time()
         self.deadline = time.monotonic() + float(job["deadline_s"])
@@ -236,7 +244,7 @@ class Running:
         try:
             os.set_blocking(child.stdout.fileno(), False)
             known = identity(child.pid)
-            known.update(status=contract.RUNNING, started_at=self.began_at, ends_at=self.ends_at)
+            known.update(status=contract.RUNNING, started_at=self.began_at, ends_at=self.ends_at, place=self.place)
             write_json(self.paths.status, known)
         except OSError:  # what cannot be found again must not run
             kill_group(child.pid, signal.SIGKILL)
@@ -305,6 +313,8 @@ class Running:
             return contract.TIMED_OUT, "the job's deadline passed"
         if self.ending == contract.CANCELLED:
             return contract.CANCELLED, None
+        if self.ending == contract.LOST or (self.ending is None and returncode == -signal.SIGTERM):
+            return contract.LOST, "it was told to end by SIGTERM, as at a shutdown of the board"
         if returncode == NO_SPACE_STATUS:
             return contract.LOST, "there was no space left on the board's disk for the record"
         reason = "the benchmark %s" % death(returncode, self._oom_before)

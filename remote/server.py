@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 BEAT_S = 5.0
+USE_S = 600.0
+"""So often it is noted what is in use, for other boards that share the folder."""
 
 
 class Server:
@@ -37,11 +39,14 @@ class Server:
         self.clients: list[Client] = []
         self.running: jobs.Running | None = None
         self.tuned: list[dict[str, Any]] = []  # of the running job
-        self.ledger = jobs.Ledger(workdir)
+        self.place = "%s/%s" % (os.uname().nodename, settings.get("hold"))  # boards may share the folder
+        self.ledger = jobs.Ledger(workdir, self.place)
+        self.refused = holder.refusal(workdir, self.session, str(settings.get("claim", "0")) == "1")
         self.released: list[tuple[Client, Any]] = []
         self.ended = self.stopping = False
         self.idle_since = time.monotonic()
         self.next_beat = self.idle_since + BEAT_S
+        self.next_use = self.idle_since
         self.aside = Aside()
         self.environment = child_environment()
         self.root = str(settings.get("root", "/"))
@@ -58,7 +63,7 @@ class Server:
         self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
         self.selector.register(self.aside.wake, selectors.EVENT_READ, lambda *_: self.aside.answer())
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        signal.signal(signal.SIGTERM, lambda *_: self._stop(contract.LOST))
         for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
             signal.signal(ignored, signal.SIG_IGN)
 
@@ -119,6 +124,9 @@ class Server:
                 client.send({"beat": time.time()})
             if self.running:
                 self.running.bound_log()
+            if now >= self.next_use:
+                self.next_use = now + USE_S
+                self.shelf.use([os.path.abspath(sys.argv[0]), *(self._paths(self.running.job) if self.running else [])])
         for client in self.clients:
             client.last = client.last or (not client.admitted and now >= client.greet_until)
 
@@ -133,10 +141,10 @@ class Server:
         self._pump()
         self._show_holder()
 
-    def _stop(self) -> None:
+    def _stop(self, why: str = contract.CANCELLED) -> None:
         self.stopping = True
         if self.running:
-            self.running.end(contract.CANCELLED)
+            self.running.end(why)
 
     def _end(self) -> None:
         """Put the board back as it was, free the hold, then say so. From then on holder.json is the next one's."""
@@ -217,6 +225,11 @@ class Server:
         if not hmac.compare_digest(str(data.get("session")).encode(), self.session.encode()):
             self._refuse(client)
             return
+        if self.refused:  # it lost its link before it could be told
+            client.send({"error": {"type": "HoldReleased", "message": self.refused}})
+            client.last = True
+            self._stop()
+            return
         for older in self._attached():  # the same session again: the link of the older one is dead
             older.last = True
             older.unsent = b""
@@ -227,6 +240,7 @@ class Server:
         """The same user ends the hold from outside: what runs is stopped, and whoever had it is told who did that."""
         words = "the hold was ended by %s" % holder.by_whom(by)
         note(words)
+        holder.remember(self.workdir, self.session, words)
         for older in self._attached():
             older.send({"error": {"type": "HoldReleased", "message": words}})
             older.last = True
@@ -340,18 +354,21 @@ class Server:
         self._need(job)
         self.tuned = self.tuning.look()
         options = ["--sys-root", os.path.join(self.root, "sys"), "--tuning", json.dumps(self.tuned)]
-        self.running = jobs.Running(self.workdir, job, self.environment, options)
+        self.running = jobs.Running(self.workdir, job, self.environment, options, self.place)
         self.selector.register(self.running.pipe, selectors.EVENT_READ, self._events)
         self._show_holder()
         return {"status": contract.RUNNING}
 
     def _need(self, job: dict[str, Any]) -> None:
         """What a job names must be here; better said now than by a runtime that cannot open a file."""
-        paths = [os.path.join(self.workdir, folder, name) for folder, name in jobs.needs(job)]
+        paths = self._paths(job)
         for path in paths:
             if not os.path.exists(path):
                 raise files.FileError("MissingFile", "%s is not on this board" % os.path.relpath(path, self.workdir))
         self.shelf.use(paths)
+
+    def _paths(self, job: dict[str, Any]) -> list[str]:
+        return [os.path.join(self.workdir, folder, name) for folder, name in jobs.needs(job)]
 
     def _follow(self, client: Client, data: dict[str, Any]) -> None:
         run_id, offset = jobs.checked_run_id(data.get("run_id")), data.get("offset", 0)

@@ -66,7 +66,7 @@ class Shelf:
         return self._free() < needed + SPARE_BYTES or bool(limit and total + needed > limit)
 
     def _is_a_strangers(self, path: str, used_at: float) -> bool:
-        return path not in self._used and 0 <= time.time() - used_at < STRANGER_S
+        return path not in self._used and abs(time.time() - used_at) < STRANGER_S
 
     def _free(self) -> int:
         return shutil.disk_usage(self.workdir).free
@@ -94,11 +94,14 @@ def take(workdir: str, run_ids: Iterable[str]) -> int:
 
 
 def forget_taken(workdir: str, older_than_s: float = TAKEN_KEPT_S) -> int:
-    """Remove the jobs whose records have long been on a controller's disk; how many there were."""
+    """Remove the jobs whose records have long been on a controller's disk, or that left none; how many there were."""
     count = 0
     for folder in _entries(os.path.join(workdir, "jobs")):
         with suppress(OSError):
-            if time.time() - os.stat(os.path.join(folder, TAKEN)).st_mtime >= older_than_s:
+            mark = os.path.join(folder, TAKEN)
+            if not os.path.exists(mark) and not os.path.exists(os.path.join(folder, "record.json")):
+                mark = folder  # it came to no record that somebody could take
+            if time.time() - os.stat(mark).st_mtime >= older_than_s:
                 _remove(folder)
                 count += 1
     return count
@@ -117,13 +120,16 @@ def summary(workdir: str) -> Dict[str, Any]:
 
 
 def clean(workdir: str) -> Dict[str, Any]:
-    """Remove all caches, and the jobs whose records were taken; the caller has the hold."""
+    """Remove all caches, also of other boards that share the folder, and the jobs whose records were taken; the caller
+    has the hold."""
     before = summary(workdir)
     for folder in CACHES:
         for path in _entries(os.path.join(workdir, folder)):
             if not path.endswith(os.path.basename(_program())):
                 _remove(path)
-    forget_taken(workdir, 0.0)
+    for folder in _entries(os.path.join(workdir, "jobs")):
+        if os.path.exists(os.path.join(folder, TAKEN)):
+            _remove(folder)
     return {"before": before, "after": summary(workdir)}
 
 

@@ -180,13 +180,28 @@ def changed_keys(job: Job, path: Path) -> list[str]:
     Raises ConfigError where that cannot be read.
     """
     stored, now = (dict(_leaves(one)) for one in (_plain(path.read_text(encoding="utf-8")), _plain(job.resolved)))
-    return [
-        key
-        for key, value in stored.items()
-        if key.split(".")[0] not in NOT_MEASURED
-        and not (key.startswith("device.") and key.split(".")[1] in NOT_MEASURED_OF_DEVICE)
-        and now.get(key) != value
-    ]
+    free = tuple(f"{name}." for name in _free(Settings))
+    added = [key for key in now if key not in stored and key.startswith(free)]
+    changed = [key for key, value in stored.items() if now.get(key, {} if value == {} else None) != value]
+    return [key for key in dict.fromkeys([*changed, *added]) if _is_measured(key)]
+
+
+def _is_measured(key: str) -> bool:
+    """Whether a cell with another value is another measurement."""
+    group, _, rest = key.partition(".")
+    if key == "quality.samples" or (group == "device" and rest.split(".")[0] in ("meter", "calibrations")):
+        return True
+    return group not in NOT_MEASURED and not (group == "device" and rest.split(".")[0] in NOT_MEASURED_OF_DEVICE)
+
+
+def _free(cls: type, prefix: str = "") -> Iterator[str]:
+    """The fields, at any depth, that hold whatever keys somebody gives."""
+    for name, hint in get_type_hints(cls).items():
+        kind = nested(hint)
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            yield from _free(kind, f"{prefix}{name}.")
+        elif getattr(kind, "__origin__", None) is dict:
+            yield prefix + name
 
 
 def _plain(text: str) -> Any:
@@ -197,7 +212,7 @@ def _plain(text: str) -> Any:
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping):
+    if isinstance(node, Mapping) and node:
         for key, value in node.items():
             yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
     else:

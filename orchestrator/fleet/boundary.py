@@ -25,7 +25,7 @@ from orchestrator.errors import (
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.finish import failed, finished, interrupted, skipped
 from orchestrator.fleet.merge import merged
-from orchestrator.fleet.parts import forget_parts, keep_part, kept_parts
+from orchestrator.fleet.parts import keep_part, kept_parts
 from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import Result, Sweep
@@ -106,6 +106,15 @@ class Boundary:
         self, session: Session, one: Underway, step: Callable[[Session, Underway], Result | None]
     ) -> tuple[Result | None, bool]:
         """The step's result, or what its failure makes of the cell."""
+        result, usable = self._tried(session, one, step)
+        if result is not None and one.retries:
+            words = f"infrastructure was at fault {counted(one.retries, 'time')}: {'; '.join(one.troubles)}"
+            result = replace(result, retries=one.retries, warnings=(*result.warnings, words))
+        return result, usable
+
+    def _tried(
+        self, session: Session, one: Underway, step: Callable[[Session, Underway], Result | None]
+    ) -> tuple[Result | None, bool]:
         cell, board, started = one.entry.cell, session.board, one.started_s
         try:
             return step(session, one), True
@@ -182,8 +191,10 @@ class Boundary:
         on the board all the same."""
         cell, board = one.entry.cell, session.board
         if self.resumed and not one.parts and not one.retries:
-            for part in kept_parts(cell, board.name, sha256):
+            boot_id = session.facts.boot_id if session.facts else None
+            for part in kept_parts(cell, board.name, sha256, boot_id):
                 one.add(part)
+                one.from_before = True
         if one.retries > one.taken_up:
             one.taken_up = one.retries
             for left in session.left(prefix_of(self.sweep, cell)):
@@ -202,12 +213,7 @@ class Boundary:
         """The record on disk and what it comes to."""
         cell, began = one.entry.cell, one.started_s or time.time()
         artifact, whole = self.builds.get(one.entry.key), merged(one.parts, cell.settings.scenario.processes)
-        result = finished(self.sweep, cell, session.board, session.facts, artifact, whole, began, one.busy_s)
-        if one.retries:
-            words = f"infrastructure was at fault {counted(one.retries, 'time')}: {'; '.join(one.troubles)}"
-            result = replace(result, retries=one.retries, warnings=(*result.warnings, words))
-        forget_parts(cell, [str(part.record["run_id"]) for part in one.parts])
-        return result
+        return finished(self.sweep, cell, session.board, session.facts, artifact, whole, began, one.busy_s)
 
     def _part(self, one: Underway) -> Part:
         """What is run in this turn; the cell's time limit is for all its turns together."""

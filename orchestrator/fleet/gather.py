@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.device import Board
-from orchestrator.errors import Interrupted, OrchestratorError
+from orchestrator.errors import HoldLost, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import Progress, prefix_of, usable_part
 from orchestrator.fleet.parts import keep_part, knows_part
 from orchestrator.fleet.plan import Entry
 from orchestrator.result import Sweep
-from orchestrator.session import Left, Session, Workshop
+from orchestrator.session import LINK_LOST, Left, Session, Workshop, hold_key
 from orchestrator.words import counted
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ class Gathering:
     def run(self, entries: Sequence[Entry]) -> None:
         """Keep what is found in the folders of the cells. Of a board that cannot be asked is told; it keeps its own."""
         machines: dict[str, dict[str, tuple[Board, list[Entry]]]] = {}
-        known = self.workshop.holds.boards if self.workshop.holds else frozenset()
+        holds = self.workshop.holds
         for entry in entries:
             for board in entry.cell.settings.device.boards:
-                if board.name in known:
-                    machines.setdefault(board.machine, {}).setdefault(board.name, (board, []))[1].append(entry)
+                if holds is not None and holds.knows(board):
+                    machines.setdefault(board.machine, {}).setdefault(hold_key(board), (board, []))[1].append(entry)
         threads = [
             threading.Thread(target=self._ask_all, args=(list(boards.values()),), name=f"gather-{machine}")
             for machine, boards in machines.items()
@@ -78,9 +78,9 @@ class Gathering:
             return False
         try:
             outcome = session.recover(left, lambda text: self.progress.at(session.board.name, entry.cell, text))
+        except (Interrupted, HoldLost, *LINK_LOST):
+            raise
         except OrchestratorError as error:
-            if isinstance(error, Interrupted):
-                raise
             log.warning("%s: %s: %s", session.board.name, left.run_id, error)
             return False
         if outcome is None or not usable_part(session.board, outcome):

@@ -17,11 +17,12 @@ from orchestrator.fleet.desk import Desk
 from orchestrator.fleet.finish import failed, skipped
 from orchestrator.fleet.gather import Gathering
 from orchestrator.fleet.order import build_order
+from orchestrator.fleet.parts import forget_parts
 from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
 from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
-from orchestrator.result import Result, Sweep
+from orchestrator.result import DONE, Result, Sweep
 from orchestrator.session import LINK_LOST, Session, Workshop
 from orchestrator.words import counted
 
@@ -206,7 +207,10 @@ class _Lane:
     def _recorded(self, session: Session, one: Underway, result: Result) -> None:
         """On the disk, and then the board need not keep its records any longer."""
         if self._fleet.record(result):
-            session.taken([str(part.record["run_id"]) for part in one.parts])
+            run_ids = [str(part.record["run_id"]) for part in one.parts]
+            if result.status == DONE:
+                forget_parts(one.entry.cell, run_ids)
+            session.taken(run_ids)
 
     def _conclude(self, berth: Berth, every: bool) -> None:
         """Results of what has run all its processes; what is undecided runs on."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.errors import Interrupted, MeasurementError
-from orchestrator.fleet.parts import PARTS
+from orchestrator.fleet.parts import PARTS, numbers, same_runtime
 from orchestrator.fleet.plan import Entry
 from orchestrator.measurement import per_process_ms
 from orchestrator.session import Outcome
+
+log = logging.getLogger(__name__)
 
 LONGEST_JOB_S = 600.0
 """Of windows in one job, whose record has a size limit: an hour of calls of 1 ms takes half of it."""
@@ -28,6 +30,7 @@ class Underway:
     parts: list[Outcome] = field(default_factory=list)
     started_s: float | None = None
     busy_s: float = 0.0
+    from_before: bool = False  # its first parts were measured by a process that is gone
     retries: int = 0  # turns that were repeated because the link, the board or its supervisor went
     taken_up: int = 0  # of those, after how many it was looked what came of the turn all the same
     troubles: list[str] = field(default_factory=list)  # why, each
@@ -83,21 +86,21 @@ class Underway:
         Raises MeasurementError where the runtime is not the one of the earlier turns.
         """
         first = self.parts[0].record if self.parts else part.record
-        if part.record.get("error") is None and part.record.get("boot_id") != first.get("boot_id"):
+        fails = part.record.get("error") is not None
+        if not fails and part.record.get("boot_id") != first.get("boot_id"):
             self.parts.clear()
-        elif part.record.get("error") is None and not same_runtime(part.record, first):
+        elif not fails and self.from_before and not same_runtime(part.record, first):
+            self.parts.clear()  # somebody has installed another one since: the cell begins again
+            self.from_before = False
+        elif not fails and numbers(part)[:1] not in ([], [self.done + 1]):
+            log.warning("%s: processes %s come out of turn", self.entry.cell.id, numbers(part))
+        elif not fails and not same_runtime(part.record, first):
             raise MeasurementError(
                 "the runtime on the board changed between two processes of the cell",
                 hint="let nobody install packages on it while it measures",
             )
         else:
             self.parts.append(part)
-
-
-def same_runtime(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two records are of the same runtime; an engine is built in the first turn and there in the others."""
-    ours, its = (record.get("runtime") or {} for record in (one, other))
-    return all(ours.get(key) == its.get(key) for key in {*ours, *its} - {"engine"})
 
 
 class Rota:

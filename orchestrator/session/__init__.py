@@ -1,8 +1,20 @@
 """A session: the exclusive use of one board. Hold, preflight, deploy, run, collect, release."""
 
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.holds import Holds
+from orchestrator.session.holds import Holds, hold_key
 from orchestrator.session.job import Left, Part
 from orchestrator.session.session import BACK, LINK_LOST, LOST, Outcome, Session, Workshop
 
-__all__ = ["BACK", "LINK_LOST", "LOST", "Dialogue", "Holds", "Left", "Outcome", "Part", "Session", "Workshop"]
+__all__ = [
+    "BACK",
+    "LINK_LOST",
+    "LOST",
+    "Dialogue",
+    "Holds",
+    "Left",
+    "Outcome",
+    "Part",
+    "Session",
+    "Workshop",
+    "hold_key",
+]

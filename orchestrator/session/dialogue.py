@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -68,7 +69,11 @@ class Dialogue:
             Interrupted: the sweep ends, and this was not a request to end something.
         """
         self._number += 1
-        self._stream.send({"id": self._number, "op": op, **fields})
+        try:
+            self._stream.send({"id": self._number, "op": op, **fields})
+        except BoardError:
+            self._last_words()
+            raise
         deadline = time.monotonic() + timeout_s
         while True:
             if self._stop.is_set() and op not in ENDING:
@@ -81,6 +86,12 @@ class Dialogue:
                 return answer(message)
             elif "event" in message:
                 self._events.append(message)
+
+    def _last_words(self) -> None:
+        """What the board had said before it closed; raises :class:`HoldLost` where that was who ended the hold."""
+        with contextlib.suppress(ConnectionFailed, CommandFailed, TransferFailed):
+            while self._receive(0.0) is not None:
+                pass
 
     def next_event(self, timeout_s: float) -> dict[str, Any] | None:
         """The next message nobody asked for (an event), or None after ``timeout_s``."""

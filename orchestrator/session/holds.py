@@ -8,7 +8,14 @@ import secrets
 import threading
 from pathlib import Path
 
+from orchestrator.device import Board
+
 HOLDS_FILE = "holds.json"
+
+
+def hold_key(board: Board) -> str:
+    """What a session is of: one board may be in two devices, with another user, folder or hold."""
+    return f"{board.device.name} {board.host} {board.hold}"
 
 
 class Holds:
@@ -21,18 +28,17 @@ class Holds:
         self._lock = threading.Lock()
         self._tokens = self._read()
 
-    @property
-    def boards(self) -> frozenset[str]:
-        """Those that this sweep has opened before."""
-        return frozenset(self._tokens)
+    def knows(self, board: Board) -> bool:
+        """Whether this sweep has opened the board before."""
+        return hold_key(board) in self._tokens
 
-    def token(self, board: str) -> str:
+    def token(self, key: str) -> str:
         """The same one for a board of this sweep, whichever process asks; on the disk when this returns."""
         with self._lock:
-            if board not in self._tokens:
-                self._tokens[board] = secrets.token_hex(16)
+            if key not in self._tokens:
+                self._tokens[key] = secrets.token_hex(16)
                 self._write()
-            return self._tokens[board]
+            return self._tokens[key]
 
     def _read(self) -> dict[str, str]:
         try:

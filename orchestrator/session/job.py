@@ -15,6 +15,9 @@ from orchestrator.plain import plain
 from orchestrator.provisioning import Environment
 from remote import contract
 
+LONGEST_S = 86400.0
+"""Of a job, as scenario.timeout_s allows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -56,7 +59,7 @@ class Left:
         run_id, status, runtime = (str(told.get(key)) for key in ("run_id", "status", "runtime"))
         if not re.fullmatch(contract.RUN_ID, run_id) or runtime not in contract.RUNTIMES:
             return None
-        if type(first) is not int or not isinstance(deadline_s, int | float) or not 0 < deadline_s < 1e6:
+        if type(first) is not int or not isinstance(deadline_s, int | float) or not 0 < deadline_s <= LONGEST_S:
             return None
         return cls(run_id, status, first, str(sha256), runtime, env if isinstance(env, str) else None, deadline_s)
 
@@ -134,6 +137,8 @@ def ended(status: str, final: dict[str, Any], text: str) -> BenchmarkFailed | Bo
     reason = str(final.get("reason") or final.get("message") or "")
     if status == contract.LOST:
         return JobLost(f"the benchmark was lost: {reason[:500]}")
+    if status == contract.CANCELLED:  # and not by us: who cancels asks for no record
+        return JobLost("the benchmark was cancelled on the board")
     message = words.get(status, f"the benchmark ended as '{status[:40]}'") + (f": {reason[:500]}" if reason else "")
     return BenchmarkFailed(message, kind=status, trace=text[-4000:])
 

@@ -32,7 +32,7 @@ from orchestrator.plain import plain
 from orchestrator.provisioning import Environment, Facts, Program, Room, choose, deploy, facts, prepare
 from orchestrator.session import metering, tuning
 from orchestrator.session.dialogue import Dialogue
-from orchestrator.session.holds import Holds
+from orchestrator.session.holds import Holds, hold_key
 from orchestrator.session.job import Left, Part, ended, job_of, phase
 from orchestrator.session.metering import Metering
 from orchestrator.session.needs import blobs_of, environment_key, with_pillow
@@ -46,6 +46,7 @@ RECONNECT_S = 120.0
 LINK_LOST = (ConnectionFailed, ProgramEnded)
 """Also when only the program at the other end of the channel is gone: the supervisor behind it goes on."""
 LISTING_S = 60.0
+ENDING_S = 20.0
 GRACE_S = 60.0
 """The board enforces the deadline; the controller gives up only this much later."""
 
@@ -95,6 +96,7 @@ class Session:
         self.ended_by: HoldLost | None = None  # somebody else ended the hold: it is not ours to take again
         self._said: list[str] = []  # what people have to be told, once
         self._told: set[str] = set()
+        self._came = False  # whether it was open before
         self._probed = False  # whether the meter was asked for a reading
         self.facts: Facts | None = None
 
@@ -117,7 +119,8 @@ class Session:
             self.facts = facts(connection, self.board.device, self.board.workdir)
             deploy.push_program(connection, self.facts, self.board.device, self._workshop.program)
             progress("taking the hold")
-            self._attach(connection, wait_s)
+            self._attach(connection, wait_s, claim=not self._came)
+            self._came = True
             self._set(progress)
             self._probe(progress)
         except BaseException:
@@ -165,12 +168,13 @@ class Session:
         self._connection = connect(self.board, local=self._workshop.local, stop=self._stop)
         return self._connection
 
-    def _attach(self, connection: Connection, wait_s: float) -> None:
+    def _attach(self, connection: Connection, wait_s: float, claim: bool = False) -> None:
+        """``claim``: also where somebody has ended our hold before."""
         board_facts, device = self._known_facts(), self.board.device
         holder = {"user": user_name(), "host": socket.gethostname(), "sweep": self._workshop.sweep_id}
         argv = [*deploy.program_command(board_facts, device, self._workshop.program), "attach"]
         argv += ["--workdir", board_facts.workdir, "--hold", self.board.hold, "--session", self._token]
-        argv += ["--wait", f"{wait_s:g}", "--holder", json.dumps(holder)]
+        argv += ["--wait", f"{wait_s:g}", "--holder", json.dumps(holder), "--claim", "1" if claim else "0"]
         self._dialogue = Dialogue(connection.open_stream(argv), self._stop)
         hello = self._dialogue.request("hello", timeout_s=wait_s + 30.0)
         spoken = str(hello.get("contract"))[:20]
@@ -329,8 +333,13 @@ class Session:
     def _stop_other(self, run_id: str) -> None:
         """A job that was started before the link was lost, and of which nobody wants to know any more."""
         if self._running not in (None, run_id):
-            self._talk().request("cancel", run_id=self._running, timeout_s=15.0)
+            end = time.monotonic() + ENDING_S
+            while time.monotonic() < end and self._stop_running() == contract.RUNNING:
+                self._stop.wait(0.3)
             self._running = None
+
+    def _stop_running(self) -> object:
+        return self._talk().request("cancel", run_id=self._running, timeout_s=15.0).get("status")
 
     def _follow(self, run_id: str, limit_s: float, meter: Metering | None, progress: Progress) -> dict[str, Any]:
         """Wait for the job's last event and return it; the meter is recorded from the energy pass on."""
@@ -424,7 +433,7 @@ class Session:
 
 def _token(workshop: Workshop, board: Board) -> str:
     try:
-        return workshop.holds.token(board.name) if workshop.holds else secrets.token_hex(16)
+        return workshop.holds.token(hold_key(board)) if workshop.holds else secrets.token_hex(16)
     except OSError as error:  # a full disk: the hold will end by itself
         log.warning("%s: its hold cannot be taken up by another process: %s", board.name, error)
         return secrets.token_hex(16)

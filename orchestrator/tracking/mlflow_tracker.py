@@ -71,6 +71,8 @@ class MlflowTracker:
         with self._translated(result.short):
             parent_id = self._parent()
             if result.status == SKIPPED:  # no run of its own: listed on the parent when that is closed
+                if result.attempt > 1:
+                    self._supersede(result, parent_id)
                 return Receipt(self.where, parent_id)
             return Receipt(self.where, self._deliver(result, parent_id))
 
@@ -113,6 +115,8 @@ class MlflowTracker:
         for run in self._all_with(cell):
             if run.info.run_id != run_id:
                 client.set_tag(run.info.run_id, "superseded_by", run_id)
+                if run.info.status not in ENDED:
+                    client.set_terminated(run.info.run_id, "KILLED")
                 client.delete_run(run.info.run_id)
 
     def _log(self, run_id: str, result: Result) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator import alive
 from orchestrator.cell import Tracking
+from orchestrator.errors import ConfigError
 from orchestrator.redact import BLOT
 from orchestrator.result import Result, Sweep, load_sweep
 from orchestrator.tracking.kinds import open_tracker
@@ -57,13 +58,24 @@ def sync(directory: Path, root: Path, uri: str | None, *, named: bool) -> Synced
 
     Raises OrchestratorError or OSError if the sweep cannot be read or written, or its tracker is unknown.
     """
-    sweep, results = load_sweep(directory)
+    sweep, _ = load_sweep(directory)
     if sweep.tracking.get("kind") == "none":
         return Synced("not tracked (tracking=none)")
+    if sweep.status == "running" and alive.state_of(sweep.controller) == alive.RUNNING:
+        return Synced("still running, and delivers its results itself")
+    try:
+        lock = alive.alone(directory)
+    except ConfigError:
+        return Synced("another process works on it, and delivers its results itself")
+    with lock:
+        return _synced(directory, root, uri, named=named)
+
+
+def _synced(directory: Path, root: Path, uri: str | None, *, named: bool) -> Synced:
+    """Nobody else works on the sweep meanwhile."""
+    sweep, results = load_sweep(directory)
     if sweep.status == "running":
         state = alive.state_of(sweep.controller)
-        if state == alive.RUNNING:
-            return Synced("still running, and delivers its results itself")
         if state == alive.ELSEWHERE and not named:
             host = sweep.controller.get("host")
             return Synced(f"runs on {host}, or died there; once it is dead: sync {sweep.id}", complete=False)

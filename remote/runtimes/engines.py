@@ -100,6 +100,8 @@ def found_or_built(workdir: str, name: str, build: Callable[[str], None]) -> Eng
     path, facts = os.path.join(folder, name + ".engine"), os.path.join(folder, name + ".json")
     known = read_json(facts) if os.path.exists(path) else None
     if isinstance(known, dict) and isinstance(known.get("build_ns"), int):
+        with suppress(OSError):
+            os.utime(path)  # what was used least lately makes room
         return Engine(path, _told(name, True, known["build_ns"], path))
     os.makedirs(folder, exist_ok=True)
     for left in os.listdir(folder):  # by a build that was stopped; there is one job at a time on a board

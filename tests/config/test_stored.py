@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.config import revived
+from orchestrator.config import changed_keys, revived
 from orchestrator.errors import ConfigError
 from tests.config.composing import jobs
 
@@ -103,3 +103,26 @@ def test_secrets_that_were_not_kept(tmp_path: Path) -> None:
     changed(folder, model__path="http://***@h/x")
     with pytest.raises(ConfigError, match=r"secrets were not kept: model\.path"):
         revived(folder, tmp_path, None)
+
+
+MINE = ["model=factory", "model.factory=m:f"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "keys"),
+    [
+        ([], [], []),
+        ([], ["tracking.uri=http://h:80", "device.connect_timeout_s=3", "baseline=int8"], []),
+        ([], ["threads=2", "scenario.window_s=9"], ["scenario.window_s", "threads"]),
+        (MINE, [*MINE, "+model.arguments.layers=8"], ["model.arguments.layers"]),
+        ([*MINE, "+model.arguments.layers=8"], MINE, ["model.arguments.layers"]),
+        ([*MINE, "+model.arguments.layers=8"], [*MINE, "+model.arguments.layers=9"], ["model.arguments.layers"]),
+        (["runtime=tensorrt"], ["runtime=tensorrt", "+runtime.options.fp16=true"], ["runtime.options.fp16"]),
+        ([], ["quality.samples=5"], ["quality.samples"]),
+        ([], ["device.meter.kind=shelly", "device.meter.address=a"], ["device.meter.address", "device.meter.kind"]),
+    ],
+)
+def test_what_would_be_another_measurement(tmp_path: Path, before: list[str], now: list[str], keys: list[str]) -> None:
+    path = stored(tmp_path / "then", *before) / "config.yaml"
+    (job, *_) = jobs(tmp_path / "now", now)
+    assert sorted(changed_keys(job, path)) == keys

@@ -148,7 +148,7 @@ def session_class(world: World, away: set[str]) -> type:
                 raise HoldLost("somebody wants the board")
             if world.happens(0.03):
                 raise KeyError("a bug")
-            return Outcome({"error": RAN}, "", "litert", None)
+            return Outcome({"error": RAN, "run_id": "run-1"}, "", "litert", None)
 
     return ModelSession
 
@@ -170,7 +170,7 @@ def run(
     stop, turns, results = threading.Event(), Turns(0.01), []
     builds = Builds(ModelBuilder(world), turns, stop)  # type: ignore[arg-type]
     sweep = make_sweep(folder)
-    fleet = Fleet(sweep, None, builds, turns, Quiet(), results.append, stop)  # type: ignore[arg-type]
+    fleet = Fleet(sweep, None, builds, turns, Quiet(), lambda r: results.append(r) is None, stop)  # type: ignore[arg-type]
     if stop_s is not None:
         threading.Timer(stop_s, stop.set).start()
     fleet.run(plan)

@@ -50,11 +50,18 @@ class Attached:
     """A controller's end of the stream."""
 
     def __init__(
-        self, board: Board, session: str, wait_s: float = 0.0, linger_s: float = 180.0, root: Path = Path("/")
+        self,
+        board: Board,
+        session: str,
+        wait_s: float = 0.0,
+        linger_s: float = 180.0,
+        root: Path = Path("/"),
+        claim: bool = False,
     ) -> None:
         command = [board.python, "-I", "-S", str(board.program), "attach", "--workdir", str(board.workdir)]
         command += ["--hold", board.hold, "--session", session, "--wait", str(wait_s), "--linger", str(linger_s)]
         command += ["--holder", json.dumps({"user": "ann", "host": "desk"}), "--root", str(root)]
+        command += ["--claim", "1" if claim else "0"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.number = 0
         self.buffer = b""

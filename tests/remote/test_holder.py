@@ -47,3 +47,17 @@ def test_a_released_hold_stops_what_runs_and_tells_the_loser(board: Board) -> No
 
 def test_a_hold_that_nobody_has_is_released_already(board: Board) -> None:
     assert holder(board, "release", BY) == {"ok": {"held": False}}
+
+
+def test_who_comes_back_after_its_hold_was_ended_is_told_and_who_claims_it_anew_is_let_in(board: Board) -> None:
+    """The link was away when somebody ended the hold: the same session must not take it again by itself."""
+    board.attach("one").ask("hello")
+    assert holder(board, "release", BY)["ok"]["held"] is False
+    again = board.attach("one")
+    message = again.line()
+    while "error" not in message:
+        message = again.line()
+    assert message["error"] == {"type": "HoldReleased", "message": "the hold was ended by bob@laptop"}
+    assert eventually(lambda: hold.connect(board.hold) is None, 5)
+    claimed = board.attach("one", claim=True)
+    assert claimed.ask("hello")["ok"]

@@ -285,7 +285,7 @@ def test_sigterm_to_the_supervisor_ends_the_job_and_frees_the_hold(board: Board)
     run_id = started(board, client)
     os.kill(board.holder_pid(), signal.SIGTERM)
     assert eventually(lambda: board.processes() == [], 8)
-    assert status(board, run_id)["status"] == "cancelled"
+    assert status(board, run_id)["status"] == "lost"
     assert hold.connect(board.hold) is None
 
 

@@ -155,3 +155,18 @@ def test_an_interrupted_sweep_goes_on_with_the_processes_that_it_had(lab: Lab, s
         assert numbers(json.loads((first.sweep / str(number) / "record.json").read_text())) == [1, 2, 3]
     log = "".join((first.sweep / str(number) / "log.txt").read_text() for number in (0, 1))
     assert all(f"--- {run_id}" in log for run_id in kept)
+
+
+def test_what_it_cannot_go_on_with_is_refused_in_words(lab: Lab, start_sshd: StartSshd) -> None:
+    lab.add("rack", start_sshd(), hold=hold_of(lab))
+    killed(lab, "process 1 of 2", *TWO)
+    fewer = lab.finish(lab.start(*TWO[:3], "optimization=none", *TINY, "resume=last"))
+    assert fewer.status == 1 and "it has 1 cell more (1) without a result" in fewer.text
+    lab.tracking = "mlflow"
+    elsewhere = lab.finish(lab.start("resume=last", "tracking=mlflow"))
+    lab.tracking = "none"
+    assert elsewhere.status == 1 and "is tracked elsewhere" in elsewhere.text
+    assert "names nothing" in lab.finish(lab.start("resume='")).text
+    flagged = lab.finish(lab.start("-m", "resume=last"))
+    assert flagged.status == 0, flagged.text
+    assert [r["status"] for r in flagged.results()] == ["done", "done"]
