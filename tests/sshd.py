@@ -118,7 +118,7 @@ class Sshd:
 
 
 class Proxy:
-    """A TCP proxy in front of a server that can lose the link in two ways."""
+    """A TCP proxy in front of a server that stalls, resets, delays, truncates and corrupts."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -126,6 +126,8 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self._flowing = threading.Event()
         self._flowing.set()
+        self.delay_s = 0.0  # of each chunk
+        self.spoils: str | None = None  # what is done to the next one
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -146,9 +148,21 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._flowing.wait()
-                sink.sendall(data)
+                time.sleep(self.delay_s)
+                sink.sendall(self._spoilt(data))
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
+
+    def _spoilt(self, data: bytes) -> bytes:
+        """What is left of a chunk: all of it, half of it and then nothing more, or with one byte changed."""
+        how, self.spoils = self.spoils, None
+        if how == "truncate":
+            self._flowing.clear()
+            return data[: len(data) // 2]
+        if how == "corrupt":
+            at = len(data) // 2
+            return data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
+        return data
 
     def stall(self) -> None:
         """Nothing passes any more, and nobody is told."""

@@ -42,6 +42,29 @@ def link_stalled(scene: Scene) -> None:
     scene.board.proxy.go_on()
 
 
+def link_slow(scene: Scene) -> None:
+    """Every chunk takes a fifth of a second, for some seconds."""
+    scene.board.proxy.delay_s = 0.2
+    time.sleep(scene.chance.uniform(2, 5))
+    scene.board.proxy.delay_s = 0.0
+
+
+def link_truncated(scene: Scene) -> None:
+    """Half of what is sent next arrives, and nothing more; then the connections are reset."""
+    scene.board.proxy.spoils = "truncate"
+    time.sleep(scene.chance.uniform(1, 3))
+    scene.board.proxy.spoils = None
+    scene.board.proxy.cut()
+    scene.board.proxy.go_on()
+
+
+def link_corrupted(scene: Scene) -> None:
+    """A byte of what is sent next is another one; SSH sees that."""
+    scene.board.proxy.spoils = "corrupt"
+    time.sleep(1)
+    scene.board.proxy.spoils = None
+
+
 def link_silent(scene: Scene) -> None:
     """As long as it takes until silence counts as a lost link."""
     scene.board.proxy.stall()
@@ -139,6 +162,9 @@ def second_controller(scene: Scene) -> None:
 ANYWHERE: dict[str, Callable[[Scene], None]] = {
     "link cut": link_cut,
     "link stalled": link_stalled,
+    "link slow": link_slow,
+    "link truncated": link_truncated,
+    "link corrupted": link_corrupted,
     "link silent": link_silent,
     "sshd killed": sshd_killed,
     "sshd frozen": sshd_frozen,
