@@ -73,7 +73,11 @@ def resumed(name: str, arguments: Sequence[str], default_root: Path) -> Resumed:
     if any(word.partition("=")[0] == "hydra.sweep.dir" for word in arguments):
         raise ConfigError("resume= goes on in the folder of the sweep", hint="leave hydra.sweep.dir alone")
     directory = find_sweep(_root(arguments, default_root), name)
-    lock = alive.alone(directory)  # before anything of it is read: another process may be about to finish it
+    try:
+        lock = alive.alone(directory)  # before anything of it is read: another process may be about to finish it
+    except ConfigError as error:
+        pid = load_sweep(directory)[0].controller.get("pid")
+        raise ConfigError(f"{directory.name} still runs, as process {pid} of this machine") from error
     sweep, results = load_sweep(directory)
     if sweep.reproduces:
         raise ConfigError(f"{sweep.id} reproduces a cell", hint=f"start it again: reproduce {sweep.reproduces}")

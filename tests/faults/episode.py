@@ -71,6 +71,7 @@ class Episode:
         self.told = Told()
         self._hits: list[tuple[str, FaultyBoard, Path, int]] = []  # with how many lines the log had
         self.others: list[subprocess.Popen[str]] = []
+        self._readers: list[threading.Thread] = []
 
     def run(self, count: int, only: str | None = None) -> Told:
         """One sweep with so many faults, of one kind if ``only`` is given."""
@@ -103,6 +104,8 @@ class Episode:
                 sweep = sweep or self._sweep(before)
             for other in self.others:
                 self._ended(other)
+            for reader in self._readers:
+                reader.join()
         self.told.wrong += witness.wrong[:3]
         self._proven()
         if status != 0 or sweep is None:
@@ -128,8 +131,7 @@ class Episode:
         self.kinds[kind](scene)
         begun.join()
         self.others += scene.others
-        for other in scene.others:
-            _drained(other)
+        self._readers += [_drained(other) for other in scene.others]
         if not at or len(seen) != len(at):
             self.told.missed += 1  # it had gone on before it was hit
         else:
@@ -217,7 +219,13 @@ def _lines(log: Path, board: FaultyBoard) -> list[str]:
 def _drained(process: subprocess.Popen[str]) -> threading.Thread:
     """Read what it says, so that it never waits for a reader."""
     assert process.stdout is not None
-    thread = threading.Thread(target=process.stdout.read, daemon=True)
+    out = process.stdout
+
+    def read() -> None:
+        with out:
+            out.read()
+
+    thread = threading.Thread(target=read, daemon=True)
     thread.start()
     return thread
 

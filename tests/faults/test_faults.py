@@ -18,5 +18,5 @@ pytestmark = [pytest.mark.slow, needs_sshd, pytest.mark.timeout(600)]
 def test_some_faults_and_every_cell_has_one_result(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = soak(6, 20, tmp_path, cache, without=(*SLOW, "sshd frozen"))
+    status = soak(4, 20, tmp_path, cache, without=(*SLOW, "sshd frozen"))
     assert status == 0, capsys.readouterr().out
