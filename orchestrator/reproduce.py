@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.invocation import INCOMPLETE, Invocation
 from orchestrator.preview import columns
 from orchestrator.result import RESULT_FILE, Result, Sweep, load_sweep, write_json
+from orchestrator.resume import root_of
 from orchestrator.stored_cell import StoredCell, find_cell
 from orchestrator.verdict import INVALID
 
@@ -55,15 +55,6 @@ def reproduce(name: str, overrides: Sequence[str], default_root: Path) -> int:
         return status or INCOMPLETE
     sweep, (result, *_) = load_sweep(again.job.cell.directory.parent)
     return _told(console, stored, sweep, result, again.notes)
-
-
-def root_of(overrides: Sequence[str], default: Path) -> Path:
-    """Where stored sweeps lie and the new one will: ``root=``, else ``default``."""
-    given = [word.partition("=")[2] for word in overrides if word.startswith("root=")]
-    if "" in given:
-        raise ConfigError("root= names no folder")
-    (path, *_) = shlex.split(given[-1]) if given else [str(default)]
-    return Path(path).expanduser().resolve()
 
 
 def _doubts(stored: StoredCell) -> list[str]:

@@ -72,7 +72,7 @@ def resumed(name: str, arguments: Sequence[str], default_root: Path) -> Resumed:
     """
     if any(word.partition("=")[0] == "hydra.sweep.dir" for word in arguments):
         raise ConfigError("resume= goes on in the folder of the sweep", hint="leave hydra.sweep.dir alone")
-    directory = find_sweep(_root(arguments, default_root), name)
+    directory = find_sweep(root_of(arguments, default_root), name)
     try:
         lock = alive.alone(directory)  # before anything of it is read: another process may be about to finish it
     except ConfigError as error:
@@ -123,16 +123,19 @@ def is_final(result: Result) -> bool:
     return result.error is not None and not result.error.infrastructure
 
 
-def _root(arguments: Sequence[str], default: Path) -> Path:
+def root_of(arguments: Sequence[str], default: Path) -> Path:
+    """Where stored sweeps lie and new ones will: ``root=``, else ``default``. Raises ConfigError."""
     given = [word.partition("=")[2] for word in arguments if word.startswith("root=")]
-    return Path(_unquoted(given[-1]) if given and given[-1] else default).expanduser().resolve()
+    if "" in given:
+        raise ConfigError("root= names no folder")
+    return Path(_unquoted(given[-1]) if given else default).expanduser().resolve()
 
 
 def _unquoted(text: str) -> str:
     try:
         return shlex.split(text)[0]
     except (ValueError, IndexError):
-        raise ConfigError(f"{text} names nothing", hint="resume=last, resume=ID or resume=FOLDER") from None
+        raise ConfigError(f"{text} names nothing", hint="close the quotation") from None
 
 
 def put_aside(result: Result, directory: Path) -> None:

@@ -16,8 +16,8 @@ from orchestrator.console import say, terminal
 from orchestrator.device import Board
 from orchestrator.errors import ConfigError
 from orchestrator.invocation import INCOMPLETE
-from orchestrator.reproduce import root_of
 from orchestrator.result import find_sweep
+from orchestrator.resume import root_of
 
 
 def calibrate(words: Sequence[str], default_root: Path) -> int:

@@ -16,8 +16,9 @@ from orchestrator.conditions import conditions
 from orchestrator.energy_agreement import energy_agreement
 from orchestrator.errors import ConfigError
 from orchestrator.measurement import Measurement
-from orchestrator.reproduce import report, root_of, side_by_side
+from orchestrator.reproduce import report, side_by_side
 from orchestrator.result import Result, Sweep
+from orchestrator.resume import root_of
 from orchestrator.stored_cell import find_cell
 from orchestrator.verdict import Verdict
 from tests.measurement.records import make_energy_pass, make_failed, make_measurement, make_result, make_skipped
