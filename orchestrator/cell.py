@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from orchestrator.device import Device
 from orchestrator.limits import NAME, Between, Matching, NameOrNames, OneOf
 from orchestrator.optimization import Optimization
+from orchestrator.unattended import DURATION, HIGHEST, LOWEST, Gate, Night
 from remote import contract
 
 RUNTIMES = contract.RUNTIMES
@@ -154,6 +155,11 @@ class Settings:
     objective: Annotated[Any, NameOrNames()] = "latency/median_ms"  # what an adaptive sweeper is told
     exclude: list[Any] = field(default_factory=list)  # rules; see config/rules.py, which checks them
     include: list[Any] = field(default_factory=list)
+    budget: Annotated[str | None, DURATION] = None  # no cell is begun that would not end within it: 90m, 6h
+    first: list[Any] = field(default_factory=list)  # rules, as those of exclude: which cells come first, in this order
+    priority: Annotated[int, Between(LOWEST, HIGHEST)] = 0  # who gets a board between two turns: the higher one
+    gate: Gate = field(default_factory=Gate)  # of a night: what got worse
+    night: Night = field(default_factory=Night)  # a sweep that nobody watches
     dry_run: bool = False
     resume: str | None = None  # a sweep that ended early, to go on with: last, its id, or its folder
     root: str = "."

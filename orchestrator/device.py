@@ -80,6 +80,39 @@ class Meter:
     timeout_s: Annotated[float, Between(0.1, 60)] = 3.0
 
 
+SWITCHES = ("none", "shelly", "tasmota", "pdudaemon", "uhubctl", "command")
+
+
+@dataclass(slots=True)
+class PowerSwitch:
+    """What turns a board's supply off and on, for when it does not answer any more.
+
+    ``{board}`` in ``address``, ``on`` and ``off`` stands for the board's name; ``addresses`` and ``outlets`` are by
+    host, as ``device.hosts`` spells it.
+    """
+
+    kind: Annotated[str, OneOf(SWITCHES)] = "none"
+    address: str = ""  # shelly, tasmota: host[:port]; pdudaemon: host[:port]/PDU; uhubctl: the hub's location, 1-1.4
+    addresses: dict[str, str] = field(default_factory=dict)
+    outlet: Annotated[int, Between(0, 1000)] = 0  # of a strip or a PDU; uhubctl: the port of the hub
+    outlets: dict[str, int] = field(default_factory=dict)
+    on: list[str] = field(default_factory=list)  # kind command: what turns it on
+    off: list[str] = field(default_factory=list)
+    user: str | None = None
+    password_env: str | None = None  # the environment variable that holds the password
+    off_s: Annotated[float, Between(0, 600)] = 5.0  # how long it stays off
+    timeout_s: Annotated[float, Between(0.1, 600)] = 20.0
+
+
+@dataclass(slots=True)
+class Recovery:
+    """What is tried with a board that failed three times in a row, before it is taken out; then a health check."""
+
+    reboot: list[str] = field(default_factory=list)  # the command on the board, where it answers: [sudo, -n, reboot]
+    boot_s: Annotated[float, Between(1, 3600)] = 180.0  # after which it has to answer again
+    per_hour: Annotated[int, Between(0, 60)] = 2  # reboots and power cycles together; 0: never
+
+
 @dataclass(slots=True)
 class Calibration:
     """A line from what a board's own sensor reads to what a better meter read beside it: W = slope x reading +
@@ -135,6 +168,8 @@ class Device:
     calibrations: list[Calibration] = field(default_factory=list)
     sensor_scopes: dict[str, str] = field(default_factory=dict)  # glob of chip/label: what that sensor's power includes
     meter: Meter = field(default_factory=Meter)
+    power_switch: PowerSwitch = field(default_factory=PowerSwitch)
+    recovery: Recovery = field(default_factory=Recovery)
     connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
     command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0
     hold: Annotated[str, HOLD] = "edge-orchestrator"  # boards sharing one kernel (containers) may use distinct names
@@ -201,6 +236,16 @@ class Board:
         command = [word.replace("{board}", self.name) for word in meter.command]
         channel = meter.channels.get(self.host, meter.channel)
         return replace(meter, address=address.replace("{board}", self.name), channel=channel, command=command)
+
+    @property
+    def power_switch(self) -> PowerSwitch | None:
+        """What turns its supply off and on, with this board's address and outlet."""
+        switch = self.device.power_switch
+        if switch.kind == "none":
+            return None
+        address = switch.addresses.get(self.host, switch.address).replace("{board}", self.name)
+        on, off = ([word.replace("{board}", self.name) for word in words] for words in (switch.on, switch.off))
+        return replace(switch, address=address, outlet=switch.outlets.get(self.host, switch.outlet), on=on, off=off)
 
     @property
     def machine(self) -> str:

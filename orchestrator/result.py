@@ -17,8 +17,9 @@ from orchestrator.measurement import Measurement
 
 log = logging.getLogger(__name__)
 
-DONE, FAILED, SKIPPED, INTERRUPTED = "done", "failed", "skipped", "interrupted"
-STATUSES = (DONE, FAILED, SKIPPED, INTERRUPTED)
+DONE, FAILED, SKIPPED, INTERRUPTED, NOT_RUN = "done", "failed", "skipped", "interrupted", "not run"
+STATUSES = (DONE, FAILED, SKIPPED, INTERRUPTED, NOT_RUN)
+"""NOT_RUN: its turn did not come within the budget of the sweep."""
 
 OURS = {"BuildError", "ConnectionFailed", "AuthenticationFailed", "HostKeyMismatch", "BoardBusy", "BoardError"}
 OURS |= {"BoardNotReady", "TransferFailed", "CommandFailed", "CommandTimedOut", "MeasurementError"}
@@ -64,7 +65,7 @@ class Result:
     board: str | None = None
     measurement: Measurement | None = None
     error: Failure | None = None
-    reason: str | None = None  # why it was skipped or interrupted
+    reason: str | None = None  # why it was skipped, interrupted or not run
     warnings: tuple[str, ...] = ()
     attempt: int = 1  # of the cell, over all processes that went on with the sweep
     retries: int = 0  # turns that were repeated because a link, a board or its supervisor went

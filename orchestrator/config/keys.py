@@ -20,11 +20,16 @@ NOT_MEASURED = (
     "interleave",
     "constraints",
     "quality",
+    "budget",
+    "first",
+    "priority",
+    "gate",
+    "night",
 )
 """One for the whole sweep: none of them can be an axis, and none is part of a cell's identity."""
 NOT_MEASURED_OF_DEVICE = (
     *("hosts", "tags", "where", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir"),
-    *("board_model", "description", "meter", "powers", "calibrations"),
+    *("board_model", "description", "meter", "powers", "calibrations", "power_switch", "recovery"),
     *("connect_timeout_s", "command_timeout_s", "wait_for_hold_s", "cache_limit_gb"),
 )
 

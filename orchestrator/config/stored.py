@@ -25,7 +25,10 @@ CONFIG_FILE = "config.yaml"
 HOSTS = "device.hosts"
 CHANGEABLE = ("tracking", "root", "dry_run", HOSTS)
 """Keys that may be another than in the stored cell: where, and who keeps the result, never what is measured."""
-TODAYS = ("tracking", "root", "dry_run", "resume", "exclude", "include", "objective", "baseline", "battery")
+TODAYS = (
+    *("tracking", "root", "dry_run", "resume", "exclude", "include", "objective", "baseline", "battery"),
+    *("budget", "first", "priority", "gate", "night"),
+)
 """Keys of a whole sweep; a stored one says nothing about how a cell is measured."""
 
 
