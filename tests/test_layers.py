@@ -25,6 +25,7 @@ LAYERS = (
         "gates",
         "quality",
         "unattended",
+        "controls",
         "night",
         "regression",
         "health",

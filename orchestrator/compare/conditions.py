@@ -5,26 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.compare.baseline import Baseline
+from orchestrator.controls import CONTROLS, COVARIATES, UNTOLD
 from orchestrator.result import Result
-
-CONTROLS: Mapping[str, str] = {
-    "runtime.name": "runtime",
-    "runtime.threads": "threads",
-    "scenario.mode": "mode",
-    "state.governor": "governor",
-    "state.tuning": "tuning",
-    "state.cpus": "CPUs",
-    "board.power_mode": "power mode",
-}
-"""Tags that must be the same, and what they are called. Not known on both sides is the same; known on one alone, as by
-a result of an older version, it is named like a covariate.
-
-Batch, input size, width, threads as asked for and the scenario are the same already: by them cells are put side by
-side.
-"""
-
-UNTOLD: Mapping[str, str] = {"tuning": "none"}
-"""Controls without a tag where there is nothing to tell: that is known, too."""
 
 GIVEN: Mapping[str, tuple[str, ...]] = {
     "runtime": ("runtime",),
@@ -32,18 +14,6 @@ GIVEN: Mapping[str, tuple[str, ...]] = {
     "device": ("governor", "tuning", "CPUs", "power mode"),
 }
 """Controls that differ along an axis because that was asked for: no two kinds of board have the same power modes."""
-
-COVARIATES: Mapping[str, str] = {
-    "runtime.version": "runtime version",
-    "board.os": "OS",
-    "board.kernel": "kernel",
-    "board.firmware": "firmware",
-    "board.cpu_model": "CPU model",
-    "board.isolated_cpus": "isolated CPUs",
-    "delegate": "delegate",
-    "artifact.sha256": "artifact",
-}
-"""Tags that a comparison should not depend on, and what they are called where they do differ."""
 
 INHERENT: Mapping[str, tuple[str, ...]] = {
     "device": ("board", "firmware", "CPU model"),

@@ -11,7 +11,7 @@ from orchestrator import conditions
 from orchestrator.cell import BASELINE
 from orchestrator.compare import compare, compare_sweeps
 from orchestrator.compare.baseline import Baseline
-from orchestrator.compare.conditions import CONTROLS, COVARIATES
+from orchestrator.controls import CONTROLS, COVARIATES
 from orchestrator.errors import ConfigError
 from orchestrator.measurement import measure
 from orchestrator.measurement.tags import BOARD_FACTS, cpu_list

@@ -1,0 +1,110 @@
+"""All that the gate decides about one cell in one night: whether it fails now, and each of its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.regression import decision as d
+from orchestrator.regression.accepted import Accepted
+from orchestrator.regression.decide import decide, suspicious
+from orchestrator.regression.decision import Decision, Point
+from orchestrator.regression.entry import Entry, Outcome
+from orchestrator.regression.gated import FAILURE, GATED
+from orchestrator.regression.question import MINIMUM, Question, Rerun
+from orchestrator.regression.since import changed_between
+from orchestrator.result import DONE
+from orchestrator.unattended import Gate
+
+Judged = Mapping[str, Decision]
+"""By metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cell tonight, and what is needed to decide about it; ``accepted`` by metric."""
+
+    gate: Gate
+    past: tuple[Entry, ...]
+    tonight: Entry
+    accepted: Mapping[str, Accepted]
+    rerun: Rerun | None = None
+
+    def judged(self) -> dict[str, Decision]:
+        """A decision for each metric that the cell has tonight, and one for the cell as a whole where it failed."""
+        found = {name: decide(self._question(name)) for name in GATED if name in self.tonight.values}
+        if (failure := self._failure()) is not None:
+            found[FAILURE] = failure
+        return found
+
+    @property
+    def needs_rerun(self) -> bool:
+        """Whether anything waits for one."""
+        return self.rerun is None and any(map(suspicious, self.judged().values()))
+
+    @property
+    def last_good(self) -> Entry | None:
+        """The last night whose artifact and runtime nobody has anything against: of what is suspicious."""
+        names = [name for name, decision in self.judged().items() if suspicious(decision)]
+        good = [one for one in self.past if one.counts and all(self._is_good(one, name) for name in names)]
+        mine = [one for one in good if one.who == self.tonight.who]
+        return next(iter([*mine[-1:], *good[-1:]]), None)
+
+    def _is_good(self, entry: Entry, name: str) -> bool:
+        return entry.is_good(name, self.accepted.get(name)) and (name == FAILURE or name in entry.values)
+
+    def _question(self, metric: str) -> Question:
+        return Question(metric, self.gate, self.past, self.tonight, self.rerun, self.accepted.get(metric))
+
+    def _failure(self) -> Decision | None:
+        """The benchmark failed by itself. Infrastructure says nothing about the cell."""
+        tonight = self.tonight
+        before = [one for one in self.past if one.status == DONE or one.error is not None]
+        earlier = before[-1].outcomes.get(FAILURE) if before else None
+        is_open = earlier is not None and earlier.outcome in (d.REGRESSION, d.SYSTEM_CHANGED, d.OPEN)
+        accepted = self.accepted.get(FAILURE)
+        if is_open and accepted is not None and before[-1].at_s <= accepted.at_s:
+            is_open = False
+        begin = Decision(tonight.cell, FAILURE, d.NO_HISTORY, "", board=tonight.board, history=self._failures(before))
+        if tonight.error is None:
+            if is_open and tonight.status == DONE:
+                return replace(begin, outcome=d.CLOSED, why="it has a result again")
+            return None
+        if is_open and earlier is not None:
+            return replace(begin, outcome=d.OPEN, why=tonight.error, since=earlier.since)
+        row = before[-MINIMUM:]
+        if len(row) < MINIMUM or not all(one.status == DONE for one in row):
+            return replace(begin, why=f"{tonight.error}; it had no results in {MINIMUM} nights in a row before")
+        at = replace(begin, since=tonight.night, changed=changed_between(row[-1], tonight))
+        return self._fails(at, tonight.error)
+
+    def _fails(self, begin: Decision, error: str) -> Decision:
+        """It had results, and fails."""
+        rerun = self.rerun
+        if rerun is None or rerun.now is None:
+            why = rerun.why if rerun is not None else "it was not run again"
+            return replace(begin, outcome=d.UNCONFIRMED, why=f"{error}, and not confirmed: {why}", inputs={"nights": 1})
+        begin = replace(begin, inputs={"rerun": {"now": rerun.now.error, "last": rerun.last and rerun.last.error,
+                                                 "same": rerun.same}})  # fmt: skip
+        if rerun.now.status == DONE:
+            return replace(begin, outcome=d.STEADY, why=f"{error}; it passed when it was run again", changed=())
+        if rerun.now.error is None:
+            return replace(begin, outcome=d.UNCONFIRMED, why=f"{error}, and not confirmed: the re-run came to no end")
+        begin = replace(begin, changed=changed_between(self.past[-1], rerun.now) or begin.changed)
+        if rerun.last is not None and rerun.last.status == DONE:
+            return replace(begin, outcome=d.REGRESSION, why=f"{error}; the last good one beside it does not fail")
+        if rerun.same or (rerun.last is not None and rerun.last.error is not None):
+            return replace(
+                begin, outcome=d.SYSTEM_CHANGED, why=f"{error}; the last good artifact and runtime fail, too"
+            )
+        why = f"{error}, again when it was run again; whose fault, nobody can tell: the last good one: {rerun.why}"
+        return replace(begin, outcome=d.SYSTEM_CHANGED, why=why)
+
+    def _failures(self, before: Sequence[Entry]) -> tuple[Point, ...]:
+        nights = [*before[-20:], self.tonight]
+        return tuple(Point(one.night, one.at_s, None, board=one.board, good=one.status == DONE) for one in nights)
+
+
+def outcomes(judged: Judged) -> dict[str, Outcome]:
+    """What a history keeps of the decisions."""
+    return {name: Outcome(one.outcome, one.since, bool(one.inputs.get("refuted"))) for name, one in judged.items()}
