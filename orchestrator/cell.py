@@ -26,6 +26,7 @@ NATIVE = "native"
 
 _POSITIVE = r"(?=[\d.]*[1-9])\d*\.?\d+"
 BATTERY = Matching(rf"{_POSITIVE}(@{_POSITIVE})?", "Wh, or Wh@INFERENCES_PER_SECOND: 37, or 37@0.5")
+ENVIRONMENT = Matching(r"[0-9a-f]{32}", "the tag runtime.environment of an earlier run: 32 hexadecimal digits")
 BASELINE = Matching(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}|({'|'.join(AXES)}):.+", "an optimization, or axis:value")
 
 
@@ -62,6 +63,7 @@ class Runtime:
     delegate: Annotated[str | None, OneOf(contract.ALL_DELEGATES)] = None
     library: str | None = None  # path on the board of an external delegate's or the Edge TPU's library
     options: dict[str, str] = field(default_factory=dict)  # of the delegate, provider or engine, as it calls them
+    environment: Annotated[str | None, ENVIRONMENT] = None  # wheels that were resolved before, instead of today's
     description: str = ""
 
     @property
@@ -173,6 +175,7 @@ class Cell:
     settings: Settings
     directory: Path  # of this cell's files, inside the sweep's
     extras: tuple[str, ...] = ()  # overrides that are no axis, such as scenario.window_s=5
+    place: int = 0  # by the rules of ``first``: lower ones run earlier
 
     @property
     def axes(self) -> dict[str, str]:

@@ -19,11 +19,11 @@ from rich.text import Text
 
 from orchestrator.cell import Cell
 from orchestrator.plain import plain
-from orchestrator.result import DONE, FAILED, SKIPPED, Result
+from orchestrator.result import DONE, FAILED, NOT_RUN, SKIPPED, Result
 
 log = logging.getLogger(__name__)
 
-MARKS = {DONE: ("✓", "green"), FAILED: ("✗", "red"), SKIPPED: ("–", "yellow")}
+MARKS = {DONE: ("✓", "green"), FAILED: ("✗", "red"), SKIPPED: ("–", "yellow"), NOT_RUN: ("–", "yellow")}
 VERDICT_STYLE = {"valid": "green", "suspect": "yellow", "invalid": "red"}
 
 SIMPLER = {

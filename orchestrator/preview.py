@@ -16,6 +16,7 @@ from orchestrator.fleet import Entry, Forecast, Plan, adds_energy, energy_second
 from orchestrator.meters.windows import idle_needed_s, needed_s
 from orchestrator.provisioning import package, packed_bytes
 from orchestrator.stock import Stock
+from orchestrator.unattended import seconds_of
 from orchestrator.words import counted, duration, megabytes, numbers
 from remote import bundle
 
@@ -43,7 +44,7 @@ def summary(plan: Plan, cast: Forecast, stock: Stock) -> str:
 
 def print_plan(console: Console, plan: Plan, builder: Builder, cache: Path, excluded: Mapping[str, int]) -> None:
     """Cells, what does not run and why, boards, builds, uploads, how long. ``excluded``: how many cells by rule."""
-    stock, cast = Stock.of(plan, builder), forecast(plan)
+    stock, cast = Stock.of(plan, builder), forecast(plan, budget_of(plan))
     say(console, (summary(plan, cast, stock), "bold"))
     for line in (*cells(plan, stock), *left_out(plan, excluded)):
         say(console, *line)
@@ -139,6 +140,9 @@ def totals(plan: Plan, cast: Forecast, stock: Stock, cache: Path) -> Iterator[li
     rest = ", ".join(
         filter(None, (order, f"{counted(len(used(cast)), 'board')} at once" if len(used(cast)) > 1 else ""))
     )
+    if cast.late:
+        left = f"does not reach for {cells_word(cast.late)}, which will be listed as not run"
+        yield [("budget   ", "bold"), f"{plan.runnable[0].cell.settings.budget} {left}"]
     yield [("in all   ", "bold"), f"about {duration(cast.seconds)}{waits}" + (f" ({rest})" if rest else "")]
 
 
@@ -200,6 +204,12 @@ def runtimes(plan: Plan, cache: Path) -> str:
         return "runtime wheels"
     span = megabytes(sizes[0]) if sizes[0] == sizes[-1] else f"{megabytes(sizes[0])} to {megabytes(sizes[-1])}"
     return f"runtime wheels ({span} where they were packed before)"
+
+
+def budget_of(plan: Plan) -> float:
+    """Of the sweep, in seconds."""
+    budget = plan.entries[0].cell.settings.budget
+    return math.inf if budget is None else seconds_of(budget)
 
 
 def used(cast: Forecast) -> list[str]:

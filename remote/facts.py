@@ -5,6 +5,7 @@ It parses on every Python, 2.7 included, so that a too old one can say so itself
 # mypy: allow-untyped-defs, allow-untyped-calls
 
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -65,6 +66,15 @@ def cpu_model(text):
     if maker == "0x41" and part in cores:
         return cores[part]
     return "%s %s" % (maker, part) if part else platform.machine()
+
+
+def serial():
+    """What tells this board from another one of its kind: a digest of its serial number, or None."""
+    paths = ("/proc/device-tree/serial-number", "/sys/class/dmi/id/product_uuid", "/sys/class/dmi/id/product_serial")
+    for text in [read(path) for path in paths] + [keyed(read("/proc/cpuinfo"), ":", "Serial")]:
+        if text and re.search("[1-9A-Za-z]", text) and re.search("[0-9]", text):
+            return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+    return None
 
 
 def cores():
@@ -171,6 +181,7 @@ def gather(settings):
         "power_mode": power_mode(),
         "isolated_cpus": read("/sys/devices/system/cpu/isolated") or None,
         "firmware": firmware(),
+        "serial": serial(),
         "blobs": names(os.path.join(workdir, "blobs")),
         "envs": names(os.path.join(workdir, "envs")),
     }

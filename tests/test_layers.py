@@ -26,6 +26,7 @@ LAYERS = (
         "quality",
         "unattended",
         "controls",
+        "lines",
         "night",
         "regression",
         "health",

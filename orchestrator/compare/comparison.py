@@ -19,13 +19,13 @@ from orchestrator.compare.slimming import no_faster, unslimmed
 from orchestrator.energy.battery import Battery
 from orchestrator.errors import ConfigError
 from orchestrator.gates import Gates
-from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, find_sweep, load_sweep
+from orchestrator.result import DONE, FAILED, INTERRUPTED, NOT_RUN, SKIPPED, Result, Sweep, find_sweep, load_sweep
 from orchestrator.words import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ORDER = {DONE: 0, FAILED: 1, INTERRUPTED: 2, SKIPPED: 3}
+ORDER = {DONE: 0, FAILED: 1, INTERRUPTED: 2, NOT_RUN: 3, SKIPPED: 4}
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ def compose_cells(
             shared = tuple(word for word in batch[0] if key_of(word) not in axes)
             left = [job for job in jobs if job.excluded is None]
             jobs += added(loader, master, left, shared, includes, first_number + len(batch))
+        first = rules("first", settings.first)
+        jobs = [dataclasses.replace(job, cell=dataclasses.replace(job.cell, place=placed(first, job))) for job in jobs]
     wrong = dict.fromkeys(problem for job in jobs if job.excluded is None for problem in wrong_with(job))
     devices = {repr(job.cell.settings.device): job.cell.settings.device for job in jobs if job.excluded is None}
     wrong |= dict.fromkeys(contended(devices.values()))
@@ -121,6 +123,12 @@ def dropped_by(excludes: Sequence[Rule], job: Job) -> str | None:
     """The first rule that matches."""
     chosen = job.config.hydra.runtime.choices
     return next((rule.text for rule in excludes if rule.matches(job.cell, chosen)), None)
+
+
+def placed(first: Sequence[Rule], job: Job) -> int:
+    """The number of the first rule that matches; what none matches comes last."""
+    chosen = job.config.hydra.runtime.choices
+    return next((number for number, rule in enumerate(first) if rule.matches(job.cell, chosen)), len(first))
 
 
 def added(

@@ -98,6 +98,9 @@ def delegated(runtime: Runtime) -> Iterator[Problem]:
     if runtime.options and delegate is None and not set(runtime.names) & set(WITH_OPTIONS):
         allowed = f"empty, unless there is a delegate or the runtime is one of {', '.join(WITH_OPTIONS)}"
         yield Problem("runtime.options", runtime.options, allowed)
+    if runtime.environment is not None and (runtime.install != "push" or len(runtime.names) != 1):
+        allowed = "null, unless runtime is a single one whose wheels are pushed (runtime=litert, not auto)"
+        yield Problem("runtime.environment", runtime.environment, allowed)
     if runtime.name in SYSTEM_ONLY and runtime.install == "push":
         yield Problem("runtime.install", runtime.install, f"system, since {runtime.name} is the board's own")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,10 @@ class Desk:
     So a cell never waits for a board that does not come, and lanes of other machines can go on with it.
     """
 
-    def __init__(self, machines: dict[str, list[Berth]]) -> None:
+    def __init__(self, machines: dict[str, list[Berth]], ends_s: float | None = None) -> None:
+        """``ends_s``: no cell is begun that would not end by then, on the clock of time.monotonic; None: whenever."""
+        self._ends_s = ends_s
+        self._late: list[Entry] = []
         self._changed = threading.Condition()
         self._berths = [berth for berths in machines.values() for berth in berths]
         self._stopped = False
@@ -44,6 +48,12 @@ class Desk:
             while (move := self._move(lane, now := time.monotonic())) is None and not self._over(lane):
                 self._changed.wait(self._until(lane, now))
             return move
+
+    def late(self) -> list[Entry]:
+        """Cells that nobody will begin any more, each once; whoever asks answers for them."""
+        with self._changed:
+            late, self._late = self._late, []
+            return late
 
     def opened(self, berth: Berth) -> None:
         """Its session is open."""
@@ -66,14 +76,21 @@ class Desk:
             return [one for one in cells if one.complete] if every or self._stopped else through(cells)
 
     def undecided(self, berth: Berth) -> list[Underway]:
-        """The cells of a board that get more processes now."""
+        """The cells of a board that get more processes now; none where there is no time for that."""
         with self._changed:
-            return [] if self._stopped else undecided(berth.rota.cells)
+            over = self._stopped or self._left_s(berth, time.monotonic()) <= 0
+            return [] if over else undecided(berth.rota.cells)
 
     def finish(self, berth: Berth, one: Underway) -> None:
         """A cell has its result, whatever it is."""
         with self._changed:
             berth.rota.remove(one)
+            self._changed.notify_all()
+
+    def give_back(self, berth: Berth) -> None:
+        """A board is out of use for a while; what it has begun goes to others, or waits for it."""
+        with self._changed:
+            berth.pool.give_back(berth)
             self._changed.notify_all()
 
     def leave(self, berth: Berth) -> list[Entry]:
@@ -131,9 +148,10 @@ class Desk:
     def _move(self, lane: Sequence[Berth], now: float) -> Move | None:
         if self._stopped:
             return None
+        self._expire(lane, now)
         able = by_preference(lane)
         if able and able[0].state == HERE:
-            return self._take(able[0])
+            return self._take(able[0], now)
         # Without anything to run, a board is opened ahead of its first artifact; but no session is closed for that.
         early = [] if any(berth.state == HERE for berth in lane) else [berth for berth in lane if berth.state == AWAY]
         for berth in [*able, *early]:
@@ -144,11 +162,32 @@ class Desk:
                 return berth, None
         return None
 
-    def _take(self, berth: Berth) -> Move:
+    def _expire(self, lane: Sequence[Berth], now: float) -> None:
+        """Take out what would not end in time, whoever took it now."""
+        if self._ends_s is None:
+            return
+        for pool in {id(berth.pool): berth.pool for berth in lane}.values():
+            if late := pool.late(self._ends_s - now):
+                self._late += late
+                self._spare(pool)
+                self._changed.notify_all()
+
+    def _left_s(self, berth: Berth, now: float) -> float:
+        """What there is for one more cell on a board, beside those that it has begun."""
+        if self._ends_s is None:
+            return math.inf
+        return self._ends_s - now - sum(one.left_s for one in berth.rota.cells)
+
+    def _take(self, berth: Berth, now: float) -> Move:
         pool, rota = berth.pool, berth.rota
         if rota.between_rounds:
             while pool.longest_s is not None and len(rota.cells) < pool.share:
-                rota.add(pool.take([one.entry for one in rota.cells]))
+                left_s = self._left_s(berth, now) if rota.cells else math.inf  # else what is late is out already
+                beside = [one.entry for one in rota.cells]
+                entry = pool.take(beside, berth.board.name, lambda one, left_s=left_s: one.estimate.seconds <= left_s)  # type: ignore[misc]
+                if entry is None:
+                    break
+                rota.add(entry)
         one = rota.next(to_the_end=pool.share == 1 or not pool.waiting)
         berth.state = BUSY
         self._spare(pool)
@@ -168,6 +207,8 @@ class Desk:
         ``now`` is what :meth:`_move` found nothing at: with a later one, a time between the two would be missed.
         """
         times = [berth.not_before for berth in lane if berth.state == AWAY]
+        if self._ends_s is not None:
+            times += [self._ends_s - e.estimate.seconds + 0.01 for b in lane for e in b.pool.entries()]
         times += [s.since + OPENING_S for b in lane if b.state == AWAY for s in b.pool.berths if s.state == COMING]
         return min((at - now for at in times if at > now), default=None)
 

@@ -19,7 +19,7 @@ from orchestrator.energy.meter import METER_FILE
 from orchestrator.errors import BenchmarkFailed, OrchestratorError
 from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
-from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Failure, Result, Sweep
+from orchestrator.result import DONE, FAILED, INTERRUPTED, NOT_RUN, SKIPPED, Failure, Result, Sweep
 from orchestrator.samples import keep_samples
 from orchestrator.session.session import Outcome
 
@@ -64,6 +64,9 @@ def finished(
         calibrations=board.calibrations,
         evaluation=artifact.evaluation,
     )
+    measurement.tags["artifact.key"] = artifact.key
+    if outcome.environment is not None:
+        measurement.tags["runtime.environment"] = outcome.environment
     return result(
         sweep,
         cell,
@@ -121,6 +124,11 @@ def skipped(sweep: Sweep, cell: Cell, board: Board | None, reason: str) -> Resul
 def interrupted(sweep: Sweep, cell: Cell, board: Board | None, reason: str, started_s: float) -> Result:
     """A cell that the end of the sweep overtook."""
     return result(sweep, cell, INTERRUPTED, started_s, board=board, reason=reason)
+
+
+def not_run(sweep: Sweep, cell: Cell, reason: str) -> Result:
+    """A cell that was not begun, since it would not have ended within the budget of the sweep."""
+    return result(sweep, cell, NOT_RUN, time.time(), board=None, reason=reason)
 
 
 def result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,13 +27,17 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The boards in the order of the matrix, and the seconds until the last one is done, builds not counted."""
+    """The boards in the order of the matrix, and the seconds until the last one is done, builds not counted.
+
+    ``late`` are the numbers of the cells for which the budget does not reach.
+    """
 
     shares: tuple[Share, ...]
     seconds: float
+    late: tuple[int, ...] = ()
 
 
-def forecast(plan: Plan) -> Forecast:
+def forecast(plan: Plan, budget_s: float = math.inf) -> Forecast:
     """Play the plan through as if every artifact were there and every board came."""
     machines = berths_of(plan.runnable)
     for entry in plan.runnable:
@@ -43,22 +48,26 @@ def forecast(plan: Plan) -> Forecast:
         berth: [] for berths in machines.values() for berth in berths
     }
     free = [(0.0, number, berths) for number, berths in enumerate(machines.values())]
-    ends_s = 0.0
+    ends_s, late = 0.0, list[int]()
     while free:
         now_s, number, berths = heapq.heappop(free)
+        for pool in {id(berth.pool): berth.pool for berth in berths}.values():
+            late += [entry.cell.number for entry in pool.late(budget_s - now_s)]
         able = by_preference(berths)
         if not able:
             ends_s = max(ends_s, now_s)
             continue
         for berth in berths:
             berth.state = HERE if berth is able[0] else AWAY
-        entry = able[0].pool.take()
-        seconds = plan.seconds(entry, able[0].board.name)
-        more_s = adds_energy(entry)
-        by_meter = metered(entry.cell.settings)
-        parts[able[0]].append((entry.estimate.runs > 0, seconds, more_s * by_meter, more_s * (not by_meter)))
+        taken = able[0].pool.take(board=able[0].board.name)
+        if taken is None:
+            continue
+        seconds = plan.seconds(taken, able[0].board.name)
+        more_s = adds_energy(taken)
+        by_meter = metered(taken.cell.settings)
+        parts[able[0]].append((taken.estimate.runs > 0, seconds, more_s * by_meter, more_s * (not by_meter)))
         heapq.heappush(free, (now_s + seconds, number, berths))
-    return Forecast(tuple(_share(berth.board, part) for berth, part in parts.items()), ends_s)
+    return Forecast(tuple(_share(berth.board, part) for berth, part in parts.items()), ends_s, tuple(late))
 
 
 def _share(board: Board, part: Sequence[tuple[bool, float, float, float]]) -> Share:

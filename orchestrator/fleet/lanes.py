@@ -14,7 +14,7 @@ from orchestrator.errors import BoardBusy, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.desk import Desk
-from orchestrator.fleet.finish import failed, skipped
+from orchestrator.fleet.finish import failed, not_run, skipped
 from orchestrator.fleet.gather import Gathering
 from orchestrator.fleet.order import build_order
 from orchestrator.fleet.parts import forget_parts
@@ -24,7 +24,7 @@ from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
 from orchestrator.result import DONE, Result, Sweep
 from orchestrator.session import LINK_LOST, Session, Workshop
-from orchestrator.words import counted
+from orchestrator.words import counted, duration
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Fleet:
     stop: threading.Event
     resumed: bool = False
     given_up: dict[str, str] = field(default_factory=dict)
+    ends_s: float | None = None  # of the budget, on the clock of time.monotonic
 
     def run(self, plan: Plan) -> None:
         """Every entry of the plan comes to exactly one result."""
@@ -64,7 +65,7 @@ class Fleet:
         if self.resumed:
             Gathering(self.sweep, self.workshop, self.progress, self.stop).run(plan.runnable)
         machines = berths_of(plan.runnable)
-        desk = Desk(machines)
+        desk = Desk(machines, self.ends_s)
         boundary = Boundary(self.sweep, self.builds, self.turns, self.progress, self.stop, self.resumed)
         self.builds.start(
             build_order(pools_of(machines), self.builds.cached), lambda key: self._built(key, desk, boundary)
@@ -80,6 +81,14 @@ class Fleet:
                 if self.stop.is_set():
                     desk.stop()
                 thread.join(0.2)
+        self.tell_late(desk)
+
+    def tell_late(self, desk: Desk) -> None:
+        """The budget does not reach for these."""
+        for entry in desk.late():
+            need = duration(entry.estimate.seconds)
+            words = f"the budget of {entry.cell.settings.budget} was spent: it takes about {need}"
+            self.record(not_run(self.sweep, entry.cell, words))
 
     def record(self, result: Result) -> bool:
         """A cell has come to its result; whether that is on the disk."""
@@ -140,6 +149,7 @@ class _Lane:
     def _serve(self) -> None:
         try:
             while (move := self._desk.next(self._berths, self._idle)) is not None:
+                self._fleet.tell_late(self._desk)
                 berth, one = move
                 if one is None:
                     if self._open is not None and self._open[0] is not berth:

@@ -30,6 +30,7 @@ class Entry:
     skipped: str | None = None  # an impossible combination
     failed: BuildError | None = None  # bound to fail
     estimate: Estimate = NO_TIME
+    home: str | None = None  # the board on which its history is, which takes it if it can
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.device import Board
@@ -15,8 +15,12 @@ from orchestrator.fleet.rota import Rota
 AWAY, COMING, HERE, BUSY, GONE = "away", "coming", "here", "busy", "gone"
 
 
+def _any(_: Entry) -> bool:
+    return True
+
+
 class Pool:
-    """The waiting cells of one device: the longest first, then the order of the matrix.
+    """The waiting cells of one device: those that ``first`` names, the longest, then the order of the matrix.
 
     Nobody takes a cell before it can be run, so none is brought back but by a board that is given up.
     """
@@ -60,15 +64,40 @@ class Pool:
         """Of the cells that may be taken; None where there is none."""
         return self._built[0].estimate.seconds if self._built else None
 
-    def take(self, beside: Collection[Entry] = ()) -> Entry:
-        """The longest cell that may be taken; of those that are compared with what the board has ``beside``, if any.
+    def take(
+        self, beside: Collection[Entry] = (), board: str | None = None, fits: Callable[[Entry], bool] = _any
+    ) -> Entry | None:
+        """The next cell for a board, of those that ``fits`` admits; None where there is none.
 
-        What is compared with each other is measured on one board, at the same time.
+        Of those that come first, one whose history is on this board before one whose history is elsewhere; then one
+        that is compared with what the board has ``beside``, since such cells are measured on one board, at one time.
         """
-        self.waiting -= 1
         kin = {kin_of(entry) for entry in beside}
-        at = next((i for i, entry in enumerate(self._built) if kin_of(entry) in kin), 0) if kin else 0
+        able = [(i, entry) for i, entry in enumerate(self._built) if fits(entry)]
+        if not able:
+            return None
+        self.waiting -= 1
+        at = min(able, key=lambda one: (one[1].cell.place, one[1].home not in (None, board), _unlike(one[1], kin)))[0]
         return self._built.pop(at)
+
+    def late(self, left_s: float) -> list[Entry]:
+        """Take out the cells that would not end within so many seconds, even if they began now."""
+        late = [entry for entry in [*self._built, *self.unbuilt] if entry.estimate.seconds > left_s]
+        gone = {id(entry) for entry in late}
+        self._built = [entry for entry in self._built if id(entry) not in gone]
+        for key in list(self._unbuilt):
+            if not (kept := [entry for entry in self._unbuilt[key] if id(entry) not in gone]):
+                del self._unbuilt[key]
+            else:
+                self._unbuilt[key] = kept
+        self.waiting -= len(late)
+        return late
+
+    def give_back(self, berth: Berth) -> None:
+        """A board is out of use for a while: what it has begun goes to whoever takes it first."""
+        for entry in berth.rota.clear():
+            bisect.insort(self._built, entry, key=rank)
+            self.waiting += 1
 
     @property
     def share(self) -> int:
@@ -87,9 +116,7 @@ class Pool:
         The last one takes with it what is left, and answers for it.
         """
         berth.state = GONE
-        for entry in berth.rota.clear():
-            bisect.insort(self._built, entry, key=rank)
-            self.waiting += 1
+        self.give_back(berth)
         if any(sister.state != GONE for sister in self.berths):
             return []
         rest = self.entries()
@@ -113,9 +140,13 @@ class Berth:
     stop: threading.Event = field(default_factory=threading.Event)  # its session is not wanted any more
 
 
-def rank(entry: Entry) -> tuple[float, int]:
-    """The longest first, then the order of the matrix."""
-    return -entry.estimate.seconds, entry.cell.number
+def rank(entry: Entry) -> tuple[int, float, int]:
+    """What ``first`` names, the longest, then the order of the matrix."""
+    return entry.cell.place, -entry.estimate.seconds, entry.cell.number
+
+
+def _unlike(entry: Entry, kin: Collection[tuple[str, ...]]) -> bool:
+    return bool(kin) and kin_of(entry) not in kin
 
 
 def berths_of(entries: Sequence[Entry]) -> dict[str, list[Berth]]:

@@ -55,6 +55,11 @@ class Underway:
         return self.done >= self.wanted
 
     @property
+    def left_s(self) -> float:
+        """What its other processes will take, going by the estimate for the whole cell."""
+        return self.entry.estimate.seconds * max(0.0, 1.0 - self.done / self.wanted)
+
+    @property
     def now(self) -> str:
         """Which of its processes run in this turn, in words; nothing where it is all of them."""
         if self.turn >= self.wanted:

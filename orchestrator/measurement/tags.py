@@ -12,7 +12,7 @@ from orchestrator.sheet import Sheet
 BOARD_FACTS = (
     *("device_tree_model", "cpu_model", "arch", "bits", "cores", "memory_bytes", "os", "kernel", "libc", "hostname"),
     *("python_implementation", "governor", "tags"),
-    *("power_mode", "isolated_cpus", "firmware"),
+    *("power_mode", "isolated_cpus", "firmware", "serial"),
 )
 """What is kept of a board's facts as ``board.*`` tags."""
 

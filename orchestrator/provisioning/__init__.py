@@ -4,7 +4,7 @@ from orchestrator.provisioning import deploy
 from orchestrator.provisioning.deploy import Program, Room
 from orchestrator.provisioning.runtimes import RuntimeChoice, choose, package
 from orchestrator.provisioning.survey import Facts, facts
-from orchestrator.provisioning.wheels import Environment, packed_bytes, prepare
+from orchestrator.provisioning.wheels import Environment, is_kept, packed_bytes, prepare
 
 __all__ = [
     "Environment",
@@ -15,6 +15,7 @@ __all__ = [
     "choose",
     "deploy",
     "facts",
+    "is_kept",
     "package",
     "packed_bytes",
     "prepare",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -29,6 +29,7 @@ class RuntimeChoice:
     drop: tuple[str, ...] = ()
     platform: str = ""  # as the resolver calls it: aarch64-manylinux_2_36
     python: str = ""  # 3.11
+    pinned: str | None = None  # digest of an environment that was made before, and is taken instead
 
 
 def choose(runtime: Runtime, facts: Facts, form: str = "tflite", *, pillow: bool = False) -> RuntimeChoice:
@@ -50,7 +51,7 @@ def choose(runtime: Runtime, facts: Facts, form: str = "tflite", *, pillow: bool
     reasons = {name: refusal(name, facts, delegate) for name in names}
     for name, reason in reasons.items():
         if reason is None:
-            return _choice(name, facts, pillow, delegate)
+            return replace(_choice(name, facts, pillow, delegate), pinned=runtime.environment)
     listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise BoardNotReady(
         f"no runtime serves this board ({facts.userland}, Python {facts.python_text}): {listed}",

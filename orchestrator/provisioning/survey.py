@@ -51,6 +51,7 @@ class Facts:
     power_mode: str | None
     isolated_cpus: str | None  # from the kernel's command line, as "2-3"
     firmware: str | None
+    serial: str | None  # a digest that tells it from others of its kind
     blobs: set[str]
     envs: set[str]
 
@@ -148,6 +149,7 @@ def parse(raw: Any) -> Facts:
         power_mode=_maybe(raw["power_mode"], _text),
         isolated_cpus=_maybe(raw["isolated_cpus"], _text),
         firmware=_maybe(raw["firmware"], _text),
+        serial=_maybe(raw["serial"], _text),
         blobs=_digests(raw["blobs"]),
         envs=_digests(raw["envs"]),
     )

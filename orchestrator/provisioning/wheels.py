@@ -60,15 +60,36 @@ def prepare(choice: RuntimeChoice, cache: Path, cancelled: Callable[[], bool] = 
     """
     shelf = cache / "wheels"
     shelf.mkdir(parents=True, exist_ok=True)
-    key = _digest(asdict(choice))
+    if choice.pinned is not None:
+        return _kept(shelf, choice.pinned)
+    key = _digest({name: value for name, value in asdict(choice).items() if name != "pinned"})
     with FileLock(shelf / f".{key}.lock", timeout=LOCK_TIMEOUT_S):
         lock = _resolved(choice, shelf / f"{key}.txt", cancelled)
         digest = _digest({"format": FORMAT, "lock": lock, "drop": choice.drop, "platform": choice.platform})
         folder = shelf / digest
         if not (folder / "manifest.json").exists():
             _make(choice, lock, folder, cancelled)
+    return _read(folder)
+
+
+def is_kept(cache: Path, digest: str) -> bool:
+    """Whether an environment that was made before is still there."""
+    return (cache / "wheels" / digest / "manifest.json").is_file()
+
+
+def _kept(shelf: Path, digest: str) -> Environment:
+    """Raises BoardNotReady where it is not there any more."""
+    if not is_kept(shelf.parent, digest):
+        raise BoardNotReady(
+            f"the environment {digest} (runtime.environment) is not in {shelf}",
+            hint="it was made on another machine, or the cache was emptied: leave runtime.environment out",
+        )
+    return _read(shelf / digest)
+
+
+def _read(folder: Path) -> Environment:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return Environment(digest=digest, tar_path=folder / "env.tar.gz", **manifest)
+    return Environment(digest=folder.name, tar_path=folder / "env.tar.gz", **manifest)
 
 
 def packed_bytes(requirement: str, cache: Path) -> list[int]:
@@ -187,7 +208,7 @@ def _pack(tree: Path, target: Path, drop: tuple[str, ...]) -> int:
     total = 0
     with target.open("wb") as raw, gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as packed:
         with tarfile.open(fileobj=cast(IO[bytes], packed), mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for path in _kept(tree, drop):
+            for path in _packed(tree, drop):
                 info = tarfile.TarInfo(path.relative_to(tree).as_posix())
                 info.size = path.stat().st_size
                 info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
@@ -197,7 +218,7 @@ def _pack(tree: Path, target: Path, drop: tuple[str, ...]) -> int:
     return total
 
 
-def _kept(tree: Path, drop: tuple[str, ...]) -> Iterator[Path]:
+def _packed(tree: Path, drop: tuple[str, ...]) -> Iterator[Path]:
     for path in sorted(tree.rglob("*")):
         name = path.relative_to(tree).as_posix()
         if path.is_file() and name != ".lock" and not any(fnmatch.fnmatchcase(name, pattern) for pattern in drop):

@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-log = logging.getLogger(__name__)
+from orchestrator import lines
 
 FILE = Path("lab", "accepted.jsonl")
 
@@ -39,19 +36,8 @@ class Accepted:
 
 def read(root: Path, until_s: float | None = None) -> dict[tuple[str, str], Accepted]:
     """The last word on each cell and metric; ``until_s``: as it was at that time."""
-    try:
-        lines = (root / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return {}
-    found: dict[tuple[str, str], Accepted] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            one = _parsed(json.loads(line))
-        except (TypeError, ValueError, LookupError, RecursionError) as error:
-            log.warning("left out: %s:%d: %s", root / FILE, number, error)
-            continue
+    found = {}
+    for one in lines.parsed(root / FILE, _parsed):
         if until_s is None or one.at_s <= until_s:
             found[one.cell, one.metric] = one
     return found
@@ -64,9 +50,4 @@ def _parsed(data: Mapping[str, Any]) -> Accepted:
 
 def add(root: Path, one: Accepted) -> None:
     """One more; on the disk when this returns. Raises OSError."""
-    path = root / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(one.to_json(), ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    lines.add(root / FILE, one.to_json())

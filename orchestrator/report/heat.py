@@ -82,7 +82,7 @@ def _place(
     text = escaped(grid.text(row, value, letters))
     if row["status"] != "done":
         why = " ".join(filter(None, (plain(row["reason"]), plain(row["hint"]))))
-        return f'<td class="heat {escaped(row["status"])}" title="{escaped(why)}">{text}</td>'
+        return f'<td class="heat {escaped(row["status"].replace(" ", "-"))}" title="{escaped(why)}">{text}</td>'
     kind, shade = _by_change(row, by_change) if by_change else _by_level(value.of(row), span)
     if row["verdict"] == "invalid":
         kind, shade = "invalid", 0.0

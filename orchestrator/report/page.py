@@ -93,7 +93,7 @@ def _folded(head: str, inner: str, rows: int, kind: str = "", note: str = "") ->
 
 def _summary(comparison: Comparison, shown: c.Sheet) -> str:
     counts = [f"{len(shown.rows)} measured"]
-    for status in ("failed", "interrupted", "skipped"):
+    for status in ("failed", "interrupted", "not run", "skipped"):
         if n := sum(row["status"] == status for row in shown.others):
             counts.append(f"{n} {status}")
     lines = []

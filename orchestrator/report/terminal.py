@@ -20,7 +20,7 @@ from orchestrator.report.troubles import Trouble, beside_limits, doubts, marks, 
 PLAIN_WIDTH = 100
 VERDICT_STYLES = {"valid": "green", "suspect": "yellow", "invalid": "bold red"}
 LIMIT_STYLES = {"breaks": "red", "unknown": "yellow", "unsure": "yellow"}
-STATUS_STYLES = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
+STATUS_STYLES = {"failed": "bold red", "interrupted": "yellow", "not run": "yellow", "skipped": "dim"}
 
 
 def table(console: Console, comparison: Comparison, view: View | None = None) -> None:

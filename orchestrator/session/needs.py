@@ -19,7 +19,7 @@ def blobs_of(cell: Cell, artifact: Artifact) -> list[tuple[str, Path]]:
 def environment_key(cell: Cell, form: str) -> str:
     """Cells with the same key have the same environment."""
     runtime = cell.settings.runtime
-    return json.dumps([runtime.names, runtime.delegate, runtime.install, form, with_pillow(cell)])
+    return json.dumps([runtime.names, runtime.delegate, runtime.install, form, with_pillow(cell), runtime.environment])
 
 
 def with_pillow(cell: Cell) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from orchestrator.cell import Tracking
 from orchestrator.errors import OrchestratorError, TrackingError
 from orchestrator.redact import BLOT, redacted
-from orchestrator.result import DONE, FAILED, INTERRUPTED, SKIPPED, Result, Sweep, load_sweep
+from orchestrator.result import DONE, FAILED, INTERRUPTED, NOT_RUN, SKIPPED, Result, Sweep, load_sweep
 from orchestrator.tracking import words
 from orchestrator.tracking.seam import Receipt, TrackerAway
 from orchestrator.tracking.staging import stage, stage_sweep
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 RUN_STATUS = {DONE: "FINISHED", FAILED: "FAILED", INTERRUPTED: "KILLED"}
+WITHOUT_RUN = (SKIPPED, NOT_RUN)
 SWEEP_STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 EXPERIMENT_KIND = ("mlflow.experimentKind", "custom_model_development")  # the UI opens on runs, not on traces
@@ -70,7 +71,7 @@ class MlflowTracker:
     def deliver(self, result: Result) -> Receipt:
         with self._translated(result.short):
             parent_id = self._parent()
-            if result.status == SKIPPED:  # no run of its own: listed on the parent when that is closed
+            if result.status in WITHOUT_RUN:  # no run of its own: listed on the parent when that is closed
                 if result.attempt > 1:
                     self._supersede(result, parent_id)
                 return Receipt(self.where, parent_id)
@@ -271,7 +272,7 @@ def _prepare() -> None:
 
 def _skipped(sweep: Sweep) -> list[Result]:
     try:
-        return [result for result in load_sweep(sweep.directory)[1] if result.status == SKIPPED]
+        return [result for result in load_sweep(sweep.directory)[1] if result.status in WITHOUT_RUN]
     except OrchestratorError as error:
         raise TrackingError(error.message, hint=error.hint) from error
 

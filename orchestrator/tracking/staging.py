@@ -45,7 +45,7 @@ def stage_sweep(directory: Path, skipped: list[Result], folder: Path) -> None:
     """The comparison and the list of skipped cells."""
     _copy(directory, folder, (*COMPARISON, "sweep.json", "sweep.log"))
     if skipped:
-        rows = [{"cell": r.cell_id, "reason": r.why} for r in skipped]
+        rows = [{"cell": r.cell_id, "status": r.status, "reason": r.why} for r in skipped]
         (folder / "skipped.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 

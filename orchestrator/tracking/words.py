@@ -126,7 +126,7 @@ def sweep_note(sweep: Sweep, skipped: list[Result], comparison: str) -> str:
         room = TAG_LIMIT - sum(len(text) + 2 for text in command)
         lines.append(_brief(re.sub(r"\A## .*\n+", "", comparison).rstrip(), room))
     if skipped and not comparison:
-        lines.append("Skipped:\n\n" + "\n".join(f"- {_plain(r.short)}: {_plain(r.why)}" for r in skipped))
+        lines.append("Skipped or not run:\n\n" + "\n".join(f"- {_plain(r.short)}: {_plain(r.why)}" for r in skipped))
     return value_of("\n\n".join([*lines, *command]), whole="comparison.md")
 
 

@@ -214,3 +214,37 @@ def test_a_forecast_follows_the_same_rules() -> None:
         ("d", 1, 7.0),
     ]
     assert cast.seconds == 20
+
+
+def test_a_cell_that_would_not_end_within_the_budget_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 25 s two cells of 10 s are begun; what is left over is told once, and the lane comes to its end."""
+    some = entries(*(cell(number, "a") for number in range(4)))
+    machines = berths_of(some)
+    now = time.monotonic()
+    desk = Desk(machines, now + 25.0)
+    for entry in some:
+        desk.built(entry.key)
+    (lane,) = machines.values()
+    begun, clock = [], now
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    desk.opened(come(desk, lane))
+    while (move := desk.next(lane)) is not None and move[1] is not None:
+        begun.append(move[1].entry.cell.number)
+        clock += 10.0
+        desk.finish(move[0], move[1])
+        desk.settle(move[0])
+    assert begun == [0, 1]
+    assert [entry.cell.number for entry in desk.late()] == [2, 3]
+    assert desk.late() == []
+
+
+def test_cells_that_come_first_run_before_longer_ones_and_a_board_leaves_to_another_what_that_one_ran_before() -> None:
+    made = entries(*(cell(number, "a", "b") for number in range(4)), seconds=[40.0, 30.0, 20.0, 10.0])
+    last = replace(made[0], cell=replace(made[0].cell, place=1))
+    some = [last, replace(made[1], home="a"), *made[2:]]
+    pool = pools_of(berths_of(some))[0]
+    for entry in some:
+        pool.built(entry.key)
+    taken = [pool.take(board=board) for board in ("b", "a", "b", "b")]
+    assert [entry.cell.number for entry in taken if entry] == [2, 1, 3, 0]
+    assert pool.take(board="a") is None

@@ -97,7 +97,7 @@ GOOD = {
     "workdir_error": None, "arch": "aarch64", "bits": 64, "libc": ["glibc", "2.36"], "kernel": "6.1", "os": "Debian",
     "cpu_model": "Cortex-A72", "cores": 4, "memory_bytes": 4_000_000_000, "available_memory_bytes": None,
     "disk_free_bytes": 10**10, "device_tree_model": "Raspberry Pi 4", "boot_id": "b", "hostname": "pi", "uid": 1000,
-    "governor": None, "power_mode": None, "isolated_cpus": "2-3", "firmware": None,
+    "governor": None, "power_mode": None, "isolated_cpus": "2-3", "firmware": None, "serial": None,
     "blobs": ["../../etc/passwd", "a" * 64, 7], "envs": [],
 }  # fmt: skip
 

@@ -39,6 +39,7 @@ KEYS = {
     "power_mode",
     "isolated_cpus",
     "firmware",
+    "serial",
     "blobs",
     "envs",
 }
