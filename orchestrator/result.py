@@ -140,6 +140,7 @@ class Sweep:
     gates: dict[str, float] = field(default_factory=dict)
     recommended: dict[str, str] = field(default_factory=dict)
     resumed: int = 0  # how many processes went on with it
+    night: bool = False  # nobody watched: its cells are part of their history
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{n: getattr(self, n) for n in self.__slots__ if n != "directory"}}
@@ -147,7 +148,7 @@ class Sweep:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], directory: Path) -> Sweep:
         since = ("tracking", "controller", "excluded", "given_up", "gates", "recommended")
-        later = {**{name: {} for name in since}, "reproduces": "", "battery": "", "resumed": 0, **data}
+        later = {**{name: {} for name in since}, "reproduces": "", "battery": "", "resumed": 0, "night": False, **data}
         return cls(**{name: later[name] for name in cls.__slots__ if name != "directory"}, directory=directory)
 
     def ended(self, status: str, ended_s: float) -> Sweep:

@@ -23,6 +23,7 @@ class Gate:
     window: Annotated[int, Between(3, 200)] = 20  # nights of history that count
     pinned: str | None = None  # a sweep that is the baseline instead of the history
     rerun_processes: Annotated[int, Between(3, 100)] = 6  # of either side, before an alarm
+    rerun_budget: Annotated[str, DURATION] = "1h"  # for all that is run again in a night; the rest is not confirmed
 
 
 @dataclass(slots=True)

@@ -50,6 +50,10 @@ class Builder:
         """The manifest of an entry, unverified; None where there is none that can be read."""
         return self._store.manifest(recipe.key)
 
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """The manifest of the entry with a key, unverified; None where there is none that can be read."""
+        return self._store.manifest(key)
+
     def cached(self, recipe: Recipe) -> Artifact | None:
         """The artifact, if it was built before."""
         return self._store.find(recipe.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -130,6 +130,16 @@ class Recipe:
             "versions": tuple(message["versions"].items()),
         }
         return cls(**message | tuples)
+
+    @classmethod
+    def kept(cls, manifest: Mapping[str, Any] | None) -> Self | None:
+        """The recipe in the manifest of an artifact, also of one that other sources have built: to find it again, not
+        to build it. None where it is of another version.
+        """
+        try:
+            return cls.from_message({**(manifest or {})["recipe"], **dict.fromkeys(_PATHS)})
+        except (LookupError, TypeError, AttributeError):
+            return None
 
     @property
     def quantization(self) -> str:
