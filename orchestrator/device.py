@@ -88,20 +88,20 @@ class PowerSwitch:
     """What turns a board's supply off and on, for when it does not answer any more.
 
     ``{board}`` in ``address``, ``on`` and ``off`` stands for the board's name; ``addresses`` and ``outlets`` are by
-    host, as ``device.hosts`` spells it.
+    host, as ``device.hosts`` spells it. Boards that share an outlet would lose their power together: that is refused.
     """
 
     kind: Annotated[str, OneOf(SWITCHES)] = "none"
     address: str = ""  # shelly, tasmota: host[:port]; pdudaemon: host[:port]/PDU; uhubctl: the hub's location, 1-1.4
     addresses: dict[str, str] = field(default_factory=dict)
-    outlet: Annotated[int, Between(0, 1000)] = 0  # of a strip or a PDU; uhubctl: the port of the hub
+    outlet: Annotated[int, Between(0, 1000)] = 0  # shelly, tasmota: from 0; of a PDU or a USB hub: as it numbers them
     outlets: dict[str, int] = field(default_factory=dict)
-    on: list[str] = field(default_factory=list)  # kind command: what turns it on
+    on: list[str] = field(default_factory=list)  # kind command: a program and its arguments, without a shell
     off: list[str] = field(default_factory=list)
     user: str | None = None
     password_env: str | None = None  # the environment variable that holds the password
     off_s: Annotated[float, Between(0, 600)] = 5.0  # how long it stays off
-    timeout_s: Annotated[float, Between(0.1, 600)] = 20.0
+    timeout_s: Annotated[float, Between(0.1, 600)] = 20.0  # patience for the switch, or for its program
 
 
 @dataclass(slots=True)

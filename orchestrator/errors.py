@@ -13,6 +13,7 @@
     |  |- JobLost                       the board restarted, or its supervisor was ended: worth a retry
     |  |- BoardNotReady                 no Python, no space, no runtime for it
     |  |- TransferFailed
+    |  |- SwitchError                   its power switch did not do what it was told
     |  `- CommandFailed
     |     `- CommandTimedOut
     |- BenchmarkFailed                  type, message and traceback came from the board
@@ -139,6 +140,10 @@ class BoardNotReady(BoardError):
 
 class TransferFailed(BoardError):
     """A file did not arrive as it was sent."""
+
+
+class SwitchError(BoardError):
+    """What turns a board's supply off and on did not do it, or cannot say so."""
 
 
 class CommandFailed(BoardError):

@@ -34,6 +34,8 @@ _SECRETS = (
     re.compile(r"://[^/\s:@]+:(?P<secret>[^\s@]+)@"),
 )
 
+_COMMANDS = ("meter.command", "power_switch.on", "power_switch.off")
+
 
 def redacted(text: str) -> str:
     """``text`` in which every address has lost its ``user:password@`` and its query, where tokens are.
@@ -57,8 +59,9 @@ def secrets_of(argv: Sequence[str]) -> frozenset[str]:
 
 
 def secrets_in(overrides: Sequence[str]) -> frozenset[str]:
-    """What looks like a password in a meter's command that was given on the command line, before it is composed."""
-    lists = [value for key, _, value in (word.partition("=") for word in overrides) if key.endswith("meter.command")]
+    """What looks like a password in a command of a meter or a power switch that was given on the command line, before
+    it is composed."""
+    lists = [value for key, _, value in (word.partition("=") for word in overrides) if key.endswith(_COMMANDS)]
     commands = [[item.strip(" '\"") for item in re.split(r"[\[\],]", value)] for value in lists]
     return frozenset().union(*map(secrets_of, commands))
 

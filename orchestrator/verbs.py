@@ -214,27 +214,59 @@ def meter(arguments: list[str]) -> int:
     return show(terminal(soft_wrap=True), config.composed_settings(overrides).device)
 
 
-BOARD_VERBS = ("list", "show", "release", "clean")
+BOARD_VERBS = ("list", "show", "release", "clean", "power")
+POWER_WORDS = ("on", "off", "cycle", "state")
 
 
 def board(arguments: list[str]) -> int:
-    """``board list|show|release|clean device=NAME[,NAME...]``: who holds each board, and what it keeps."""
-    parser = Parser("board", "Who holds each board, what it keeps on its disk, and ending both.")
+    """``board list|show|release|clean|power device=NAME[,NAME...]``: who holds each board, what it keeps, its power."""
+    parser = Parser("board", "Who holds each board, what it keeps on its disk, ending both, and its power.")
     parser.add_argument(
         "what",
         nargs="?",
         choices=BOARD_VERBS,
-        help="list: who holds it; show: also what it is and keeps; release: end the hold; clean: empty its caches",
+        help="list: who holds it; show: also what it is and keeps; release: end the hold; clean: empty its caches; "
+        "power on, off, cycle or state: turn its supply off and on by its power switch",
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME,NAME and changes to those")
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--yes", action="store_true", help="power: turn off without asking")
+    parser.add_argument("--force", action="store_true", help="power: turn off a board that somebody holds, too")
     chosen = parser.parse_args(arguments)
     if chosen.what is None:
         raise ConfigError(f"board what? {', '.join(BOARD_VERBS)}", hint="python -m orchestrator board list device=NAME")
+    if chosen.what == "power":
+        return _board_power(chosen)
+    if chosen.yes or chosen.force:
+        raise ConfigError("--yes and --force go with 'board power' alone")
     boards = [one for words in each_device(chosen.overrides) for one in composed_device(words, "board list").boards]
     from orchestrator.boards import board_verb
 
     return board_verb(terminal(soft_wrap=True), chosen.what, boards, chosen.json)
+
+
+def _board_power(chosen: argparse.Namespace) -> int:
+    """``board power on|off|cycle|state``: the settings are checked in full, since a wrong outlet is another board's."""
+    what, *overrides = chosen.overrides or [""]
+    if what not in POWER_WORDS:
+        hint = "python -m orchestrator board power cycle device=NAME"
+        raise ConfigError(f"board power what? {', '.join(POWER_WORDS)}", hint=hint)
+    named(overrides, f"board power {what}")
+    devices = [config.composed_settings(words).device for words in each_device(overrides)]
+    console = terminal(soft_wrap=True)
+
+    def confirm(question: str) -> bool:
+        if chosen.yes:
+            return True
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "board power asks a question and there is nobody to answer", hint="add --yes if it may be turned off"
+            )
+        return console.input(f"{plain(question)} [y/N] ", markup=False).strip().lower() in ("y", "yes")
+
+    from orchestrator.power import power_verb
+
+    return power_verb(console, what, devices, as_json=chosen.json, force=chosen.force, confirm=confirm)
 
 
 def each_device(overrides: Sequence[str]) -> list[list[str]]:

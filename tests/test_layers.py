@@ -30,12 +30,24 @@ LAYERS = (
         "night",
         "regression",
         "health",
+        "web",
     },
-    {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
+    {"config", "connection", "builder", "meters", "switches", "provisioning", "tracking", "compare", "report"},
     {"session"},
     {"fleet"},
     {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue", "boards", "resume"}
-    | {"instruments", "matrix", "adaptive", "study", "preview", "stock", "reproduce", "stored_cell", "calibrate"},
+    | {
+        "instruments",
+        "matrix",
+        "adaptive",
+        "study",
+        "preview",
+        "stock",
+        "reproduce",
+        "stored_cell",
+        "calibrate",
+        "power",
+    },
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 ALLOWED_SIDEWAYS = {("report", "compare")}  # a report is a comparison on paper

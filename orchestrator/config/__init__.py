@@ -6,6 +6,7 @@ from orchestrator.config.explain import explained
 from orchestrator.config.rules import rules
 from orchestrator.config.sources import conf_directory, register, take_lab
 from orchestrator.config.stored import CONFIG_FILE, Revived, changed_keys, composed_settings, revived
+from orchestrator.config.switches import contended as shared_outlets
 from orchestrator.lab import LAB_VARIABLE
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "register",
     "revived",
     "rules",
+    "shared_outlets",
     "swept",
     "take_lab",
 ]

@@ -13,17 +13,18 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from orchestrator.cell import AXES, Cell, Settings
+from orchestrator.config import meters, switches
 from orchestrator.config.asked import key_of, swept
 from orchestrator.config.explain import explained, known_keys, refusal
 from orchestrator.config.keys import NOT_MEASURED, NOT_MEASURED_OF_DEVICE
 from orchestrator.config.limits import BY_HOST, problems
-from orchestrator.config.meters import contended
 from orchestrator.config.rules import Rule, rules
 from orchestrator.errors import ConfigError
 from orchestrator.redact import redacted, secrets_of, without
 
-COMMANDS = ("device.meter", "device.meter.command")
-"""Keys under which a password may be an argument."""
+COMMANDS = (("meter", "command"), ("power_switch", "on"), ("power_switch", "off"))
+"""Parts and keys of a device under which a password may be an argument."""
+COMMAND_KEYS = {f"device.{part}" for part, _ in COMMANDS} | {f"device.{part}.{key}" for part, key in COMMANDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,22 @@ class Job:
     @property
     def resolved(self) -> str:
         """Everything that it is measured with, as YAML, as it is stored."""
-        return self._task(secrets_of(self.cell.settings.device.meter.command), resolve=True)
+        return self._task(self._secrets, resolve=True)
+
+    @property
+    def _secrets(self) -> frozenset[str]:
+        device = self.cell.settings.device
+        commands = (getattr(getattr(device, part), key) for part, key in COMMANDS)
+        return frozenset().union(*map(secrets_of, commands))
 
     def save(self, again: bool = False) -> None:
         """Write ``.hydra/`` as Hydra does, and at last ``config.yaml``: everything resolved, secrets blotted out.
         ``again``: another process may have begun to."""
         folder = self.cell.directory / ".hydra"
         folder.mkdir(parents=True, exist_ok=again)
-        secrets = secrets_of(self.cell.settings.device.meter.command)
+        secrets = self._secrets
         hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(self.config, ["hydra"]))
-        words = [without(word, secrets) if key_of(word) in COMMANDS else word for word in self.overrides]
+        words = [without(word, secrets) if key_of(word) in COMMAND_KEYS else word for word in self.overrides]
         (folder / "config.yaml").write_text(self._task(secrets, resolve=False))
         (folder / "hydra.yaml").write_text(redacted(without(hydra, secrets)))
         (folder / "overrides.yaml").write_text(redacted(OmegaConf.to_yaml(OmegaConf.create(words))))
@@ -66,12 +73,13 @@ class Job:
         part.replace(self.cell.directory / "config.yaml")
 
     def _task(self, secrets: Collection[str], *, resolve: bool) -> str:
-        """The configuration as YAML; ``secrets`` are blotted in the command alone, since a short one is in every other
+        """The configuration as YAML; ``secrets`` are blotted in the commands alone, since a short one is in every other
         word, too."""
         task = OmegaConf.masked_copy(self.config, [str(key) for key in self.config if key != "hydra"])
         if secrets:
-            command: Any = OmegaConf.to_container(task.device.meter.command, resolve=resolve)
-            task.device.meter.command = [without(word, secrets) for word in command]
+            for part, key in COMMANDS:
+                command: Any = OmegaConf.to_container(task.device[part][key], resolve=resolve)
+                task.device[part][key] = [without(word, secrets) for word in command]
         return redacted(OmegaConf.to_yaml(task, resolve=resolve))
 
 
@@ -102,7 +110,7 @@ def compose_cells(
         jobs = [dataclasses.replace(job, cell=dataclasses.replace(job.cell, place=placed(first, job))) for job in jobs]
     wrong = dict.fromkeys(problem for job in jobs if job.excluded is None for problem in wrong_with(job))
     devices = {repr(job.cell.settings.device): job.cell.settings.device for job in jobs if job.excluded is None}
-    wrong |= dict.fromkeys(contended(devices.values()))
+    wrong |= dict.fromkeys([*meters.contended(devices.values()), *switches.contended(devices.values())])
     folders = [job.cell.directory for job in jobs]
     if len(set(folders)) < len(folders):
         wrong["hydra.sweep.subdir gives two cells one folder: keep ${hydra.job.num} in it"] = None

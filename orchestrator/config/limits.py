@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_origin, get_type_hints
 
 from orchestrator.cell import RUNTIMES, Model, Runtime, Scenario, Settings
-from orchestrator.config import meters, steps
+from orchestrator.config import meters, steps, switches
 from orchestrator.config.problem import Problem
 from orchestrator.device import LONGEST_HOLD, Board, Device, PowerProfile, PowerRange
 from orchestrator.limits import NAME, Between, Limit, Matching, NameOrNames, NotEmpty, OneOf
@@ -82,6 +82,7 @@ def cross_field(s: Settings) -> Iterator[Problem]:
     yield from power("device.power", device.power)
     yield from calibrated(device)
     yield from meters.wrong(device)
+    yield from switches.wrong(device)
 
 
 def delegated(runtime: Runtime) -> Iterator[Problem]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields
 
+from orchestrator.config.beside import PLACES, no_variable, quoted, shared, strangers, unused
 from orchestrator.config.problem import Problem
-from orchestrator.device import Board, Device, Meter
-from orchestrator.redact import BLOT, shown
+from orchestrator.device import Board, Device
+from orchestrator.redact import shown
 
 EVERY = {"kind", "scope", "lag_s", "gain", "offset_w", "timeout_s"}
 """Keys that mean something for all kinds."""
@@ -27,17 +27,15 @@ USES = {
 UNKNOWN_SCOPE = ("scpi", "host", "command")
 """Only somebody who has seen the cables can say what these read."""
 PLUGS = ("shelly", "tasmota")
-PLACES = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?")
+ONE_EACH = "one for each board, or each would get the power of all: write {board} in it"
 INSTRUMENTS = re.compile(r"[A-Za-z0-9_.-]+:\d{1,5}|ASRL\S+|[A-Za-z][A-Za-z-]*\d*::\S+")
 """``host:port``, or a VISA resource: only a serial port has its name without a colon before it."""
-HARMLESS = re.compile(r"([a-z]+://)?[A-Za-z0-9_.-]+(:\d{1,5})?(/[\w.-]*)*")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def wrong(device: Device) -> Iterator[Problem]:
     """Everything that is wrong with the meter of a device."""
     meter = device.meter
-    yield from _unused(meter)
+    yield from unused("device.meter", meter, USES)
     if meter.kind == "none" or meter.kind not in USES:  # which kinds there are is told beside
         return
     if meter.kind in PLUGS and meter.scope not in (None, "wall_ac"):
@@ -45,13 +43,8 @@ def wrong(device: Device) -> Iterator[Problem]:
         yield Problem("device.meter.scope", meter.scope, how)
     if meter.scope is None and meter.kind in UNKNOWN_SCOPE:
         yield Problem("device.meter.scope", None, "what its power includes: board_dc_in, wall_ac, module_in, ...")
-    if meter.password_env is not None and not VARIABLE.fullmatch(meter.password_env):
-        # the value is not quoted: it may be the password itself
-        yield Problem("device.meter.password_env", BLOT, "the name of the environment variable that holds the password")
-    for key, by_host in (("addresses", meter.addresses), ("channels", meter.channels)):
-        if strangers := [host for host in by_host if host not in device.hosts]:
-            hosts = ", ".join(device.hosts)
-            yield Problem(f"device.meter.{key}", strangers, f"hosts as device.hosts spells them: {hosts}")
+    yield from no_variable("device.meter", meter.password_env)
+    yield from strangers(device, "device.meter", {"addresses": meter.addresses, "channels": meter.channels})
     for host, channel in meter.channels.items():
         if not 0 <= channel <= HIGHEST_CHANNEL:
             yield Problem(f"device.meter.channels.{host}", channel, f"0 to {HIGHEST_CHANNEL}")
@@ -77,18 +70,6 @@ def contended(devices: Iterable[Device]) -> Iterator[str]:
         yield f"{same} the same for {whose}: each would get the power of both"
 
 
-def _unused(meter: Meter) -> Iterator[Problem]:
-    uses = USES.get(meter.kind)
-    if uses is None:
-        return
-    for field in fields(meter):
-        usual = field.default if field.default_factory is MISSING else field.default_factory()
-        value = getattr(meter, field.name)
-        if field.name not in uses and value != usual:
-            quoted = BLOT if field.name == "password_env" else shown(value) if field.name == "command" else value
-            yield Problem(f"device.meter.{field.name}", quoted, f"nothing, since device.meter.kind is {meter.kind}")
-
-
 def _address(device: Device) -> Iterator[Problem]:
     boards: dict[str, list[str]] = defaultdict(list)
     for board in device.boards:
@@ -101,24 +82,19 @@ def _address(device: Device) -> Iterator[Problem]:
             return
         if device.meter.kind in PLUGS and not PLACES.fullmatch(address):
             how = "host[:port] alone: the user is device.meter.user, the password in the variable of password_env"
-            yield Problem("device.meter.address", _quoted(address), how)
+            yield Problem("device.meter.address", quoted(address), how)
             return
         if device.meter.kind == "scpi" and not INSTRUMENTS.fullmatch(address):
             how = "host:port of its socket (5025 on many), or a VISA resource such as TCPIP::pm-1::inst0::INSTR"
-            yield Problem("device.meter.address", _quoted(address), how)
+            yield Problem("device.meter.address", quoted(address), how)
             return
         boards[f"{address}, channel {channel}," if device.meter.channels else address].append(board.name)
-    yield from _shared(
+    yield from shared(
         "device.meter.address",
         boards,
         "one for each board (device.meter.addresses), or an outlet of it for each (device.meter.channels), or each "
-        "would get the power of all",
+        "would get the power of all: write {board} in it",
     )
-
-
-def _quoted(address: str) -> str:
-    """A wrong address as it was written, where no part of it can be a password."""
-    return address if HARMLESS.fullmatch(address) else BLOT
 
 
 def _command(device: Device) -> Iterator[Problem]:
@@ -128,10 +104,4 @@ def _command(device: Device) -> Iterator[Problem]:
     boards: dict[str, list[str]] = defaultdict(list)
     for board in device.boards:
         boards[shown(board.meter.command if board.meter else [])].append(board.name)
-    yield from _shared("device.meter.command", boards, "one for each board, or each would get the power of all")
-
-
-def _shared(key: str, boards: dict[str, list[str]], how: str) -> Iterator[Problem]:
-    for value, names in boards.items():
-        if len(names) > 1:
-            yield Problem(key, f"{value} of {', '.join(names)}", f"{how}: write {{board}} in it")
+    yield from shared("device.meter.command", boards, ONE_EACH)
