@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 from orchestrator.checkup import fixes
 from orchestrator.checkup.check import NOTE, OK, PROBLEM, UNKNOWN, Check
 from orchestrator.checkup.names import FOLDER, HOST_KEY, MEMORY, PYTHON, SSH
 from orchestrator.device import Board
-from orchestrator.errors import AuthenticationFailed, HostKeyMismatch, OrchestratorError
-from orchestrator.provisioning import Facts
+from orchestrator.errors import AuthenticationFailed, BoardError, BoardNotReady, HostKeyMismatch, OrchestratorError
+from orchestrator.provisioning import Facts, NoWorkFolder
 
 RUNTIME_BYTES = 200_000_000
 """A runtime packed and unpacked, before it is there: LiteRT takes 27 MB and 76 MB, larger ones twice that."""
@@ -64,6 +66,21 @@ def folder(board: Board, facts: Facts) -> Check:
     if free < ROOMY_BYTES:
         return Check(FOLDER, NOTE, f"{found}: large models will not fit", fixes.ours(board, "board", "clean"))
     return Check(FOLDER, OK, found)
+
+
+def no_folder(board: Board, error: NoWorkFolder) -> Check:
+    """It cannot be made, or not be written."""
+    look = fixes.on_board(board, f"ls -ld {shlex.quote(error.facts.workdir)}")
+    return Check(FOLDER, PROBLEM, error.message, f"{error.hint}\nor see what is there: {look}")
+
+
+def not_brought(board: Board, facts: Facts, error: BoardError) -> Check:
+    """Our program did not get there. Where there is no room for it, none of our verbs can make any."""
+    if not isinstance(error, BoardNotReady):
+        return Check(FOLDER, PROBLEM, error.message, error.hint)
+    caches = shlex.join([f"{facts.workdir}/{name}" for name in ("envs", "blobs")])
+    fix = f"{fixes.on_board(board, f'rm -rf {caches}')}\n(both come back when they are needed)"
+    return Check(FOLDER, PROBLEM, error.message, fix)
 
 
 def memory(board: Board, facts: Facts) -> Check:

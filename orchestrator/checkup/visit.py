@@ -130,20 +130,23 @@ class _Visit:
     def _known(self, connection: Connection) -> Facts | None:
         """What the board is, with our program on it; None where it cannot be brought there."""
         self._at("looking at the board")
+        board = self._board
         try:
-            known = facts(connection, self._board.device, self._board.workdir)
-            self._are(known)
-            deploy.push_program(connection, known, self._board.device, self._workshop.program)
+            known = facts(connection, board.device, board.workdir)
         except NoWorkFolder as error:
             self._are(error.facts)
-            fix = f"{error.hint}\nor see what is there: {fixes.on_board(self._board, f'ls -ld {self._board.workdir}')}"
-            self._findings.add(Check(FOLDER, PROBLEM, error.message, fix))
+            self._findings.add(readiness.no_folder(board, error))
             return None
         except BoardError as error:
-            what = FOLDER if self._findings.level(PYTHON) else PYTHON
-            self._findings.add(Check(what, PROBLEM, error.message, error.hint))
+            self._findings.add(Check(PYTHON, PROBLEM, error.message, error.hint))
             return None
-        self._findings.add(readiness.folder(self._board, known))
+        self._are(known)
+        try:
+            deploy.push_program(connection, known, board.device, self._workshop.program)
+        except BoardError as error:
+            self._findings.add(readiness.not_brought(board, known, error))
+            return None
+        self._findings.add(readiness.folder(board, known))
         return known
 
     def _are(self, known: Facts) -> None:
