@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import statistics
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from orchestrator import device as inventory
 from orchestrator.catalogue import choices
+from orchestrator.checkup.sensors import Trace, beside, own_sensors
 from orchestrator.connection import Connection, LocalServer, connect
 from orchestrator.console import Part, say
 from orchestrator.device import Board, Device
@@ -21,14 +21,12 @@ from orchestrator.energy import MeterReadings
 from orchestrator.energy.reading import COVERAGE_MINIMUM
 from orchestrator.energy.trace import of_meter
 from orchestrator.energy.window import window_power
-from orchestrator.errors import BoardError, ConnectionFailed
+from orchestrator.errors import BoardError
 from orchestrator.invocation import INTERRUPTED, cache_directory
-from orchestrator.meters import Recording, meter_of, sight
-from orchestrator.meters.host import Stream
 from orchestrator.meters.windows import shortest_s
 from orchestrator.plain import plain
 from orchestrator.provisioning import Program, deploy, facts
-from orchestrator.session.metering import HostLink, named
+from orchestrator.session.metering import named
 
 SENSORS_S = 2.0
 METER_S = 5.0
@@ -75,20 +73,15 @@ def _sensors(console: Console, board: Board, program: Program, connection: Conne
     """Those on the board, read by the same program as in a measurement."""
     known = facts(connection, board.device, board.workdir)
     deploy.push_program(connection, known, board.device, program)
-    with connection.open_stream([*deploy.program_command(known, board.device, program), "power"]) as stream:
-        scopes = [{"match": match, "scope": scope} for match, scope in board.device.sensor_scopes.items()]
-        stream.send({"sys_root": "/sys", "sensor_scopes": scopes, "parent": None})
-        found = _until(stream, "found")
-        clock = sight(lambda: _clock(stream))
-        points = _points(stream, found["traces"])
-    for sensor in found["sensors"]:
+    found = own_sensors(board, connection, known, program, SENSORS_S)
+    for sensor in found.sensors:
         _say_sensor(console, sensor)
-    for number, trace in enumerate(found["traces"]):
-        _say_trace(console, trace, points.get(number, []))
-    if not found["traces"]:
-        say(console, f"  its own sensors: none is used: {plain(found['reason'])}")
-    say(console, f"  its clock is known to {clock.bound_s * 1e3:.2g} ms from here")
-    return any(_watts(trace, points.get(number, [])) for number, trace in enumerate(found["traces"]))
+    for trace in found.traces:
+        _say_trace(console, trace)
+    if not found.traces:
+        say(console, f"  its own sensors: none is used: {plain(found.reason)}")
+    say(console, f"  its clock is known to {found.clock.bound_s * 1e3:.2g} ms from here")
+    return found.reads
 
 
 def _say_sensor(console: Console, sensor: Mapping[str, Any]) -> None:
@@ -100,68 +93,23 @@ def _say_sensor(console: Console, sensor: Mapping[str, Any]) -> None:
     say(console, "  sensor ", what, mark, why)
 
 
-def _say_trace(console: Console, trace: Mapping[str, Any], points: list[tuple[float, float]]) -> None:
-    watts = _watts(trace, points)
-    rate = (len(points) - 1) / (points[-1][0] - points[0][0]) if len(points) > 1 else 0.0
-    read = f"mean {watts:.3f} W, {rate:.1f} readings a second" if watts is not None else "no reading came"
-    say(console, f"  reads {plain(trace['reader'])} ({plain(trace['scope'])}): ", (read, "bold"))
-
-
-def _watts(trace: Mapping[str, Any], points: list[tuple[float, float]]) -> float | None:
-    """The mean; of a counter from its first to its last reading."""
-    if trace["kind"] != "counter":
-        return statistics.fmean(value for _, value in points) if points else None
-    if len(points) < 2 or points[-1][0] <= points[0][0]:
-        return None
-    return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
-
-
-def _points(stream: Stream, traces: list[Any]) -> dict[int, list[tuple[float, float]]]:
-    found: dict[int, list[tuple[float, float]]] = {}
-    if not traces:
-        return found
-    stream.send("go")
-    end = time.monotonic() + SENSORS_S
-    while (left_s := end - time.monotonic()) > 0:
-        message = stream.receive(left_s)
-        if message is not None and "p" in message:
-            number, t_s, value = message["p"]
-            found.setdefault(number, []).append((float(t_s), float(value)))
-    return found
-
-
-def _clock(stream: Stream) -> float:
-    stream.send({"clock": 0})
-    return float(_until(stream, "clock")[1])
-
-
-def _until(stream: Stream, key: str) -> Any:
-    """The next message of that kind. Finding sensors takes seconds where one of them hangs."""
-    end = time.monotonic() + 30.0
-    while (left_s := end - time.monotonic()) > 0:
-        message = stream.receive(left_s)
-        if message is not None and key in message:
-            return message[key]
-    raise ConnectionFailed("the program that reads sensors said nothing for 30 s")
+def _say_trace(console: Console, trace: Trace) -> None:
+    watts = trace.watts
+    read = f"mean {watts:.3f} W, {trace.rate_hz:.1f} readings a second" if watts is not None else "no reading came"
+    say(console, f"  reads {plain(trace.reader)} ({plain(trace.scope)}): ", (read, "bold"))
 
 
 def _meter(console: Console, board: Board, settings: inventory.Meter, program: Program) -> bool:
-    begin_s = time.monotonic()
-    recording = Recording(settings.kind, meter_of(settings, lambda: HostLink(board, settings, program)))
-    try:
-        time.sleep(METER_S)
-    finally:
-        end_s = time.monotonic()
-        recording.stop()
-    found = recording.readings()
+    tried = beside(board, settings, program, METER_S)
+    found = tried.readings
     if found is None or not found.points:
-        why = recording.problem or "it gave no reading"
+        why = tried.problem or "it gave no reading"
         say(console, f"  beside it: {named(settings)}: ", ("no reading", "red"), f": {plain(why)}")
         return False
-    _say_readings(console, found, end_s - begin_s, recording.ended.clock_bound_s)
+    _say_readings(console, found, tried.ended_s - tried.began_s, tried.clock_bound_s)
     if found.invalid is None:
         _say_windows(console, settings, found)
-    fault = found.invalid or _gaps(found, end_s)
+    fault = found.invalid or _gaps(found, tried.ended_s)
     if fault:
         say(console, ("    it would not count: ", "red"), fault)
     return fault is None

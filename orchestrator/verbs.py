@@ -269,6 +269,27 @@ def _board_power(chosen: argparse.Namespace) -> int:
     return power_verb(console, what, devices, as_json=chosen.json, force=chosen.force, confirm=confirm)
 
 
+def doctor(arguments: list[str]) -> int:
+    """``doctor device=NAME[,NAME...] [KEY=VALUE...]``: is each board ready? What to fix, and how."""
+    parser = Parser("doctor", "Is each board ready? What is wrong with it, and the command that repairs it.")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="device=NAME,NAME and changes to those; runtime=... is what the benchmark of a second runs with",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    chosen = parser.parse_args(arguments)
+    named(chosen.overrides, "doctor")
+    asked = [config.composed_settings(words) for words in each_device(chosen.overrides)]
+    from orchestrator.doctor import examined, status, told
+
+    console = terminal(soft_wrap=True)
+    visit = examined(asked, console, quiet=chosen.json)
+    told(console, visit, chosen.json)
+    return status(visit)
+
+
 def each_device(overrides: Sequence[str]) -> list[list[str]]:
     """The overrides once for each name in ``device=NAME,NAME``."""
     names = [word.partition("=")[2].split(",") for word in overrides if word.startswith("device=")]
@@ -298,6 +319,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "board": board,
     "calibrate": calibrate,
     "compare": compare,
+    "doctor": doctor,
     "enrol": enrol,
     "list": catalogue,
     "meter": meter,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-VERBS = ("attach", "supervise", "benchmark", "worker", "profile", "quality", "power", "holder", "shelf")
+VERBS = ("attach", "supervise", "benchmark", "worker", "profile", "quality", "power", "holder", "shelf", "state")
 
 
 def main(arguments: list[str]) -> int:
@@ -47,6 +47,10 @@ def main(arguments: list[str]) -> int:
         from remote import shelf
 
         return shelf.main(rest)
+    if verb == "state":
+        from remote import state
+
+        return state.main(rest)
     sys.stderr.write("usage: program {%s} ...\n" % "|".join(VERBS))
     return 2
 

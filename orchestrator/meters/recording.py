@@ -80,6 +80,11 @@ class Recording:
         """What answered, once it has."""
         return self._instrument
 
+    @property
+    def heard(self) -> bool:
+        """Whether a reading has come."""
+        return bool(self._points)
+
     def stop(self) -> None:
         """End the thread and the instrument; a second time nothing."""
         self._stop.set()

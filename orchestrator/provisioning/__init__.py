@@ -3,12 +3,14 @@
 from orchestrator.provisioning import deploy
 from orchestrator.provisioning.deploy import Program, Room
 from orchestrator.provisioning.runtimes import RuntimeChoice, choose, package
-from orchestrator.provisioning.survey import Facts, facts
-from orchestrator.provisioning.wheels import Environment, is_kept, packed_bytes, prepare
+from orchestrator.provisioning.survey import Facts, NoWorkFolder, facts
+from orchestrator.provisioning.wheels import Environment, NotFetched, is_kept, packed_bytes, prepare
 
 __all__ = [
     "Environment",
     "Facts",
+    "NoWorkFolder",
+    "NotFetched",
     "Program",
     "Room",
     "RuntimeChoice",

@@ -74,11 +74,19 @@ class Facts:
         return ".".join(map(str, self.python))
 
 
+class NoWorkFolder(BoardNotReady):
+    """The board answered, and cannot write its work folder; ``facts`` are what it said of itself."""
+
+    def __init__(self, message: str, facts: Facts, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.facts = facts
+
+
 def facts(shell: Shell, device: Device, workdir: str | None = None) -> Facts:
     """Ask a board what it is, and make its work folder: ``workdir``, else the device's.
 
-    Raises BoardNotReady when there is no usable Python, the work folder cannot be written, or the answer is
-    garbage.
+    Raises BoardNotReady when there is no usable Python or the answer is garbage, NoWorkFolder when the work folder
+    cannot be written.
     """
     source = facts_source({"workdir": workdir or device.workdir})
     out = shell.run([*interpreter(device.python), "-I", "-S", "-"], stdin=source, check=False)
@@ -93,8 +101,10 @@ def facts(shell: Shell, device: Device, workdir: str | None = None) -> Facts:
     if found.python < OLDEST_PYTHON:
         raise _too_old(device, f"Python {found.python_text}")
     if trouble:
-        raise BoardNotReady(
-            f"the work folder cannot be written: {_text(trouble)}", hint="set device.workdir to a folder that can"
+        raise NoWorkFolder(
+            f"the work folder cannot be written: {_text(trouble)}",
+            found,
+            hint="set device.workdir to a folder that can",
         )
     return found
 

@@ -36,6 +36,10 @@ UV_TIMEOUT_S = 900.0
 LOCK_TIMEOUT_S = 1000.0
 
 
+class NotFetched(BoardNotReady):
+    """The board's wheels are not here, and the package index gave none: no fault of the board."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Unpacked wheels as one ``tar.gz``, to be put on ``sys.path`` of a board."""
@@ -197,7 +201,7 @@ def _failed(choice: RuntimeChoice, why: str) -> BoardNotReady:
     what = f"{' '.join(choice.requirements)} for {choice.platform}, Python {choice.python}"
     if "No solution found" in why and "network was disabled" not in why:
         return BoardNotReady(f"there are no wheels of {what}: {why}", hint="try another Python in device.python")
-    return BoardNotReady(
+    return NotFetched(
         f"the wheels of {what} are not cached and could not be fetched: {why}",
         hint="this machine (not the board) needs the package index once; a mirror goes into UV_DEFAULT_INDEX",
     )
