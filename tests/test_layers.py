@@ -29,14 +29,14 @@ LAYERS = (
         "regression",
         "health",
     },
-    {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report"},
+    {"config", "connection", "builder", "meters", "provisioning", "tracking", "compare", "report", "morning"},
     {"session"},
     {"fleet"},
     {"__main__", "app", "invocation", "ending", "console", "signals", "about", "verbs", "catalogue", "boards", "resume"}
     | {"instruments", "matrix", "adaptive", "study", "preview", "stock", "reproduce", "stored_cell", "calibrate"},
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-ALLOWED_SIDEWAYS = {("report", "compare")}  # a report is a comparison on paper
+ALLOWED_SIDEWAYS = {("report", "compare"), ("morning", "report")}  # both are made of the same paper
 FREE_LEVELS = (0, 4)  # nouns may use nouns; the composition root is one room in several files
 
 
