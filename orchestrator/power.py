@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator import config
-from orchestrator.boards import AT_ONCE, INCOMPLETE, OK, ask_all, held_words, holder
+from orchestrator.boards import AT_ONCE, INCOMPLETE, OK, ask_all, holder
+from orchestrator.checkup.ask import held_words
 from orchestrator.console import say
 from orchestrator.device import Board, Device
 from orchestrator.errors import BoardBusy, BoardError, CommandTimedOut, ConfigError, ConnectionFailed, OrchestratorError

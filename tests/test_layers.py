@@ -32,7 +32,8 @@ LAYERS = (
         "health",
         "web",
     },
-    {"config", "connection", "builder", "meters", "switches", "provisioning", "tracking", "compare", "report"},
+    {"config", "connection", "builder", "meters", "switches", "provisioning", "tracking", "compare", "report"}
+    | {"morning"},
     {"session"},
     {"checkup"},
     {"fleet"},
@@ -52,7 +53,7 @@ LAYERS = (
     },
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-ALLOWED_SIDEWAYS = {("report", "compare")}  # a report is a comparison on paper
+ALLOWED_SIDEWAYS = {("report", "compare"), ("morning", "report")}  # both are made of the same paper
 FREE_LEVELS = (0, len(LAYERS) - 1)  # nouns may use nouns; the composition root is one room in several files
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import OrchestratorError, reason
 from orchestrator.report.columns import sheet
 from orchestrator.report.figure import draw
+from orchestrator.report.files import ReportIncomplete, write_files
 from orchestrator.report.grid import View
 from orchestrator.report.markdown import markdown
 from orchestrator.report.page import page
@@ -21,15 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "comparison"
 
-log = logging.getLogger(__name__)
-
-
-class ReportIncomplete(OrchestratorError):
-    """Some files of a report could not be written; ``written`` are the others."""
-
-    def __init__(self, message: str, written: dict[str, Path]) -> None:
-        super().__init__(message)
-        self.written = written
+__all__ = ["NAME", "ReportIncomplete", "write_report"]
 
 
 def write_report(comparison: Comparison, directory: Path, view: View | None = None) -> dict[str, Path]:
@@ -38,30 +28,14 @@ def write_report(comparison: Comparison, directory: Path, view: View | None = No
     Raises ReportIncomplete once all have been tried, OSError where there can be no such folder.
     """
     shown, view = sheet(comparison), view or View()
-    directory.mkdir(parents=True, exist_ok=True)
     writers: dict[str, Callable[[Path], object]] = {
-        "html": lambda path: path.write_text(page(comparison, shown, view), encoding="utf-8"),
-        "md": lambda path: path.write_text(markdown(shown, comparison.title, view), encoding="utf-8"),
-        "csv": lambda path: _harmless(comparison.frame).to_csv(path, index=False),
-        "parquet": lambda path: _parquet(comparison.frame, path),
-        "png": lambda path: draw(shown, comparison.title, path),
+        f"{NAME}.html": lambda path: path.write_text(page(comparison, shown, view), encoding="utf-8"),
+        f"{NAME}.md": lambda path: path.write_text(markdown(shown, comparison.title, view), encoding="utf-8"),
+        f"{NAME}.csv": lambda path: _harmless(comparison.frame).to_csv(path, index=False),
+        f"{NAME}.parquet": lambda path: _parquet(comparison.frame, path),
+        f"{NAME}.png": lambda path: draw(shown, comparison.title, path),
     }
-    written, lost = dict[str, Path](), dict[str, str]()
-    for ending, write in writers.items():
-        path, part = directory / f"{NAME}.{ending}", directory / f".{NAME}-part.{ending}"
-        try:
-            write(part)
-            written[ending] = part.replace(path)
-        except Exception as error:  # a full disk, or a format that cannot hold a value: no reason to lose the others
-            log.exception("%s", path)
-            lost[path.name] = reason(error)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-    if lost:
-        why = "; ".join(dict.fromkeys(lost.values()))
-        raise ReportIncomplete(f"not written into {directory}: {', '.join(lost)}: {why}", written)
-    return written
+    return write_files(directory, writers)
 
 
 def _parquet(frame: pd.DataFrame, path: Path) -> None:
