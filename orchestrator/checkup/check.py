@@ -50,6 +50,17 @@ class Examination:
     facts: Mapping[str, Any] = field(default_factory=dict)  # hostname, serial, runtime, latency_ms, ... where known
 
     @property
+    def healthy(self) -> bool | None:
+        """Whether it works: the golden benchmark ran, and nothing that it needs is wrong. None: nobody can tell.
+
+        A weak supply or a clock that is off is a problem that somebody has to see to, and the board works all the same.
+        """
+        level = {check.name: check.level for check in self.checks}
+        if any(level.get(name) == PROBLEM for name in NEEDED):
+            return False
+        return True if level.get(GOLDEN) in (OK, NOTE) else None
+
+    @property
     def problems(self) -> tuple[Check, ...]:
         """The checks that say what is wrong."""
         return tuple(check for check in self.checks if check.level == PROBLEM)

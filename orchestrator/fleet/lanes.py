@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from orchestrator.errors import BoardBusy, Interrupted, OrchestratorError
+from orchestrator.errors import BoardBusy, BoardError, BoardNotReady, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import CONTROLLER, Boundary, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.desk import Desk
@@ -22,6 +22,7 @@ from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.fleet.pool import GONE, Berth, berths_of, pools_of
 from orchestrator.fleet.rota import Underway
 from orchestrator.fleet.turns import Turns
+from orchestrator.fleet.ward import Ward
 from orchestrator.result import DONE, Result, Sweep
 from orchestrator.session import LINK_LOST, Session, Workshop
 from orchestrator.words import counted, duration
@@ -57,6 +58,8 @@ class Fleet:
     resumed: bool = False
     given_up: dict[str, str] = field(default_factory=dict)
     ends_s: float | None = None  # of the budget, on the clock of time.monotonic
+    ward: Ward | None = None  # None: nobody keeps the health of boards
+    strikes: set[int] = field(default_factory=set)  # cells with which a board went out of use
 
     def run(self, plan: Plan) -> None:
         """Every entry of the plan comes to exactly one result."""
@@ -163,6 +166,8 @@ class _Lane:
     def _come(self, berth: Berth) -> None:
         """Open the board's session; tried again later where the link is at fault, else the board is given up."""
         session, name = self._sessions[berth], berth.board.name
+        if not self._admitted(berth):
+            return
         wait_s = self._patience_s(berth)
         try:
             session.open(lambda text: self._say(berth, text), wait_s)
@@ -170,8 +175,8 @@ class _Lane:
             berth.attempts += 1
             berth.trouble = str(error)
             log.warning("%s: attempt %d of %d: %s", name, berth.attempts, OPEN_ATTEMPTS, error)
-            if berth.attempts == OPEN_ATTEMPTS:
-                self._leave(berth, error)
+            if self._is_out_after(berth, error) or berth.attempts == OPEN_ATTEMPTS:
+                self._bring_back(berth, error)
             else:
                 self._desk.closed(berth, RETRY_S * 2.0**berth.attempts * random.uniform(0.5, 1.0))
         except Interrupted:
@@ -185,6 +190,8 @@ class _Lane:
                 berth.trouble = str(error)
                 self._desk.closed(berth, PAUSE_S)
         except OrchestratorError as error:
+            if isinstance(error, BoardError):
+                self._is_out_after(berth, error)
             self._leave(berth, error)
         else:
             berth.waited_s = 0.0
@@ -202,17 +209,91 @@ class _Lane:
     def _run(self, berth: Berth, one: Underway) -> None:
         result, usable = self._boundary.cross(self._sessions[berth], one)
         session = self._sessions[berth]
+        trouble = self._trouble(berth, one, result, usable)
+        out = trouble is not None and self._is_out_after(berth, trouble)
+        if out and self._moves(berth, one):
+            result = None
         if result is not None:
             self._desk.finish(berth, one)
             self._recorded(session, one, result)
         if session.ended_by is not None:
             self._leave(berth, session.ended_by)
             return
+        if out and trouble is not None:
+            self._close()
+            self._bring_back(berth, trouble)
+            return
         self._conclude(berth, every=not usable)
         if usable:
             self._desk.settle(berth)
         else:  # to be taken up again; what is open is kept for that
             self._desk.closed(berth, RETRY_S * 2.0**one.retries * random.uniform(0.5, 1.0) if one.retries else 0.0)
+
+    # -- the health of the board ---------------------------------------------------------------------------------
+
+    def _admitted(self, berth: Berth) -> bool:
+        """Whether it may be opened. A board that is out has to pass a health check first."""
+        ward = self._fleet.ward
+        if ward is None:
+            return True
+        if (refused := ward.refused(berth.board)) is not None:
+            self._leave(berth, refused)
+            return False
+        if not ward.is_out(berth.board):
+            return True
+        try:
+            health = ward.checked(berth.board)
+        except Interrupted:
+            self._desk.closed(berth)
+            return False
+        if health is None or not health.usable:
+            why = ward.book.of(berth.board.name).reason
+            hint = f"'doctor device={berth.board.device.name}' says what to do"
+            self._bring_back(berth, BoardNotReady(f"out of use: {why}", hint=hint, board=berth.board.name))
+            return False
+        return True
+
+    def _trouble(self, berth: Berth, one: Underway, result: Result | None, usable: bool) -> BoardError | None:
+        """What the infrastructure did to a turn; None where it did nothing."""
+        if usable:
+            if self._fleet.ward is not None and result is None:
+                self._fleet.ward.worked(berth.board)
+            return None
+        if self._sessions[berth].ended_by is not None or self._fleet.stop.is_set():
+            return None
+        if result is None:
+            return BoardError(one.troubles[-1], board=berth.board.name) if one.troubles else None
+        error = result.error
+        return BoardError(error.message, board=berth.board.name) if error and error.infrastructure else None
+
+    def _is_out_after(self, berth: Berth, error: BoardError) -> bool:
+        """Write down a failure of the infrastructure; whether the board is out of use with it."""
+        ward = self._fleet.ward
+        return ward is not None and not ward.failed(berth.board, error).usable
+
+    def _moves(self, berth: Berth, one: Underway) -> bool:
+        """Whether a sister board tries the cell with which this one went out: once, since the cell may be the cause."""
+        sisters = any(sister is not berth and sister.state != GONE for sister in berth.pool.berths)
+        if not sisters or one.entry.cell.number in self._fleet.strikes:
+            return False
+        self._fleet.strikes.add(one.entry.cell.number)
+        return True
+
+    def _bring_back(self, berth: Berth, error: BoardError) -> None:
+        """What it has begun goes to its sisters, and it is recovered as far as the inventory allows, else given up."""
+        ward = self._fleet.ward
+        self._conclude(berth, every=True)
+        self._desk.give_back(berth)
+        try:
+            back = ward is not None and ward.is_out(berth.board) and ward.recovered(berth.board)
+        except Interrupted:
+            self._desk.closed(berth)
+            return
+        if back:
+            berth.attempts = 0
+            self._desk.closed(berth)
+        else:
+            self._leave(berth, error)
 
     def _recorded(self, session: Session, one: Underway, result: Result) -> None:
         """On the disk, and then the board need not keep its records any longer."""

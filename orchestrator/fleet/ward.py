@@ -1,0 +1,179 @@
+"""The health of the boards of a run: who may be used, who is out, and what is tried to bring a board back."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.checkup import Golden, examine
+from orchestrator.connection import connect
+from orchestrator.device import Board
+from orchestrator.errors import BoardBusy, BoardError, BoardNotReady, HoldLost, Interrupted, OrchestratorError
+from orchestrator.fleet.boundary import Progress
+from orchestrator.health import BAD, MAINTENANCE, Book, Health
+from orchestrator.provisioning import facts
+from orchestrator.session import Workshop
+from orchestrator.switches import cycle
+
+log = logging.getLogger(__name__)
+
+POLL_S = 3.0
+"""Between two tries to reach a board that boots."""
+GOING_DOWN_S = 10.0
+"""A board that was told to reboot still answers for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """``root``: where results lie, and what is known of the boards. ``by``: the sweep, as it is written down."""
+
+    book: Book
+    workshop: Workshop
+    progress: Progress
+    stop: threading.Event
+    root: Path
+    by: str
+    _failing: set[str] = field(default_factory=set)  # boards with a failure since they worked last
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refused(self, board: Board) -> BoardNotReady | None:
+        """Why the board may not be used at all; None: it may, perhaps after a health check."""
+        health = self.book.of(board.name)
+        if health.status != MAINTENANCE:
+            return None
+        hint = f"'board clear device={board.device.name}' brings it back"
+        return BoardNotReady(f"in maintenance: {health.reason or 'no reason was given'}", hint=hint, board=board.name)
+
+    def is_out(self, board: Board) -> bool:
+        """Whether only a health check lets it be used."""
+        return self.book.of(board.name).status == BAD
+
+    def worked(self, board: Board) -> None:
+        """A turn came to its end."""
+        with self._lock:
+            known = board.name in self._failing
+            self._failing.discard(board.name)
+        if known:
+            self.book.worked(board.name, self.by)
+
+    def failed(self, board: Board, error: OrchestratorError | str) -> Health:
+        """The link, the board or its supervisor was at fault; what the board's health is now.
+
+        That somebody else has the board is no fault of it.
+        """
+        if isinstance(error, BoardBusy | HoldLost):
+            return self.book.of(board.name)
+        with self._lock:
+            self._failing.add(board.name)
+        before, health = self.book.of(board.name), self.book.failed(board.name, str(error), self.by)
+        if health.status == BAD != before.status:
+            log.error("%s is out: %s", board.name, health.reason)
+            self.progress.told(board.name, f"out of use: {health.reason}")
+        return health
+
+    def checked(self, board: Board) -> Health | None:
+        """A health check: the golden benchmark through the whole chain. None: it could not be told, as of a board that
+        somebody else holds.
+
+        Raises Interrupted: the sweep ends.
+        """
+        self.progress.at(board.name, None, "health check")
+        golden = Golden.shipped(root=self.root)
+        found = examine(board, self.workshop, self.stop, golden, lambda text: self._at(board, text))
+        if found.healthy is None:
+            self.progress.told(board.name, f"its health cannot be told: {found.why}")
+            return None
+        health = self.book.checked(board.name, found.healthy, found.why, self.by)
+        self.progress.told(board.name, "passed a health check" if found.healthy else f"health check: {found.why}")
+        log.info("%s: health check: %s: %s", board.name, "passed" if found.healthy else "failed", found.why)
+        return health
+
+    def recovered(self, board: Board) -> bool:
+        """What the inventory allows to bring the board back, one after the other, each followed by a health check;
+        whether it is back.
+
+        Raises Interrupted: the sweep ends.
+        """
+        for step in (self._rebooted, self._power_cycled):
+            if step(board):
+                health = self.checked(board)
+                if health is not None and health.usable:
+                    return True
+        return False
+
+    def _at(self, board: Board, text: str) -> None:
+        self.progress.at(board.name, None, text)
+
+    def _allowed(self, board: Board, what: str) -> bool:
+        """Whether one more may be done this hour; it is written down before it is done."""
+        most = board.device.recovery.per_hour
+        if (count := self.book.recoveries(board.name)) >= most:
+            words = f"not {what}: {count} recoveries in the last hour, {most} allowed (device.recovery.per_hour)"
+            self.progress.told(board.name, words)
+            log.warning("%s: %s", board.name, words)
+            return False
+        self.book.recovery(board.name, what, self.by)
+        self.progress.told(board.name, what)
+        log.warning("%s: %s", board.name, what)
+        return True
+
+    def _rebooted(self, board: Board) -> bool:
+        """Over SSH, where it still answers; whether it came back."""
+        command = board.device.recovery.reboot
+        if not command:
+            return False
+        try:
+            with connect(board, local=self.workshop.local, stop=self.stop) as connection:
+                boot_id = facts(connection, board.device, board.workdir).boot_id
+                if not self._allowed(board, "rebooted"):
+                    return False
+                with contextlib.suppress(BoardError):  # the link goes with it
+                    done = connection.run(command, check=False)
+                    if done.exit_code:
+                        self.progress.told(board.name, f"did not reboot: {done.stderr.strip()[-200:]}")
+                        return False
+        except BoardError as error:
+            log.warning("%s cannot be rebooted: %s", board.name, error)
+            return False
+        self.stop.wait(GOING_DOWN_S)
+        return self._is_back(board, boot_id)
+
+    def _power_cycled(self, board: Board) -> bool:
+        if board.power_switch is None or not self._allowed(board, "power-cycled"):
+            return False
+        try:
+            cycle(board, self.stop.wait)
+        except OrchestratorError as error:
+            log.error("%s: %s", board.name, error)
+            self.progress.told(board.name, f"its power could not be cycled: {error}")
+            return False
+        return self._is_back(board, None)
+
+    def _is_back(self, board: Board, boot_id: str | None) -> bool:
+        """Wait until it answers, under another boot than ``boot_id``."""
+        end, why = time.monotonic() + board.device.recovery.boot_s, "it did not reboot"
+        self._at(board, "waiting for it to boot")
+        for _ in _until(end, self.stop):
+            try:
+                with connect(board, local=self.workshop.local, stop=self.stop) as connection:
+                    if boot_id is None or facts(connection, board.device, board.workdir).boot_id != boot_id:
+                        return True
+            except BoardError as error:
+                why = str(error)
+        words = f"it did not come back within {board.device.recovery.boot_s:.0f} s (device.recovery.boot_s): {why}"
+        self.progress.told(board.name, words)
+        log.error("%s: %s", board.name, words)
+        return False
+
+
+def _until(end: float, stop: threading.Event) -> Iterator[None]:
+    """Again and again. Raises Interrupted once ``stop`` is set."""
+    while time.monotonic() < end:
+        yield
+        if stop.wait(POLL_S):
+            raise Interrupted("interrupted while a board was brought back")
