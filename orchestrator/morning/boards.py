@@ -62,4 +62,4 @@ def _rows(board: BoardNight) -> Iterator[str]:
     said = [f"<p>{_e(board.reason)}</p>"] if board.reason else []
     said += [f"<ul>{''.join(f'<li>{_e(event)}</li>' for event in board.events)}</ul>"] if board.events else []
     if said:
-        yield f'<tr class="said"><td colspan="7">{"".join(said)}</td></tr>'
+        yield f'<tr class="said"><td colspan="7"><div>{"".join(said)}</div></td></tr>'
