@@ -10,7 +10,7 @@ import secrets
 import shlex
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +22,19 @@ from rich.markup import escape
 
 from orchestrator import about, adaptive, alive, signals
 from orchestrator.builder import Builder
-from orchestrator.cell import Tracking
+from orchestrator.cell import Cell, Tracking
 from orchestrator.config import CONFIG_FILE, LAB_VARIABLE, Job
 from orchestrator.connection import LocalServer
 from orchestrator.console import progress, say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, naming, reason
-from orchestrator.fleet import Builds, Fleet, Plan, Progress, Turns, failed, forecast, plan
+from orchestrator.fleet import Builds, Entry, Fleet, Plan, Progress, Turns, Ward, failed, forecast, plan
 from orchestrator.gates import Gates
+from orchestrator.health import Book
 from orchestrator.history import History
 from orchestrator.matrix import Matrix
+from orchestrator.night import Night
+from orchestrator.nightly import Nightly
+from orchestrator.nightly.lock import alone
 from orchestrator.preview import hopeless, print_plan, short_windows, summary
 from orchestrator.provisioning import Program
 from orchestrator.redact import redacted, secrets_in, without
@@ -40,6 +44,7 @@ from orchestrator.session import Holds, Workshop
 from orchestrator.stock import Stock
 from orchestrator.study import Study
 from orchestrator.tracking import DELIVERED_FILE, Tracker, TrackingWriter, is_delivered, open_tracker, remembered
+from orchestrator.unattended import seconds_of
 from orchestrator.words import counted, labels
 
 log = logging.getLogger("orchestrator")
@@ -81,6 +86,9 @@ class Invocation:
         self._builder = Builder(cache_directory())
         self._local: LocalServer | None = None
         self._history: History | None = None
+        self._nightly: Nightly | None = None
+        self._ends_s: float | None = None  # of the budget, on the clock of time.monotonic
+        self._cells: dict[str, Cell] = {}  # by their ids
 
     @property
     def directory(self) -> Path | None:
@@ -96,6 +104,9 @@ class Invocation:
         settings, config = jobs[0].cell.settings, jobs[0].config
         study = self._study = self._study or Study(settings, config)
         new = self._left(self.matrix.take(jobs))
+        if settings.night.enabled and self._nightly is None and not settings.dry_run:
+            self._nightly = Nightly(settings, Path(settings.root).resolve(), self._console)
+            self._nightly.check()
         batch = plan([job.cell for job in new], self._past(new)) if new else Plan((), {})
         if adaptive.is_whole(config):
             self._warn(*self.matrix.unmatched)
@@ -202,10 +213,45 @@ class Invocation:
             words = {OK: "finished", INTERRUPTED: "interrupted"}
             whole = replace(sweep, excluded=self.matrix.excluded, given_up=self._given_up)
             ended = whole.ended(words.get(status, "failed"), time.time())
+            night = self._night(ended, results, status)
             on_disk = conclude(self._console, ended, results, writer, self._where, self._stop)
+            if night is not None and self._nightly is not None:
+                self._nightly.told(night)
+                status = night.status
             for word, words_of_it in self._study.words(sweep.directory) if self._study is not None else ():
                 say(self._console, (f"{word:<10}", "bold"), words_of_it)
             return status if on_disk or status != OK else INCOMPLETE
+
+    def _night(self, ended: Sweep, results: Sequence[Result], status: int) -> Night | None:
+        """What the night came to; nothing that goes wrong with it costs the results."""
+        if self._nightly is None:
+            return None
+        boards = {board.name: board for cell in self._cells.values() for board in cell.settings.device.boards}
+        try:
+            found = self._nightly.judged(ended, results, self._cells, self._builder, lambda e: self._again(e, ended))
+            ended = ended.ended(ended.status, time.time())
+            return self._nightly.concluded(ended, found, results, list(boards.values()), status)
+        except Exception as error:  # the results must still be delivered
+            log.exception("the end of the night")
+            say(self._console, ("no morning report:", "red"), f" {reason(error)}")
+            return None
+
+    def _again(self, entries: Sequence[Entry], sweep: Sweep) -> dict[int, Result]:
+        """Run cells of this sweep once more, beside its results: they are the gate's, and no tracker sees them."""
+        ran: dict[int, Result] = {}
+
+        def journal(result: Result) -> bool:
+            ran[result.number] = result
+            if result.directory is not None:
+                result.write(result.directory)
+            return True
+
+        settings = entries[0].cell.settings if entries else None
+        if settings is None or self._stop.is_set():
+            return ran
+        ends_s = time.monotonic() + seconds_of(settings.gate.rerun_budget)
+        self._fly(Plan(tuple(entries), {}), sweep, journal, ends_s)
+        return ran
 
     def _redeliver(self, sweep: Sweep, writer: TrackingWriter) -> None:
         """What an earlier process of the sweep has measured, and the tracker has not confirmed."""
@@ -226,6 +272,9 @@ class Invocation:
                 f"{directory} holds a sweep already", hint="leave hydra.sweep.dir alone, or name a new one"
             )
         directory.mkdir(parents=True, exist_ok=True)
+        if self._nightly is not None:
+            night = alone(Path(settings.root).resolve(), sweep_id(directory))
+            self._open.callback(night.release)
         lock = self._resumed.lock if self._resumed else alive.alone(directory)
         self._open.callback(lock.release)
         self._open.enter_context(about.logging_to(directory / "sweep.log"))
@@ -249,6 +298,7 @@ class Invocation:
             battery=settings.battery or "",
             gates=Gates.of(settings.quality, settings.constraints).to_json(),
             resumed=begun.resumed + 1 if begun else 0,
+            night=settings.night.enabled,
         )
         sweep.write()
         log.info("sweep %s: %s", sweep.id, self._command)
@@ -271,26 +321,48 @@ class Invocation:
             )
 
     def _run(self, batch: Plan, sweep: Sweep) -> None:
+        """All cells of a batch, each to its result."""
+        if self._nightly is not None:
+            batch = self._nightly.at_home(batch)
+        budget = batch.entries[0].cell.settings.budget
+        if budget is not None and self._ends_s is None:
+            self._ends_s = time.monotonic() + seconds_of(budget)
+        self._cells |= {entry.cell.id: entry.cell for entry in batch.entries}
+        say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
+        for line in (*hopeless(batch), *short_windows(batch)):
+            say(self._console, *line)
+        self._axes |= {e.cell.number: e.cell.axes | {"also": " ".join(e.cell.extras)} for e in batch.entries}
+        self._fly(batch, sweep, self._journal, self._ends_s, whole=True)
+
+    def _fly(
+        self,
+        batch: Plan,
+        sweep: Sweep,
+        journal: Callable[[Result], bool],
+        ends_s: float | None,
+        whole: bool = False,
+    ) -> None:
+        """Run a plan on the boards. ``whole``: its cells are those of the sweep, and all are accounted for."""
         if self._local is None and any(e.cell.settings.device.is_local for e in batch.runnable):
             self._local = LocalServer()
             self._open.callback(self._local.close)
         program, holds = Program.built(cache_directory()), Holds(sweep.directory)
+        settings = batch.entries[0].cell.settings
         workshop = Workshop(program, cache_directory(), sweep.id, self._local, holds)
-        say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
-        for line in (*hopeless(batch), *short_windows(batch)):
-            say(self._console, *line)
         builds = Builds(self._builder, self._turns, self._stop)
-        self._axes |= {e.cell.number: e.cell.axes | {"also": " ".join(e.cell.extras)} for e in batch.entries}
+        root = Path(settings.root).resolve()
         with progress(self._console, len(batch.runnable), labels(self._axes)) as display:
+            ward = Ward(Book(root), workshop, display, self._stop, root, sweep.id)
             fleet = Fleet(
-                sweep, workshop, builds, self._turns, display, self._journal, self._stop,
-                resumed=self._resumed is not None, given_up=self._given_up,
+                sweep, workshop, builds, self._turns, display, journal, self._stop,
+                resumed=whole and self._resumed is not None, given_up=self._given_up, ends_s=ends_s, ward=ward,
             )  # fmt: skip
             try:
                 fleet.run(batch)
             finally:
                 builds.close()
-                self._account_for(batch, sweep, display)
+                if whole:
+                    self._account_for(batch, sweep, display)
 
     def _account_for(self, batch: Plan, sweep: Sweep, display: Progress) -> None:
         """Whatever happened: no cell of the plan is without a result."""

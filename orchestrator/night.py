@@ -24,6 +24,11 @@ class BoardNight:
     events: tuple[str, ...] = ()
     nights: tuple[float | None, ...] = ()  # share of its cells that came to a result, of the last nights, this one last
 
+    @property
+    def needs_a_hand(self) -> bool:
+        """Whether somebody has to look at it; one in maintenance has somebody already."""
+        return self.health == "bad" or bool(self.reason and self.health != "maintenance")
+
 
 @dataclass(frozen=True, slots=True)
 class Night:

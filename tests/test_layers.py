@@ -50,6 +50,7 @@ LAYERS = (
         "stored_cell",
         "calibrate",
         "power",
+        "nightly",
     },
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -7,6 +7,7 @@ from orchestrator.fleet.forecast import Forecast, Share, forecast
 from orchestrator.fleet.lanes import Fleet
 from orchestrator.fleet.plan import Entry, Plan, adds_energy, energy_seconds, plan
 from orchestrator.fleet.turns import Turns
+from orchestrator.fleet.ward import Ward
 
 __all__ = [
     "CONTROLLER",
@@ -18,6 +19,7 @@ __all__ = [
     "Progress",
     "Share",
     "Turns",
+    "Ward",
     "adds_energy",
     "energy_seconds",
     "failed",

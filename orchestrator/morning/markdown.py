@@ -92,7 +92,7 @@ def _boards(night: Night) -> Iterator[str]:
     """Only those that are not good."""
     found = [board for board in night.boards if board.health != "good"]
     lines = []
-    for board in sorted(found, key=lambda board: board.health != "bad"):
+    for board in sorted(found, key=lambda board: not board.needs_a_hand):
         since = f" for {lasting(board.since_s)}" if board.since_s is not None else ""
         reason = f": {text(board.reason)}" if board.reason else ""
         lines.append(f"- **{text(board.health)}** {text(board.board)}{since}{reason}")

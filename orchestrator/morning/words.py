@@ -89,7 +89,7 @@ def level(night: Night) -> str:
 
 def needing_hands(night: Night) -> list[str]:
     """The boards that somebody has to look at; those in maintenance have somebody already."""
-    return [board.board for board in night.boards if board.health == "bad"]
+    return [board.board for board in night.boards if board.needs_a_hand]
 
 
 def _troubles(night: Night) -> Iterator[str]:

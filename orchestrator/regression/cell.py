@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator import stats
 from orchestrator.regression import decision as d
 from orchestrator.regression.accepted import Accepted
 from orchestrator.regression.decide import decide, suspicious
@@ -16,6 +17,8 @@ from orchestrator.regression.since import changed_between
 from orchestrator.result import DONE
 from orchestrator.unattended import Gate
 
+CREEP = 5
+"""Nights at either end of a history that are held against each other."""
 Judged = Mapping[str, Decision]
 """By metric."""
 
@@ -49,6 +52,24 @@ class Case:
         good = [one for one in self.past if one.counts and all(self._is_good(one, name) for name in names)]
         mine = [one for one in good if one.who == self.tonight.who]
         return next(iter([*mine[-1:], *good[-1:]]), None)
+
+    def crept(self) -> list[str]:
+        """Metrics that got worse by more than the threshold, so slowly that no night did it: first nights against last.
+
+        Of the same board, all through its history. It is told, and is no alarm: nobody can say which night it was.
+        """
+        told = []
+        for name, gated in GATED.items():
+            mine = [one for one in (*self.past, self.tonight) if one.who == self.tonight.who and one.counts]
+            good = [one.values[name].value for one in mine if name in one.values and self._is_good(one, name)]
+            if len(good) < 4 * CREEP:
+                continue
+            first, last = (stats.median([gated.scaled(x) for x in some]) for some in (good[:CREEP], good[-CREEP:]))
+            if last - first > gated.limit(self.gate):
+                change = f"{gated.change(last - first):+.1%}"
+                told.append(f"{self.tonight.cell} on {self.tonight.board}: {gated.label} has crept by {change} over "
+                            f"{len(good)} nights, none of which stands out")  # fmt: skip
+        return told
 
     def _is_good(self, entry: Entry, name: str) -> bool:
         return entry.is_good(name, self.accepted.get(name)) and (name == FAILURE or name in entry.values)

@@ -260,7 +260,8 @@ def _against(begin: Decision, question: Question, base: Baseline, x: float) -> D
             "baseline_nights": [one.night for one in base.entries],
             "spread": base.spread,
             "own_board": base.own,
-            "limit": gated.limit(question.gate),
+            "threshold": question.gate.quality_drop if gated.points else question.gate.threshold,
+            "window": question.gate.window,
         },
     )
 

@@ -42,7 +42,9 @@ class Gated:
 
     def change(self, difference: float) -> float:
         """A difference of scaled values as people read it: a share, or points as a share of 1; worse is positive."""
-        return difference if self.points else math.expm1(min(difference, 700.0))
+        if self.points:
+            return difference
+        return -math.expm1(-difference) if self.falls else math.expm1(min(difference, 700.0))
 
     def limit(self, gate: Gate) -> float:
         """The least difference of scaled values that counts."""

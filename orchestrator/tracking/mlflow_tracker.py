@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from orchestrator.cell import Tracking
 from orchestrator.errors import OrchestratorError, TrackingError
 from orchestrator.redact import BLOT, redacted
+from orchestrator.regression import trend
+from orchestrator.regression.trend import Trend
 from orchestrator.result import DONE, FAILED, INTERRUPTED, NOT_RUN, SKIPPED, Result, Sweep, load_sweep
 from orchestrator.tracking import words
 from orchestrator.tracking.seam import Receipt, TrackerAway
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 RUN_STATUS = {DONE: "FINISHED", FAILED: "FAILED", INTERRUPTED: "KILLED"}
+HISTORY = "history"
+"""Role of the run that has a cell's nights as the steps of its metrics."""
 WITHOUT_RUN = (SKIPPED, NOT_RUN)
 SWEEP_STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
@@ -83,7 +87,11 @@ class MlflowTracker:
             skipped = _skipped(sweep)
             text = sweep.directory / "comparison.md"
             comparison = text.read_text(encoding="utf-8") if text.is_file() else ""
-            note = words.sweep_note(sweep, skipped, comparison)
+            morning = sweep.directory / "morning.md"
+            told = morning.read_text(encoding="utf-8") if morning.is_file() else ""
+            note = words.sweep_note(sweep, skipped, comparison, told)
+            for one in trend.read(sweep.directory):
+                self._add_night(one)
             for key, value in {"mlflow.note.content": note, **words.recommended_tags(sweep)}.items():
                 client.set_tag(parent_id, key, value)
             with tempfile.TemporaryDirectory(prefix="edge-orchestrator-") as folder:
@@ -92,6 +100,35 @@ class MlflowTracker:
             end_ms = _ms(sweep.ended_s) if sweep.ended_s is not None else None
             client.set_terminated(parent_id, SWEEP_STATUS.get(sweep.status, "FINISHED"), end_ms)
             return Receipt(self.where, parent_id)
+
+    def forget(self, sweep: Sweep) -> None:
+        """Its runs go to MLflow's deleted ones; 'mlflow gc' removes those for good. History runs stay."""
+        with self._translated(f"the end of sweep {sweep.id}"):
+            client = self._connected()
+            for run in self._all_with({"sweep.id": sweep.id}):
+                if run.data.tags.get("sweep.role") != HISTORY:
+                    client.delete_run(run.info.run_id)
+
+    def _add_night(self, one: Trend) -> None:
+        """One more point on each line of the history run of a cell on a board; repeated, it is stored once."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        client, at_ms = self._connected(), _ms(one.at_s)
+        told = {"sweep.role": HISTORY, "cell.id": words.value_of(one.cell), "history.board": one.board}
+        run = self._find(told)
+        if run is None:
+            tags = {"mlflow.source.name": "orchestrator", **told}
+            run = client.create_run(self._experiment_id, at_ms, tags, one.name)
+        client.log_batch(
+            run.info.run_id,
+            [Metric(words.name_of(key), value, at_ms, one.night) for key, value in one.metrics.items()],
+            [Param(words.name_of(key), words.value_of(value, 500)) for key, value in one.params.items()]
+            if not run.data.params
+            else [],
+            [RunTag(words.name_of(key), words.value_of(value)) for key, value in one.tags.items() if key != "sweep.id"],
+            synchronous=True,
+        )
+        client.set_terminated(run.info.run_id, "FINISHED", at_ms)
 
     def _deliver(self, result: Result, parent_id: str) -> str:
         client = self._connected()

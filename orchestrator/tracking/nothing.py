@@ -21,3 +21,6 @@ class NoTracker:
 
     def close_sweep(self, sweep: Sweep) -> Receipt:
         return Receipt(self.where, None)
+
+    def forget(self, sweep: Sweep) -> None:
+        pass

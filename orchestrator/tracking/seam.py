@@ -38,4 +38,7 @@ class Tracker(Protocol):
         """Store one result with the files in its directory."""
 
     def close_sweep(self, sweep: Sweep) -> Receipt:
-        """Set the final status and attach the comparison files that lie in the sweep's directory."""
+        """Set the final status, attach the reports that lie in the sweep's directory, and add to the history runs."""
+
+    def forget(self, sweep: Sweep) -> None:
+        """Delete a sweep and its results, as far as the store deletes anything."""

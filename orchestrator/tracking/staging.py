@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 GZIP_FROM_BYTES = 256 * 1024
 COPIED = ("config.yaml", "log.txt", RESULT_FILE, SAMPLES_FILE, METER_FILE)
+MORNING = ("morning.html", "morning.md", "junit.xml", "gate.json", "trends.json")
 COMPARISON = ("comparison.html", "comparison.png", "comparison.md", "comparison.csv", "comparison.parquet")
 
 
@@ -43,7 +44,7 @@ def stage(result: Result, folder: Path) -> None:
 
 def stage_sweep(directory: Path, skipped: list[Result], folder: Path) -> None:
     """The comparison and the list of skipped cells."""
-    _copy(directory, folder, (*COMPARISON, "sweep.json", "sweep.log"))
+    _copy(directory, folder, (*COMPARISON, *MORNING, "sweep.json", "sweep.log"))
     if skipped:
         rows = [{"cell": r.cell_id, "status": r.status, "reason": r.why} for r in skipped]
         (folder / "skipped.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")

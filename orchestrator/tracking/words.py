@@ -118,9 +118,13 @@ def note(result: Result) -> str:
     return "\n\n".join(lines)
 
 
-def sweep_note(sweep: Sweep, skipped: list[Result], comparison: str) -> str:
-    """The sweep's page, which shows a few lines before it folds: the comparison first, what was asked for last."""
+def sweep_note(sweep: Sweep, skipped: list[Result], comparison: str, morning: str = "") -> str:
+    """The sweep's page, which shows a few lines before it folds: of a night what it came to, else the comparison, and
+    what was asked for last.
+    """
     command = [f"`{sweep.command}`"] if sweep.command else []
+    if morning:
+        return value_of("\n\n".join([morning.rstrip(), *command]), whole="morning.md")
     lines = []
     if comparison:  # its title is the page's already
         room = TAG_LIMIT - sum(len(text) + 2 for text in command)
