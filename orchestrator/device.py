@@ -87,8 +87,9 @@ SWITCHES = ("none", "shelly", "tasmota", "pdudaemon", "uhubctl", "command")
 class PowerSwitch:
     """What turns a board's supply off and on, for when it does not answer any more.
 
-    ``{board}`` in ``address``, ``on`` and ``off`` stands for the board's name; ``addresses`` and ``outlets`` are by
-    host, as ``device.hosts`` spells it. Boards that share an outlet would lose their power together: that is refused.
+    ``{board}`` in ``address``, ``turn_on`` and ``turn_off`` stands for the board's name; ``addresses`` and ``outlets``
+    are by host, as ``device.hosts`` spells it. Boards that share an outlet would lose their power together: that is
+    refused.
     """
 
     kind: Annotated[str, OneOf(SWITCHES)] = "none"
@@ -96,8 +97,8 @@ class PowerSwitch:
     addresses: dict[str, str] = field(default_factory=dict)
     outlet: Annotated[int, Between(0, 1000)] = 0  # shelly, tasmota: from 0; of a PDU or a USB hub: as it numbers them
     outlets: dict[str, int] = field(default_factory=dict)
-    on: list[str] = field(default_factory=list)  # kind command: a program and its arguments, without a shell
-    off: list[str] = field(default_factory=list)
+    turn_on: list[str] = field(default_factory=list)  # kind command: a program and its arguments, without a shell
+    turn_off: list[str] = field(default_factory=list)  # not 'off': as a key of YAML that is false
     user: str | None = None
     password_env: str | None = None  # the environment variable that holds the password
     off_s: Annotated[float, Between(0, 600)] = 5.0  # how long it stays off
@@ -244,8 +245,11 @@ class Board:
         if switch.kind == "none":
             return None
         address = switch.addresses.get(self.host, switch.address).replace("{board}", self.name)
-        on, off = ([word.replace("{board}", self.name) for word in words] for words in (switch.on, switch.off))
-        return replace(switch, address=address, outlet=switch.outlets.get(self.host, switch.outlet), on=on, off=off)
+        outlet = switch.outlets.get(self.host, switch.outlet)
+        on, off = (
+            [word.replace("{board}", self.name) for word in words] for words in (switch.turn_on, switch.turn_off)
+        )
+        return replace(switch, address=address, outlet=outlet, turn_on=on, turn_off=off)
 
     @property
     def machine(self) -> str:

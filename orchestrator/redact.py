@@ -34,7 +34,7 @@ _SECRETS = (
     re.compile(r"://[^/\s:@]+:(?P<secret>[^\s@]+)@"),
 )
 
-_COMMANDS = ("meter.command", "power_switch.on", "power_switch.off")
+_COMMANDS = ("meter.command", "power_switch.turn_on", "power_switch.turn_off")
 
 
 def redacted(text: str) -> str:

@@ -232,7 +232,7 @@ def board(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--yes", action="store_true", help="power: turn off without asking")
     parser.add_argument("--force", action="store_true", help="power: turn off a board that somebody holds, too")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)
     if chosen.what is None:
         raise ConfigError(f"board what? {', '.join(BOARD_VERBS)}", hint="python -m orchestrator board list device=NAME")
     if chosen.what == "power":

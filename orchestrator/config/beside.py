@@ -15,7 +15,7 @@ PLACES = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?")
 """``host[:port]``."""
 HARMLESS = re.compile(r"([a-z]+://)?[A-Za-z0-9_.-]+(:\d{1,5})?(/[\w.-]*)*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-COMMANDS = ("command", "on", "off")
+COMMANDS = ("command", "turn_on", "turn_off")
 """Keys that hold words of a command, among which a password may be."""
 
 

@@ -22,7 +22,7 @@ from orchestrator.config.rules import Rule, rules
 from orchestrator.errors import ConfigError
 from orchestrator.redact import redacted, secrets_of, without
 
-COMMANDS = (("meter", "command"), ("power_switch", "on"), ("power_switch", "off"))
+COMMANDS = (("meter", "command"), ("power_switch", "turn_on"), ("power_switch", "turn_off"))
 """Parts and keys of a device under which a password may be an argument."""
 COMMAND_KEYS = {f"device.{part}" for part, _ in COMMANDS} | {f"device.{part}.{key}" for part, key in COMMANDS}
 

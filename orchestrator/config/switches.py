@@ -21,7 +21,7 @@ USES = {
     "tasmota": PLACE | {"user", "password_env"},
     "pdudaemon": PLACE,
     "uhubctl": PLACE,
-    "command": EVERY | {"on", "off"},
+    "command": EVERY | {"turn_on", "turn_off"},
 }
 HIGHEST_OUTLET = 1000
 HIGHEST_PORT_OF_A_HUB = 14
@@ -66,7 +66,7 @@ def contended(devices: Iterable[Device]) -> Iterator[str]:
         other = seen.setdefault(outlet_of(switch), board)
         if other.name == board.name or other.device.name == board.device.name:  # within one device it is told beside
             continue
-        same = f"{KEY}.on is" if switch.kind == "command" else f"{KEY}.address and outlet are"
+        same = f"{KEY}.turn_on is" if switch.kind == "command" else f"{KEY}.address and outlet are"
         whose = f"{other.name} ({other.device.name}) and {board.name} ({board.device.name})"
         yield f"{same} the same for {whose}: turning one off would turn off both"
 
@@ -74,7 +74,7 @@ def contended(devices: Iterable[Device]) -> Iterator[str]:
 def outlet_of(switch: PowerSwitch) -> tuple[object, ...]:
     """What two boards must not have in common."""
     if switch.kind == "command":
-        return (switch.kind, *switch.on)
+        return (switch.kind, *switch.turn_on)
     return (switch.kind, switch.address, switch.outlet)
 
 
@@ -98,12 +98,14 @@ def _outlets(device: Device) -> Iterator[Problem]:
 
 
 def _commands(device: Device) -> Iterator[Problem]:
-    for key, words in (("on", device.power_switch.on), ("off", device.power_switch.off)):
+    for name in ("turn_on", "turn_off"):
+        key, words = f"{KEY}.{name}", getattr(device.power_switch, name)
         if not words or not words[0]:
-            yield Problem(f"{KEY}.{key}", shown(words), f"a program and its arguments that turns a board {key}")
+            yield Problem(key, shown(words), f"a program and its arguments that {name.replace('_', 's ')} a board")
             continue
+        if {"True", "False"} & set(words):  # the program would get another word than the one that was written
+            yield Problem(key, shown(words), "words in quotes: YAML takes a bare on, off, yes or no for true or false")
         boards: dict[str, list[str]] = defaultdict(list)
         for board in device.boards:
-            switch = board.power_switch or device.power_switch
-            boards[shown(switch.on if key == "on" else switch.off)].append(board.name)
-        yield from shared(f"{KEY}.{key}", boards, f"{ONE_EACH}: write {{board}} in it")
+            boards[shown(getattr(board.power_switch, name))].append(board.name)
+        yield from shared(key, boards, f"{ONE_EACH}: write {{board}} in it")

@@ -14,14 +14,14 @@ class Command:
         self._settings = settings
 
     def set(self, on: bool) -> None:
-        done = ran(self._settings, self._settings.on if on else self._settings.off)
+        done = ran(self._settings, self._settings.turn_on if on else self._settings.turn_off)
         if done.status:
             said = f": {done.said}" if done.said else ", without a word"
             how = f"signal {-done.status}" if done.status < 0 else f"exit status {done.status}"
             raise failed(
                 self._settings,
                 f"what turns it {word(on)} ended with {how}{said}",
-                f"run {KEY}.{word(on)} by hand: it must end with exit status 0",
+                f"run {KEY}.turn_{word(on)} by hand: it must end with exit status 0",
             )
 
     def state(self) -> None:

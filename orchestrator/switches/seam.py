@@ -10,7 +10,7 @@ from typing import Protocol
 from orchestrator.device import PowerSwitch
 from orchestrator.errors import SwitchError
 from orchestrator.plain import plain
-from orchestrator.web import Place, WebError
+from orchestrator.web import Place, Unauthorized, WebError
 
 KEY = "device.power_switch"
 
@@ -42,7 +42,7 @@ def word(on: bool) -> str:
 def called(settings: PowerSwitch) -> str:
     """How people tell this switch from others; nothing of it can be a password."""
     if settings.kind == "command":
-        program = Path((settings.on or settings.off or ["nothing"])[0]).name
+        program = Path((settings.turn_on or settings.turn_off or ["nothing"])[0]).name
         return f"power switch command ({plain(program)})"
     outlet = "port" if settings.kind == "uhubctl" else "outlet"
     return f"power switch {settings.kind} {plain(settings.address)}, {outlet} {settings.outlet}"
@@ -63,5 +63,7 @@ def speaking(settings: PowerSwitch) -> Iterator[None]:
     """What its web server does wrong is an error of this switch. Its cause is left out: it may quote a password."""
     try:
         yield
+    except Unauthorized as error:  # says itself what to do
+        raise failed(settings, error.message) from None
     except WebError as error:
         raise failed(settings, error.message, f"is the switch itself powered, and {KEY}.address its own?") from None

@@ -10,10 +10,11 @@ from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from orchestrator.device import PowerSwitch
 from orchestrator.switches.seam import KEY, failed, place, speaking, word
-from orchestrator.web import NotThere, Web, WebError, password
+from orchestrator.web import NotThere, Web, password
 
 USER = "admin"
 """The only one since the second generation, and the usual one before."""
+OTHER = f"{KEY}.address may be that of another device"
 
 
 class Shelly:
@@ -62,17 +63,17 @@ class Shelly:
         try:
             found = web.get(path, query).get(key)
         except NotThere:
-            raise WebError(f"it has no relay {self._settings.outlet} ({KEY}.outlet, from 0)") from None
+            why = f"it has no relay {self._settings.outlet}"
+            raise failed(self._settings, why, f"{KEY}.outlet counts from 0") from None
         if not isinstance(found, bool):
-            raise WebError(f"its answer does not say whether it is on: no {key!r}")
+            raise failed(self._settings, f"its answer does not say whether it is on: no {key!r}", OTHER)
         return found
 
     def _opened(self) -> Web:
         """Which generation it is, it tells without a password; how it takes one depends on that."""
         if self._web is None:
             secret = password(place(self._settings))
-            self._since_2 = _since_2(place_web := Web(place(self._settings)))
-            place_web.close()
+            self._since_2 = self._is_since_2()
             self._web = Web(place(self._settings), self._auth(secret))
         return self._web
 
@@ -82,13 +83,15 @@ class Shelly:
         user = self._settings.user or USER
         return HTTPDigestAuth(user, secret) if self._since_2 else HTTPBasicAuth(user, secret)
 
-
-def _since_2(web: Web) -> bool:
-    try:
-        who = web.get("/shelly")
-    except NotThere:
-        who = {}
-    if not {"type", "gen", "mac"} & set(who):
-        raise WebError("what answers there is no Shelly: it has no /shelly")
-    generation = who.get("gen")
-    return isinstance(generation, int) and generation >= 2
+    def _is_since_2(self) -> bool:
+        web = Web(place(self._settings))
+        try:
+            who = web.get("/shelly")
+        except NotThere:
+            who = {}
+        finally:
+            web.close()
+        if not {"type", "gen", "mac"} & set(who):
+            raise failed(self._settings, "what answers there is no Shelly: it has no /shelly", OTHER)
+        generation = who.get("gen")
+        return isinstance(generation, int) and generation >= 2

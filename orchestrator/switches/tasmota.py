@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.device import PowerSwitch
 from orchestrator.switches.seam import KEY, failed, place, speaking, word
-from orchestrator.web import NotThere, Unauthorized, Web, WebError, password
+from orchestrator.web import NotThere, Unauthorized, Web, password
 
 USER = "admin"
 STATES = {"ON": True, "OFF": False}
@@ -47,9 +47,10 @@ class Tasmota:
         keys = [self._name.upper(), *(["POWER"] if self._settings.outlet == 0 else [])]
         said = next((found[key] for key in keys if key in found), None)
         if said is None:
-            raise WebError(f"it has no {self._name}: its outlets are numbered from 0 here ({KEY}.outlet)")
+            raise failed(self._settings, f"it has no {self._name}", f"{KEY}.outlet counts from 0, where it says Power1")
         if said not in ("ON", "OFF"):
-            raise WebError("its answer is neither ON nor OFF: were its words changed (StateText)?")
+            why = "its answer is neither ON nor OFF"
+            raise failed(self._settings, why, "set its words back: StateText1 OFF, StateText2 ON")
         return STATES[said]
 
     def _command(self, command: str) -> dict[str, Any]:
@@ -61,7 +62,10 @@ class Tasmota:
         try:
             found = self._web.get("/cm", query)
         except NotThere:
-            raise WebError("what answers there has no web commands of Tasmota (/cm)") from None
+            why = "what answers there has no web commands of Tasmota (/cm)"
+            raise failed(
+                self._settings, why, f"{KEY}.address may be that of another device, such as a Shelly"
+            ) from None
         if "Need user" in str(found.get("WARNING")):  # with HTTP status 200 before Tasmota 12
             raise Unauthorized(KEY)
         return found
