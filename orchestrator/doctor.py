@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -96,7 +97,7 @@ class _Display:
 
         def take(words: str) -> None:
             with self._lock:
-                self._now[board.name] = words
+                self._now[called(board)] = words
                 self._show()
 
         return take
@@ -104,7 +105,7 @@ class _Display:
     def done(self, one: Examination) -> None:
         """Show what was found, at once."""
         with self._lock:
-            self._now.pop(one.board.name, None)
+            self._now.pop(called(one.board), None)
             self._show()
             if not self._quiet:
                 for line in listed(one):
@@ -122,14 +123,24 @@ class _Display:
 
 
 def listed(one: Examination) -> list[list[Part]]:
-    """A headed list of the checks, with what to do under those that need it."""
+    """A headed list of the checks, with what to do under those that need it; what was not reached is one line."""
     width = max(len(check.name) for check in one.checks)
-    head = f"{one.board.device.name} {one.board.name}" if one.board.device.name != one.board.name else one.board.name
-    lines: list[list[Part]] = [[(head, "bold"), f"  {duration(one.took_s)}"]]
-    for check in one.checks:
-        lines.append(["  ", MARKS[check.level], f" {check.name:<{width}}  {check.found}"])
-        lines += _fix(check, width)
+    lines: list[list[Part]] = [[(called(one.board), "bold"), f"  {duration(one.took_s)}"]]
+    for found, some in itertools.groupby(one.checks, key=lambda check: check.found):
+        same = list(some)
+        if len(same) > 1 and same[0].level == UNKNOWN:
+            lines.append(["  ", MARKS[UNKNOWN], f" {found}: {', '.join(check.name for check in same)}"])
+            continue
+        for check in same:
+            lines.append(["  ", MARKS[check.level], f" {check.name:<{width}}  {check.found}"])
+            lines += _fix(check, width)
     return [*lines, []]
+
+
+def called(board: Board) -> str:
+    """The device and the board, since one board may be in two devices."""
+    kind = board.device.name
+    return kind if kind == board.name else f"{kind} {board.name}"
 
 
 def _fix(check: Check, width: int) -> list[list[Part]]:
@@ -148,7 +159,7 @@ def told(console: Console, visit: Visit, as_json: bool) -> None:
     for one in visit.examinations:
         mark = MARKS[OK if one.passed else PROBLEM if one.problems else UNKNOWN]
         words = one.why if one.passed else f"not ready: {one.why}" if one.problems else f"cannot tell: {one.why}"
-        say(console, mark, " ", (one.board.name, "bold"), f"  {words}")
+        say(console, mark, " ", (called(one.board), "bold"), f"  {words}")
     if visit.interrupted:
         say(console, ("interrupted", "yellow"), ": what was found until then stands above")
 

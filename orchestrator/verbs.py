@@ -279,7 +279,7 @@ def doctor(arguments: list[str]) -> int:
         help="device=NAME,NAME and changes to those; runtime=... is what the benchmark of a second runs with",
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)
     named(chosen.overrides, "doctor")
     asked = [config.composed_settings(words) for words in each_device(chosen.overrides)]
     from orchestrator.doctor import examined, status, told
