@@ -275,7 +275,8 @@ class Invocation:
             self._local = LocalServer()
             self._open.callback(self._local.close)
         program, holds = Program.built(cache_directory()), Holds(sweep.directory)
-        workshop = Workshop(program, cache_directory(), sweep.id, self._local, holds)
+        priority = batch.entries[0].cell.settings.priority  # one for the whole sweep
+        workshop = Workshop(program, cache_directory(), sweep.id, self._local, holds, priority)
         say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
         for line in (*hopeless(batch), *short_windows(batch)):
             say(self._console, *line)
