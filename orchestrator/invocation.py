@@ -348,7 +348,7 @@ class Invocation:
             self._open.callback(self._local.close)
         program, holds = Program.built(cache_directory()), Holds(sweep.directory)
         settings = batch.entries[0].cell.settings
-        workshop = Workshop(program, cache_directory(), sweep.id, self._local, holds)
+        workshop = Workshop(program, cache_directory(), sweep.id, self._local, holds, settings.priority)
         builds = Builds(self._builder, self._turns, self._stop)
         root = Path(settings.root).resolve()
         with progress(self._console, len(batch.runnable), labels(self._axes)) as display:

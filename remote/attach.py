@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 
-from remote import hold
+from remote import hold, waiting
 from remote.process import child_environment, python_command
 from remote.schema import clean
 
@@ -23,6 +23,8 @@ _RETRY_S = 2.0  # each try wakes the supervisor, which may be measuring
 _BEAT_S = 4.0
 _ANSWER_S = 10.0
 _SPAWN_S = 60.0
+_DEFER_S = 20.0  # a free hold is left so long to who waits for it with a higher priority: it tries every 2 s
+_LOOK_S = 0.5
 _CHUNK = 65536
 _MAX_EARLY_BYTES = 1024 * 1024
 BUSY_STATUS = 75  # EX_TEMPFAIL
@@ -31,7 +33,7 @@ GONE_STATUS = 1
 
 def _options(arguments: list[str]) -> dict[str, str]:
     """``--name value`` pairs; argparse would cost 10 ms at each start."""
-    options = {"wait": "0", "holder": "{}", "linger": "180", "claim": "0"}
+    options = {"wait": "0", "holder": "{}", "linger": "180", "claim": "0", "priority": "0"}
     for name, value in zip(arguments[::2], arguments[1::2]):
         options[name.lstrip("-")] = value
     return options
@@ -47,6 +49,8 @@ class _Controller:
     def __init__(self) -> None:
         self.early = b""
         self.gone = False
+        self.sign: waiting.Sign | None = None  # that we wait, for all users of the board to see
+        self.held: dict[str, Any] | None = None  # who holds the board meanwhile
         self._next_beat_s = time.monotonic() + _BEAT_S
 
     def say(self, data: dict[str, Any]) -> None:
@@ -59,7 +63,21 @@ class _Controller:
 
     def beat(self) -> None:
         self._next_beat_s = time.monotonic() + _BEAT_S
-        self.say({"beat": time.time()})
+        self.say({"beat": time.time()} if self.held is None else {"beat": time.time(), "held": self.held})
+
+    def waits(self, options: dict[str, str], said: dict[str, Any]) -> None:
+        """It waits from now on, or still, for who is ``said`` to hold the board."""
+        self.held = said["error"].get("holder")
+        if self.sign is None:
+            with suppress(OSError, ValueError, hold.HoldTaken):  # else it waits unseen, as ever
+                self.sign = waiting.Sign(options["hold"], int(options["priority"]), json.loads(options["holder"]))
+
+    def enters(self) -> None:
+        """It waits no more."""
+        self.held = None
+        if self.sign is not None:
+            self.sign.close()
+            self.sign = None
 
     def listen(self, until_s: float, other: int | None = None) -> bool:
         """True once ``other`` is readable, False when the time is over; without an ``other`` also when it is gone."""
@@ -70,9 +88,12 @@ class _Controller:
             if now >= until_s or (self.gone and other is None):
                 return False
             watched = ([] if self.gone else [0]) + ([] if other is None else [other])
+            watched += [] if self.sign is None else [self.sign.fileno()]
             ready = select.select(watched, [], [], max(0.0, min(until_s, self._next_beat_s) - now))[0]
             if 0 in ready:
                 self._hear()
+            if self.sign is not None and self.sign.fileno() in ready:
+                self.sign.answer()
             if other in ready:
                 return True
 
@@ -152,6 +173,9 @@ def _enter(options: dict[str, str], controller: _Controller) -> tuple[socket.soc
                 return connection, dict(answer, fresh=fresh)
             connection.close()
             return None, answer
+        ahead = _let_pass(options, controller)
+        if ahead is not None:
+            return None, hold.busy(ahead)
         said = _spawn(options, controller)
         word = said.rpartition("\n")[2]  # an interpreter may warn before it
         if word not in ("ready", "busy"):
@@ -161,14 +185,43 @@ def _enter(options: dict[str, str], controller: _Controller) -> tuple[socket.soc
     return None, hold.busy({})
 
 
+def _let_pass(options: dict[str, str], controller: _Controller) -> dict[str, Any] | None:
+    """Leave a free hold to who waits for it with a higher priority; None once nobody does, which is when it is in.
+
+    Who does not come within ``_DEFER_S``, since it is stopped or only plays that it waits, counts no more, for the
+    supervisor to come neither. The one that waits is returned where our controller is gone before that.
+    """
+    until_s, passed = time.monotonic() + _DEFER_S, options.get("passed", "").split()
+    while True:
+        ahead = waiting.best(options["hold"], int(options["priority"]), passed)
+        if ahead is None:
+            return None
+        if controller.gone:
+            return ahead
+        if time.monotonic() >= until_s:
+            passed.append(ahead["token"])
+            options["passed"] = " ".join(passed[-100:])
+        else:
+            controller.listen(time.monotonic() + _LOOK_S)
+
+
+def _patience_s(options: dict[str, str], said: dict[str, Any]) -> float:
+    """How long to wait in all: for a holder of lower priority until its turn is over, even without leave to wait."""
+    theirs, wait_s = hold.priority_of((said["error"].get("holder") or {}).get("priority")), float(options["wait"])
+    return max(wait_s, hold.YIELD_S) if theirs is not None and theirs < int(options["priority"]) else wait_s
+
+
 def _wait(options: dict[str, str], controller: _Controller) -> tuple[socket.socket | None, dict[str, Any]]:
     """Try until we are in, or the time or the controller's patience is over."""
-    give_up = time.monotonic() + float(options["wait"])
+    began = time.monotonic()
     while True:
         connection, said = _enter(options, controller)
-        left = give_up - time.monotonic()
-        if connection is not None or said["error"].get("type") != hold.BUSY or left <= 0:
+        if connection is not None or said["error"].get("type") != hold.BUSY:
             return connection, said
+        left = began + _patience_s(options, said) - time.monotonic()
+        if left <= 0:
+            return None, said
+        controller.waits(options, said)
         controller.beat()
         controller.listen(time.monotonic() + min(_RETRY_S, left))
         if controller.gone:
@@ -217,12 +270,17 @@ def main(arguments: list[str]) -> int:
     if missing:
         sys.stderr.write("attach: --%s is missing\n" % missing[0])
         return 2
+    if hold.priority_of(int(options["priority"])) is None:
+        sys.stderr.write("attach: --priority is beyond %d to %d\n" % (hold.LOWEST, hold.HIGHEST))
+        return 2
     controller = _Controller()
     connection, said = _wait(options, controller)
+    waited = float(options["wait"]) > 0 or controller.sign is not None
+    controller.enters()
     if connection is None:
         controller.say(said)
         return GONE_STATUS if controller.gone else BUSY_STATUS
-    if controller.gone and said["fresh"] and float(options["wait"]) > 0:
+    if controller.gone and said["fresh"] and waited:
         _give_back(connection)
         return GONE_STATUS
     try:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 BUSY = "BoardBusy"
+LOWEST, HIGHEST = -100, 100
+"""Of a priority; 0 is a person at a desk."""
+YIELD_S = 900.0
+"""So long a holder of lower priority is waited for also by who would not wait: its turn is over by then (600 s of
+windows at most, but for one process that takes longer by itself)."""
 
 
 class HoldTaken(Exception):
@@ -41,10 +46,11 @@ def bind(hold: str) -> socket.socket:
     return listener
 
 
-def connect(hold: str) -> socket.socket | None:
-    """A connection to whoever has the hold; None where it is free."""
+def connect(hold: str, timeout_s: float = 3.0) -> socket.socket | None:
+    """A connection to whoever has the hold; None where it is free. The time is for one that stands still while many
+    knock."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(3.0)  # longer only when many knock at a supervisor that stands still
+    connection.settimeout(timeout_s)
     try:
         connection.connect(_address(hold))
     except OSError:
@@ -62,7 +68,14 @@ def peer_uid(connection: socket.socket) -> int:
 def busy(holder: dict[str, Any]) -> dict[str, Any]:
     """What everybody but the session's own client is told."""
     who = "%s@%s" % (holder.get("user") or "somebody", holder.get("host") or "an unknown host")
-    return {"error": {"type": BUSY, "message": "the board is held by %s" % who, "holder": holder}}
+    priority = priority_of(holder.get("priority"))
+    told = " (priority %d)" % priority if priority else ""
+    return {"error": {"type": BUSY, "message": "the board is held by %s%s" % (who, told), "holder": holder}}
+
+
+def priority_of(value: Any) -> int | None:
+    """A priority that another process tells; None for what is none, as of a holder that does not know priorities."""
+    return value if type(value) is int and LOWEST <= value <= HIGHEST else None
 
 
 def short_texts(data: Any) -> dict[str, str]:
@@ -79,6 +92,8 @@ def told_by_a_stranger(answer: Any) -> dict[str, Any]:
     shown: dict[str, Any] = dict(short_texts(holder))
     if isinstance(holder, dict):
         shown.update({key: holder[key] for key in ("since", "until", "pid") if type(holder.get(key)) in (int, float)})
+        if priority_of(holder.get("priority")) is not None:
+            shown["priority"] = holder["priority"]
     return busy(shown)
 
 

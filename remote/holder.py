@@ -8,7 +8,7 @@ import os
 import time
 from contextlib import suppress
 
-from remote import files, hold
+from remote import files, hold, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RELEASED = "released.json"
 ANSWER_S = 10.0
+MAX_SHOWN = 8
 END_S = 60.0
 """A job is asked to end, then killed, and the board's settings are put back."""
 
@@ -28,20 +29,20 @@ def main(arguments: list[str]) -> int:
     if connection is None:
         answer: Dict[str, Any] = {"ok": {"held": False}}
     elif verb == "look":
-        answer = {"ok": _seen(connection)}
+        answer = {"ok": _seen(connection, name)}
     else:
         answer = _released(connection, name, json.loads(arguments[2]))
     print(json.dumps(answer))
     return 0
 
 
-def _seen(connection: socket.socket) -> Dict[str, Any]:
-    """What the holder says of itself; ``own``: whether it is this user's."""
+def _seen(connection: socket.socket, name: str) -> Dict[str, Any]:
+    """What the holder says of itself, and who waits for it; ``own``: whether it is this user's."""
     own, uid = hold.is_own(connection), hold.peer_uid(connection)
     if own:
         connection.sendall(hold.line({"look": True}))
     told = hold.told_by_a_stranger(_line(connection, ANSWER_S))["error"]["holder"]
-    return dict(told, held=True, own=own, uid=uid)
+    return dict(told, held=True, own=own, uid=uid, waiting=waiting.everybody(name, MAX_SHOWN))
 
 
 def _released(connection: socket.socket, name: str, by: Dict[str, Any]) -> Dict[str, Any]:

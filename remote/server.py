@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 
-from remote import contract, files, hold, holder, jobs, shelf
+from remote import contract, files, hold, holder, jobs, shelf, waiting
 from remote.aside import Aside
 from remote.process import boot_id, child_environment, note
 from remote.tune import Tuning
@@ -36,10 +36,13 @@ class Server:
         self.linger_s = float(settings.get("linger", 180))
         self.since = time.time()
         self.owner = hold.short_texts(json.loads(settings.get("holder") or "{}"))
+        self.name = str(settings.get("hold"))
+        self.priority = hold.priority_of(int(settings.get("priority", 0))) or 0
+        self.passed = frozenset(str(settings.get("passed", "")).split())  # who was waited for in vain: no more
         self.clients: list[Client] = []
         self.running: jobs.Running | None = None
         self.tuned: list[dict[str, Any]] = []  # of the running job
-        self.place = "%s/%s" % (os.uname().nodename, settings.get("hold"))  # boards may share the folder
+        self.place = "%s/%s" % (os.uname().nodename, self.name)  # boards may share the folder
         self.ledger = jobs.Ledger(workdir, self.place)
         self.refused = holder.refusal(workdir, self.session, str(settings.get("claim", "0")) == "1")
         self.released: list[tuple[Client, Any]] = []
@@ -72,7 +75,7 @@ class Server:
     def holder(self) -> dict[str, Any]:
         """For everybody to see; never the token."""
         until = self.running.ends_at + self.linger_s if self.running else None
-        return dict(self.owner, since=self.since, until=until, pid=os.getpid())
+        return dict(self.owner, since=self.since, until=until, pid=os.getpid(), priority=self.priority)
 
     def _show_holder(self) -> None:
         """It is there to be read; that it cannot be written ends nothing."""
@@ -297,6 +300,7 @@ class Server:
             "start": self._start,
             "follow": self._follow,
             "cancel": self._cancel,
+            "waiting": self._waiting,
             "release": self._release,
         }
 
@@ -334,6 +338,14 @@ class Server:
     def _jobs(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
         """Those of a sweep that nobody has taken home: of a controller that died, say."""
         return {"jobs": self.ledger.listed(str(data.get("prefix")), self.running)}
+
+    def _waiting(self, client: Client, data: dict[str, Any]) -> dict[str, Any] | None:
+        """Who waits for the board with a higher priority than its holder's; while a job runs nobody is looked for."""
+        if self.running:
+            return {"waiting": None}
+        look = waiting.best
+        self.aside.begin(client, data.get("id"), lambda: {"waiting": look(self.name, self.priority, self.passed)})
+        return None
 
     def _taken(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
         ids = [jobs.checked_run_id(run_id) for run_id in data.get("run_ids") or []]

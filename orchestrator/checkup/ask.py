@@ -11,7 +11,9 @@ from orchestrator.device import Board
 from orchestrator.errors import BoardBusy, BoardError
 from orchestrator.plain import plain
 from orchestrator.provisioning import Facts, Program, deploy
+from orchestrator.session import who_words
 from remote import state
+from remote.hold import priority_of
 
 MAX_ANSWER_BYTES = 256 * 1024
 
@@ -36,8 +38,11 @@ def _sound(verb: str, told: Any) -> dict[str, Any]:
     """Raises ValueError, LookupError or TypeError where a board's answer is not of the shape that is shown."""
     if not isinstance(told, dict):
         raise TypeError("no object")
-    if verb == "holder" and not isinstance(told["held"], bool):
-        raise TypeError("held")
+    if verb == "holder":
+        if not isinstance(told["held"], bool):
+            raise TypeError("held")
+        if not all(priority_of(one["priority"]) is not None for one in told.get("waiting", [])):
+            raise TypeError("priorities")
     if verb == "shelf":
         for kept in (told["before"], told["after"]) if "before" in told else (told,):
             numbers = [kept[f"{name}_bytes"] for name in ("blobs", "envs", "engines", "jobs", "free")]
@@ -48,13 +53,18 @@ def _sound(verb: str, told: Any) -> dict[str, Any]:
 
 
 def held_words(held: dict[str, Any]) -> str:
-    """``by ann@desk since 14:03, until 14:20``; empty where nobody has it."""
+    """``by ann@desk, priority 0, since 14:03, until 14:20; waiting: bob@desk (priority 5)``; empty where nobody has
+    it."""
     if not held.get("held"):
         return ""
     who = f"by {plain(str(held.get('user') or 'somebody'))}@{plain(str(held.get('host') or 'an unknown host'))}"
+    priority = priority_of(held.get("priority"))
+    who += f", priority {priority}," if priority is not None else ""
     words = [who, *(f"{name} {_clock(held[name])}" for name in ("since", "until") if _is_time(held.get(name)))]
     uid = plain(str(held.get("uid")))[:20]
-    return " ".join(words) + ("" if held.get("own") else f", as another user of the board (uid {uid})")
+    stranger = "" if held.get("own") else f", as another user of the board (uid {uid})"
+    waiting = ", ".join(map(who_words, held.get("waiting", [])))
+    return " ".join(words) + stranger + (f"; waiting: {waiting}" if waiting else "")
 
 
 def _is_time(value: object) -> bool:

@@ -37,6 +37,10 @@ SLICE_S = 5.0
 """How long a hold is waited for at a time, where another board of the machine has something to do meanwhile."""
 PAUSE_S = 1.0
 """In which the other board is tried."""
+GIVEN_S = 6 * 3600.0
+"""How long a board is waited for that was left to somebody of higher priority: as long as a person may be at it."""
+CONNECTING_S = 60.0
+"""What comes before waiting, and does not count as that."""
 UNFINISHED = "interrupted before it ran"
 
 
@@ -168,7 +172,7 @@ class _Lane:
         session, name = self._sessions[berth], berth.board.name
         if not self._admitted(berth):
             return
-        wait_s = self._patience_s(berth)
+        wait_s, began = self._patience_s(berth), time.monotonic()
         try:
             session.open(lambda text: self._say(berth, text), wait_s)
         except LINK_LOST as error:
@@ -183,8 +187,8 @@ class _Lane:
             self._desk.closed(berth)  # the sweep ends, or its sisters had run everything before it came
             self._say(berth, "")
         except BoardBusy as error:
-            berth.waited_s += wait_s
-            if berth.waited_s >= berth.board.device.wait_for_hold_s:
+            berth.waited_s += max(wait_s, time.monotonic() - began - CONNECTING_S)  # more: for one of lower priority
+            if berth.waited_s >= waits_s(berth):
                 self._leave(berth, error)
             else:
                 berth.trouble = str(error)
@@ -199,10 +203,14 @@ class _Lane:
             berth.trouble = ""
             self._desk.opened(berth)
             self._tell(berth, session)
+            if berth.given_at_s is not None:
+                minutes = (time.monotonic() - berth.given_at_s) / 60
+                self._fleet.progress.told(name, f"free again after {minutes:.0f} min, goes on")
+                berth.given_at_s = None
 
     def _patience_s(self, berth: Berth) -> float:
         """How long to wait now for somebody else's hold."""
-        left_s = berth.board.device.wait_for_hold_s - berth.waited_s
+        left_s = waits_s(berth) - berth.waited_s
         others = any(b is not berth and b.state != GONE and (b.pool.waiting or b.rota.cells) for b in self._berths)
         return min(left_s, SLICE_S) if others else left_s
 
@@ -225,9 +233,23 @@ class _Lane:
             return
         self._conclude(berth, every=not usable)
         if usable:
-            self._desk.settle(berth)
+            self._settle(berth, session)
         else:  # to be taken up again; what is open is kept for that
             self._desk.closed(berth, RETRY_S * 2.0**one.retries * random.uniform(0.5, 1.0) if one.retries else 0.0)
+
+    def _settle(self, berth: Berth, session: Session) -> None:
+        """Between two turns: whoever of higher priority waits for the board gets it. What it has begun stays its own,
+        and goes on where it was once the board is free."""
+        waits = None if self._desk.rests(berth) else session.waiting()
+        if session.ended_by is not None:
+            self._leave(berth, session.ended_by)
+        elif waits is None:
+            self._desk.settle(berth)
+        else:
+            log.info("%s: given to %s", berth.board.name, waits)
+            self._fleet.progress.told(berth.board.name, f"given to {waits}, who waits; goes on when it is free")
+            berth.given_at_s = time.monotonic()
+            self._close()
 
     # -- the health of the board ---------------------------------------------------------------------------------
 
@@ -373,3 +395,9 @@ class _Lane:
         if text:
             log.info("%s: %s", berth.board.name, text)
         self._fleet.progress.at(berth.board.name, None, text)
+
+
+def waits_s(berth: Berth) -> float:
+    """How long to wait for somebody else's hold in all."""
+    allowed_s = berth.board.device.wait_for_hold_s
+    return allowed_s if berth.given_at_s is None else max(allowed_s, GIVEN_S)

@@ -135,6 +135,7 @@ class Berth:
     not_before: float = 0.0  # when to try again to open it
     attempts: int = 0  # that failed, in a row
     waited_s: float = 0.0  # for somebody else's hold
+    given_at_s: float | None = None  # when it was left to somebody of higher priority; None: it was not
     trouble: str = ""  # why the last one failed
     rota: Rota = field(default_factory=Rota)  # the cells that it has begun
     stop: threading.Event = field(default_factory=threading.Event)  # its session is not wanted any more

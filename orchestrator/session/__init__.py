@@ -4,6 +4,7 @@ from orchestrator.session.dialogue import Dialogue
 from orchestrator.session.holds import Holds, hold_key
 from orchestrator.session.job import Left, Part
 from orchestrator.session.session import BACK, LINK_LOST, LOST, Outcome, Session, Workshop
+from orchestrator.session.waiting import Waiting, who_words
 
 __all__ = [
     "BACK",
@@ -15,6 +16,8 @@ __all__ = [
     "Outcome",
     "Part",
     "Session",
+    "Waiting",
     "Workshop",
     "hold_key",
+    "who_words",
 ]

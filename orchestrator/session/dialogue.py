@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from orchestrator.errors import (
@@ -53,8 +54,10 @@ class Dialogue:
     Used by one thread. Any method raises :class:`ConnectionFailed` when the link is gone or silent.
     """
 
-    def __init__(self, stream: Stream, stop: threading.Event) -> None:
+    def __init__(self, stream: Stream, stop: threading.Event, held: Callable[[object], None] | None = None) -> None:
+        """``held`` hears who holds the board, as long as it is waited for."""
         self._stream = stream
+        self._held = held
         self._stop = stop
         self._events: deque[dict[str, Any]] = deque()
         self._number = 0
@@ -109,6 +112,8 @@ class Dialogue:
         now = time.monotonic()
         if message is not None:
             self._heard = now
+            if self._held is not None and "held" in message:
+                self._held(message["held"])
             if message.get("id") is None and "error" in message:  # of the whole conversation
                 answer(message)
         elif now - self._heard > SILENCE_S:

@@ -36,8 +36,10 @@ from orchestrator.session.holds import Holds, hold_key
 from orchestrator.session.job import Left, Part, ended, job_of, phase
 from orchestrator.session.metering import Metering
 from orchestrator.session.needs import blobs_of, environment_key, with_pillow
+from orchestrator.session.waiting import Waiting, held_words
 from orchestrator.whoami import user_name
 from remote import contract
+from remote.hold import YIELD_S
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ RECONNECT_S = 120.0
 LINK_LOST = (ConnectionFailed, ProgramEnded)
 """Also when only the program at the other end of the channel is gone: the supervisor behind it goes on."""
 LISTING_S = 60.0
+LOOK_S = 10.0
 ENDING_S = 20.0
 GRACE_S = 60.0
 """The board enforces the deadline; the controller gives up only this much later."""
@@ -65,6 +68,7 @@ class Workshop:
     sweep_id: str
     local: LocalServer | None = None
     holds: Holds | None = None  # tokens that outlive this process; None: nobody goes on with its sessions
+    priority: int = 0  # of the sweep: a higher one gets its boards between two turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class Session:
     def open(self, progress: Progress, wait_s: float) -> Facts:
         """Connect, look at the board, bring the program and take the hold; a second time, take it up again.
 
-        ``wait_s`` is how long to wait for somebody else's hold.
+        ``wait_s`` is how long to wait for somebody else's hold. One of a lower priority is waited for up to ``YIELD_S``
+        in any case, since its turn ends before.
 
         Raises:
             BoardError: as the class says; nothing stays open.
@@ -119,7 +124,7 @@ class Session:
             self.facts = facts(connection, self.board.device, self.board.workdir)
             deploy.push_program(connection, self.facts, self.board.device, self._workshop.program)
             progress("taking the hold")
-            self._attach(connection, wait_s, claim=not self._came)
+            self._attach(connection, wait_s, progress, claim=not self._came)
             self._came = True
             self._set(progress)
             self._probe(progress)
@@ -139,6 +144,18 @@ class Session:
             log.warning("%s: the hold was not released cleanly and ends by itself: %s", self.board.name, error)
         finally:
             self._drop()
+
+    def waiting(self) -> Waiting | None:
+        """Who of a higher priority waits for the board, asked between two turns. Never raises: None also where that
+        cannot be told. A hold that was ended meanwhile shows in ``ended_by``."""
+        try:
+            told = self._talk().request("waiting", timeout_s=LOOK_S).get("waiting")
+            return Waiting.parsed(told, above=self._workshop.priority)
+        except HoldLost as error:
+            self.ended_by = error
+        except (BoardError, Interrupted) as error:  # also of a supervisor that does not know the question
+            log.info("%s: nobody can be seen waiting: %s", self.board.name, error)
+        return None
 
     def news(self) -> list[str]:
         """What people must not miss about the board's settings, and have not been told yet."""
@@ -168,15 +185,18 @@ class Session:
         self._connection = connect(self.board, local=self._workshop.local, stop=self._stop)
         return self._connection
 
-    def _attach(self, connection: Connection, wait_s: float, claim: bool = False) -> None:
+    def _attach(self, connection: Connection, wait_s: float, progress: Progress, claim: bool = False) -> None:
         """``claim``: also where somebody has ended our hold before."""
         board_facts, device = self._known_facts(), self.board.device
         holder = {"user": user_name(), "host": socket.gethostname(), "sweep": self._workshop.sweep_id}
         argv = [*deploy.program_command(board_facts, device, self._workshop.program), "attach"]
         argv += ["--workdir", board_facts.workdir, "--hold", self.board.hold, "--session", self._token]
         argv += ["--wait", f"{wait_s:g}", "--holder", json.dumps(holder), "--claim", "1" if claim else "0"]
-        self._dialogue = Dialogue(connection.open_stream(argv), self._stop)
-        hello = self._dialogue.request("hello", timeout_s=wait_s + 30.0)
+        priority = self._workshop.priority
+        argv += ["--priority", str(priority)]
+        stream, say = connection.open_stream(argv), _once(progress)
+        self._dialogue = Dialogue(stream, self._stop, lambda told: say(held_words(told, priority)))
+        hello = self._dialogue.request("hello", timeout_s=max(wait_s, YIELD_S) + 30.0)
         spoken = str(hello.get("contract"))[:20]
         if spoken != str(contract.CONTRACT):
             raise BoardNotReady(
@@ -393,7 +413,7 @@ class Session:
         while not self._stop.wait(delay_s):
             self._drop()
             try:
-                self._attach(self._connect(), wait_s=0.0)
+                self._attach(self._connect(), 0.0, progress)
                 self._set(progress)
                 progress(BACK)
                 return
@@ -429,6 +449,18 @@ class Session:
         content: list[bytes] = []
         self._patiently(lambda: content.append(self.need_connection().get(path, limit_bytes=limit_bytes)), progress)
         return content[-1]
+
+
+def _once(tell: Progress) -> Progress:
+    """Tells what is new."""
+    last = [""]
+
+    def changed(words: str) -> None:
+        if words != last[0]:
+            last[0] = words
+            tell(words)
+
+    return changed
 
 
 def _token(workshop: Workshop, board: Board) -> str:

@@ -22,7 +22,7 @@ from orchestrator.errors import BoardBusy, BoardNotReady, BuildError, Connection
 from orchestrator.fleet import Builds, Fleet, Turns
 from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.result import Result
-from orchestrator.session import Left
+from orchestrator.session import Left, Waiting
 from orchestrator.session.session import Outcome
 from tests.fleet.test_pool import cell, entries
 from tests.measurement.records import make_sweep
@@ -120,6 +120,9 @@ def session_class(world: World, away: set[str]) -> type:
 
         def left(self, prefix: str) -> list[Left]:
             return []
+
+        def waiting(self) -> Waiting | None:
+            return Waiting(1) if world.happens(0.1) else None
 
         def taken(self, run_ids: list[str]) -> None:
             pass

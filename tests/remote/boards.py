@@ -57,11 +57,13 @@ class Attached:
         linger_s: float = 180.0,
         root: Path = Path("/"),
         claim: bool = False,
+        priority: int = 0,
+        who: str = "ann",
     ) -> None:
         command = [board.python, "-I", "-S", str(board.program), "attach", "--workdir", str(board.workdir)]
         command += ["--hold", board.hold, "--session", session, "--wait", str(wait_s), "--linger", str(linger_s)]
-        command += ["--holder", json.dumps({"user": "ann", "host": "desk"}), "--root", str(root)]
-        command += ["--claim", "1" if claim else "0"]
+        command += ["--holder", json.dumps({"user": who, "host": "desk"}), "--root", str(root)]
+        command += ["--claim", "1" if claim else "0", "--priority", str(priority)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.number = 0
         self.buffer = b""
