@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from orchestrator.connection import Connection, LocalServer, connect
 from orchestrator.console import say
 from orchestrator.device import Board
 from orchestrator.errors import OrchestratorError
+from orchestrator.health import Book
 from orchestrator.invocation import cache_directory
 from orchestrator.plain import plain
 from orchestrator.preview import columns
@@ -93,31 +95,33 @@ def cleaned(connection: Connection, found: Facts, board: Board, program: Program
 ASKS: dict[str, Ask] = {"list": holder, "show": looked, "release": released, "clean": cleaned}
 
 
-def board_verb(console: Console, what: str, boards: Sequence[Board], as_json: bool) -> int:
+def board_verb(console: Console, what: str, boards: Sequence[Board], as_json: bool, root: Path) -> int:
     """Ask, and print a line for each board, or all of it as JSON; 2 where a board did not answer or refused."""
-    found = ask_all(boards, ASKS[what])
+    found, book = ask_all(boards, ASKS[what]), Book(root)
     if as_json:
         console.print(
-            json.dumps([_plain(one) for one in found], indent=1), soft_wrap=True, markup=False, highlight=False
+            json.dumps([_plain(one, book) for one in found], indent=1), soft_wrap=True, markup=False, highlight=False
         )
     else:
-        head, *rows = [_HEADS[what], *(_row(what, one) for one in found)]
+        head, *rows = [_HEADS[what], *(_row(what, one, book) for one in found)]
         for line in columns(head, rows, right=()):
             say(console, *line)
     return INCOMPLETE if any(one.error for one in found) else OK
 
 
 _HEADS = {
-    "list": ["device", "board", "hold", ""],
-    "show": ["device", "board", "hold", "what it is", "what it keeps"],
+    "list": ["device", "board", "health", "hold", ""],
+    "show": ["device", "board", "health", "hold", "what it is", "what it keeps"],
     "release": ["device", "board", "hold", ""],
     "clean": ["device", "board", "", ""],
 }
 
 
-def _row(what: str, one: Found) -> list[str]:
+def _row(what: str, one: Found, book: Book) -> list[str]:
     begin = [one.board.device.name, one.board.name]
-    empty = [""] * (len(_HEADS[what]) - 4)
+    if what in ("list", "show"):
+        begin.append(book.of(one.board.name).status)
+    empty = [""] * (len(_HEADS[what]) - len(begin) - 2)
     if one.error is not None:
         return [*begin, "-", *empty, plain(str(one.error))]
     if what == "clean":
@@ -152,10 +156,13 @@ def _cache_bytes(kept: dict[str, Any]) -> int:
     return sum(int(kept[f"{name}_bytes"]) for name in ("blobs", "envs", "engines"))
 
 
-def _plain(one: Found) -> dict[str, Any]:
+def _plain(one: Found, book: Book) -> dict[str, Any]:
+    health = book.of(one.board.name)
     return {
         "device": one.board.device.name,
         "board": one.board.name,
+        "health": health.status,
+        "health_reason": health.reason,
         "error": str(one.error) if one.error else None,
         **one.told,
     }

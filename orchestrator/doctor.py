@@ -38,6 +38,7 @@ class Visit:
 
     examinations: tuple[Examination, ...]
     interrupted: bool = False
+    asked: tuple[Settings, ...] = ()  # with which each was examined
 
 
 def examined(asked: Sequence[Settings], console: Console, quiet: bool = False) -> Visit:
@@ -67,7 +68,8 @@ def examined(asked: Sequence[Settings], console: Console, quiet: bool = False) -
         display.close()
         if local is not None:
             local.close()
-    return Visit(tuple(found[number] for number in sorted(found)), stop.is_set())
+    done = sorted(found)
+    return Visit(tuple(found[n] for n in done), stop.is_set(), tuple(visits[n][1] for n in done))
 
 
 def _waited(futures: Sequence[Future[None]]) -> None:

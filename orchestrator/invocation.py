@@ -352,7 +352,7 @@ class Invocation:
         builds = Builds(self._builder, self._turns, self._stop)
         root = Path(settings.root).resolve()
         with progress(self._console, len(batch.runnable), labels(self._axes)) as display:
-            ward = Ward(Book(root), workshop, display, self._stop, root, sweep.id)
+            ward = Ward(Book(root), workshop, display, self._stop, root, sweep.id, whole and settings.night.enabled)
             fleet = Fleet(
                 sweep, workshop, builds, self._turns, display, journal, self._stop,
                 resumed=whole and self._resumed is not None, given_up=self._given_up, ends_s=ends_s, ward=ward,

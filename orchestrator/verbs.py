@@ -18,6 +18,7 @@ from orchestrator.console import say, terminal
 from orchestrator.device import Device
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.gates import Gates
+from orchestrator.health import Book
 from orchestrator.plain import plain
 
 
@@ -214,22 +215,26 @@ def meter(arguments: list[str]) -> int:
     return show(terminal(soft_wrap=True), config.composed_settings(overrides).device)
 
 
-BOARD_VERBS = ("list", "show", "release", "clean", "power")
+BOARD_VERBS = ("list", "show", "release", "clean", "power", "health", "clear", "maintain")
+OF_HEALTH = ("health", "clear", "maintain")
 POWER_WORDS = ("on", "off", "cycle", "state")
 
 
 def board(arguments: list[str]) -> int:
-    """``board list|show|release|clean|power device=NAME[,NAME...]``: who holds each board, what it keeps, its power."""
-    parser = Parser("board", "Who holds each board, what it keeps on its disk, ending both, and its power.")
+    """``board WHAT device=NAME[,NAME...]``: who holds each board, what it keeps, its power, its health."""
+    parser = Parser("board", "Who holds each board, what it keeps on its disk, ending both, its power and its health.")
     parser.add_argument(
         "what",
         nargs="?",
         choices=BOARD_VERBS,
         help="list: who holds it; show: also what it is and keeps; release: end the hold; clean: empty its caches; "
-        "power on, off, cycle or state: turn its supply off and on by its power switch",
+        "power on, off, cycle or state: turn its supply off and on by its power switch; health: what is known of it; "
+        "maintain: set it aside, with --why; clear: it may be used again",
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="device=NAME,NAME and changes to those")
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--why", default="", metavar="WORDS", help="maintain, clear: the reason, for the others")
+    parser.add_argument("--root", type=Path, default=root_directory(), help="where lab/ lies, with their health")
     parser.add_argument("--yes", action="store_true", help="power: turn off without asking")
     parser.add_argument("--force", action="store_true", help="power: turn off a board that somebody holds, too")
     chosen = parser.parse_intermixed_args(arguments)
@@ -240,9 +245,14 @@ def board(arguments: list[str]) -> int:
     if chosen.yes or chosen.force:
         raise ConfigError("--yes and --force go with 'board power' alone")
     boards = [one for words in each_device(chosen.overrides) for one in composed_device(words, "board list").boards]
+    console, root = terminal(soft_wrap=True), chosen.root.resolve()
+    if chosen.what in OF_HEALTH:
+        from orchestrator.wards import health_verb
+
+        return health_verb(console, chosen.what, boards, root, chosen.why, chosen.json)
     from orchestrator.boards import board_verb
 
-    return board_verb(terminal(soft_wrap=True), chosen.what, boards, chosen.json)
+    return board_verb(console, chosen.what, boards, chosen.json, root)
 
 
 def _board_power(chosen: argparse.Namespace) -> int:
@@ -286,8 +296,32 @@ def doctor(arguments: list[str]) -> int:
 
     console = terminal(soft_wrap=True)
     visit = examined(asked, console, quiet=chosen.json)
+    for one, settings in zip(visit.examinations, visit.asked, strict=True):
+        if one.healthy is not None:
+            Book(Path(settings.root).resolve()).checked(one.board.name, one.healthy, one.why, "doctor")
     told(console, visit, chosen.json)
     return status(visit)
+
+
+def gate(arguments: list[str]) -> int:
+    """``gate list|accept|replay``: the alarms of nights that are open, accepting them, deciding nights again."""
+    parser = Parser("gate", "What nights alarmed for and is open, accepting it, and deciding stored nights again.")
+    parser.add_argument("what", choices=("list", "accept", "replay"), nargs="?", default="list")
+    parser.add_argument(
+        "names", nargs="*", metavar="CELL|SWEEP", help="accept: ids of cells or globs; replay: sweeps (default: last)"
+    )
+    parser.add_argument("--all", action="store_true", help="accept: every alarm that is open")
+    parser.add_argument("--why", default="", metavar="WORDS", help="accept: the reason, for the others")
+    parser.add_argument("--root", type=Path, default=root_directory(), help="where multirun/ and lab/ lie")
+    chosen = parser.parse_intermixed_args(arguments)
+    from orchestrator import gatekeeper
+
+    console, root = terminal(soft_wrap=True), chosen.root.resolve()
+    if chosen.what == "accept":
+        return gatekeeper.accept(console, root, chosen.names, chosen.all, chosen.why)
+    if chosen.what == "replay":
+        return gatekeeper.replayed(console, root, chosen.names)
+    return gatekeeper.listed(console, root)
 
 
 def each_device(overrides: Sequence[str]) -> list[list[str]]:
@@ -321,6 +355,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "compare": compare,
     "doctor": doctor,
     "enrol": enrol,
+    "gate": gate,
     "list": catalogue,
     "meter": meter,
     "reproduce": reproduce,

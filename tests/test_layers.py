@@ -51,6 +51,8 @@ LAYERS = (
         "calibrate",
         "power",
         "nightly",
+        "wards",
+        "gatekeeper",
     },
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -261,13 +261,15 @@ class _Lane:
         if (refused := ward.refused(berth.board)) is not None:
             self._leave(berth, refused)
             return False
-        if not ward.is_out(berth.board):
+        if not ward.wants_check(berth.board):
             return True
         try:
             health = ward.checked(berth.board)
         except Interrupted:
             self._desk.closed(berth)
             return False
+        if health is None and not ward.is_out(berth.board):
+            return True  # somebody else has it: it will be waited for, and seen to then
         if health is None or not health.usable:
             why = ward.book.of(berth.board.name).reason
             hint = f"'doctor device={berth.board.device.name}' says what to do"

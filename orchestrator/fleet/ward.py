@@ -30,7 +30,9 @@ GOING_DOWN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Ward:
-    """``root``: where results lie, and what is known of the boards. ``by``: the sweep, as it is written down."""
+    """``root``: where results lie, and what is known of the boards. ``by``: the sweep, as it is written down.
+    ``every``: each board has to pass a health check before its first cell, as in a night.
+    """
 
     book: Book
     workshop: Workshop
@@ -38,6 +40,8 @@ class Ward:
     stop: threading.Event
     root: Path
     by: str
+    every: bool = False
+    _checked: set[str] = field(default_factory=set)  # boards that passed a health check in this run
     _failing: set[str] = field(default_factory=set)  # boards with a failure since they worked last
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,6 +56,10 @@ class Ward:
     def is_out(self, board: Board) -> bool:
         """Whether only a health check lets it be used."""
         return self.book.of(board.name).status == BAD
+
+    def wants_check(self, board: Board) -> bool:
+        """Whether it is to be checked before it is used."""
+        return self.is_out(board) or (self.every and board.name not in self._checked)
 
     def worked(self, board: Board) -> None:
         """A turn came to its end."""
@@ -88,6 +96,8 @@ class Ward:
         if found.healthy is None:
             self.progress.told(board.name, f"its health cannot be told: {found.why}")
             return None
+        if found.healthy:
+            self._checked.add(board.name)
         health = self.book.checked(board.name, found.healthy, found.why, self.by)
         self.progress.told(board.name, "passed a health check" if found.healthy else f"health check: {found.why}")
         log.info("%s: health check: %s: %s", board.name, "passed" if found.healthy else "failed", found.why)
