@@ -22,6 +22,8 @@ from orchestrator.switches import cycle
 
 log = logging.getLogger(__name__)
 
+WAITS_S = (30.0, 120.0, 300.0)
+"""In a night, before anything is done to a board that does not answer."""
 POLL_S = 3.0
 """Between two tries to reach a board that boots."""
 GOING_DOWN_S = 10.0
@@ -45,17 +47,33 @@ class Ward:
     _failing: set[str] = field(default_factory=set)  # boards with a failure since they worked last
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def refused(self, board: Board) -> BoardNotReady | None:
-        """Why the board may not be used at all; None: it may, perhaps after a health check."""
+    def admits(self, board: Board) -> BoardNotReady | None:
+        """Why the board may not be used; None: it may, after a health check if it needed one.
+
+        Raises Interrupted: the sweep ends.
+        """
         health = self.book.of(board.name)
-        if health.status != MAINTENANCE:
+        if health.status == MAINTENANCE:
+            hint = f"'board clear device={board.device.name}' brings it back"
+            why = f"in maintenance: {health.reason or 'no reason was given'}"
+            return BoardNotReady(why, hint=hint, board=board.name)
+        if not self.wants_check(board):
             return None
-        hint = f"'board clear device={board.device.name}' brings it back"
-        return BoardNotReady(f"in maintenance: {health.reason or 'no reason was given'}", hint=hint, board=board.name)
+        found = self.checked(board)
+        if found is None and not self.is_out(board):
+            return None  # somebody else has it: it will be waited for
+        if found is not None and found.usable:
+            return None
+        hint = f"'doctor device={board.device.name}' says what to do"
+        return BoardNotReady(f"out of use: {self.book.of(board.name).reason}", hint=hint, board=board.name)
 
     def is_out(self, board: Board) -> bool:
         """Whether only a health check lets it be used."""
         return self.book.of(board.name).status == BAD
+
+    def usable(self, board: Board) -> bool:
+        """Whether its health allows another turn."""
+        return self.book.of(board.name).usable
 
     def wants_check(self, board: Board) -> bool:
         """Whether it is to be checked before it is used."""
@@ -109,7 +127,7 @@ class Ward:
 
         Raises Interrupted: the sweep ends.
         """
-        for step in (self._rebooted, self._power_cycled):
+        for step in (self._waited, self._rebooted, self._power_cycled):
             if step(board):
                 health = self.checked(board)
                 if health is not None and health.usable:
@@ -131,6 +149,16 @@ class Ward:
         self.progress.told(board.name, what)
         log.warning("%s: %s", board.name, what)
         return True
+
+    def _waited(self, board: Board) -> bool:
+        """In a night there is time: a router that restarts, or a cable that is plugged in again, needs nothing else."""
+        for pause in WAITS_S if self.every else ():
+            self._at(board, f"waiting for it, {pause:.0f} s")
+            if self.stop.wait(pause):
+                raise Interrupted("interrupted while a board was waited for")
+            with contextlib.suppress(BoardError), connect(board, local=self.workshop.local, stop=self.stop):
+                return True
+        return False
 
     def _rebooted(self, board: Board) -> bool:
         """Over SSH, where it still answers; whether it came back."""

@@ -167,9 +167,9 @@ class Quiet:
 def run(
     world: World, plan: Plan, folder: Path, monkeypatch: pytest.MonkeyPatch, *, away: set[str], stop_s: float | None
 ) -> list[Result]:
-    monkeypatch.setattr("orchestrator.fleet.lanes.Session", session_class(world, away))
+    monkeypatch.setattr("orchestrator.fleet.lane.Session", session_class(world, away))
     monkeypatch.setattr("orchestrator.fleet.desk.OPENING_S", 0.05)
-    monkeypatch.setattr("orchestrator.fleet.lanes.RETRY_S", 0.002)
+    monkeypatch.setattr("orchestrator.fleet.arrivals.RETRY_S", 0.002)
     stop, turns, results = threading.Event(), Turns(0.01), []
     builds = Builds(ModelBuilder(world), turns, stop)  # type: ignore[arg-type]
     sweep = make_sweep(folder)
@@ -266,8 +266,8 @@ def test_what_nobody_waits_for_is_not_built(tmp_path: Path, monkeypatch: pytest.
 def test_a_board_that_waits_for_a_hold_lets_the_machines_other_board_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.fleet.lanes.SLICE_S", 0.01)
-    monkeypatch.setattr("orchestrator.fleet.lanes.PAUSE_S", 0.05)
+    monkeypatch.setattr("orchestrator.fleet.arrivals.SLICE_S", 0.01)
+    monkeypatch.setattr("orchestrator.fleet.arrivals.PAUSE_S", 0.05)
     world, waits = World(0, reliable=True), []
     model = session_class(world, set())
     opens = model.open  # type: ignore[attr-defined]

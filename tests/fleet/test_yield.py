@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.cell import Cell
 from orchestrator.errors import BoardBusy, HoldLost
-from orchestrator.fleet.lanes import GIVEN_S
+from orchestrator.fleet.arrivals import GIVEN_S
 from orchestrator.result import Result
 from orchestrator.session import Outcome, Part, Waiting
 from tests.fleet import test_scheduling as model

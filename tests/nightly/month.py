@@ -87,7 +87,7 @@ class Lab:
         given_up = {}
         if number == DIES:
             for _ in range(3):
-                health = self.book.failed("pi4-02", "the link was lost and did not come back", sweep.id)
+                self.book.failed("pi4-02", "the link was lost and did not come back", sweep.id)
         if number >= DIES:
             given_up["pi4-02"] = "out of use"
         if number == SWAPPED:
