@@ -82,7 +82,6 @@ class Arrivals:
             self.desk.closed(berth, PAUSE_S)
             return False
         except OrchestratorError as error:
-            self._note(berth, error)
             return error
         berth.waited_s, berth.trouble = 0.0, ""
         self.desk.opened(berth)
@@ -93,15 +92,12 @@ class Arrivals:
         berth.attempts += 1
         berth.trouble = str(error)
         log.warning("%s: attempt %d of %d: %s", berth.board.name, berth.attempts, OPEN_ATTEMPTS, error)
-        self._note(berth, error)
+        if self.ward is not None:
+            self.ward.failed(berth.board, error)
         if berth.attempts == OPEN_ATTEMPTS:
             return error
         self.desk.closed(berth, pause_s(berth.attempts))
         return False
-
-    def _note(self, berth: Berth, error: OrchestratorError) -> None:
-        if self.ward is not None and isinstance(error, BoardError):
-            self.ward.failed(berth.board, error)
 
     def _patience_s(self, berth: Berth) -> float:
         """How long to wait now for somebody else's hold."""

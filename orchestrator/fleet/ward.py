@@ -13,7 +13,7 @@ from pathlib import Path
 from orchestrator.checkup import Golden, examine
 from orchestrator.connection import connect
 from orchestrator.device import Board
-from orchestrator.errors import BoardBusy, BoardError, BoardNotReady, HoldLost, Interrupted, OrchestratorError
+from orchestrator.errors import BoardError, BoardNotReady, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import Progress
 from orchestrator.health import BAD, MAINTENANCE, Book, Health
 from orchestrator.provisioning import facts
@@ -87,13 +87,12 @@ class Ward:
         if known:
             self.book.worked(board.name, self.by)
 
-    def failed(self, board: Board, error: OrchestratorError | str) -> Health:
+    def failed(self, board: Board, error: BoardError) -> Health:
         """The link, the board or its supervisor was at fault; what the board's health is now.
 
-        That somebody else has the board is no fault of it.
+        A board that somebody else has, that lets nobody in or lacks something is none of it: that is said as it is, and
+        a health check finds it.
         """
-        if isinstance(error, BoardBusy | HoldLost):
-            return self.book.of(board.name)
         with self._lock:
             self._failing.add(board.name)
         before, health = self.book.of(board.name), self.book.failed(board.name, str(error), self.by)
