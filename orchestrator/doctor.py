@@ -57,7 +57,7 @@ def examined(asked: Sequence[Settings], console: Console, quiet: bool = False) -
     def of_machine(numbers: Sequence[int]) -> None:
         for number in numbers:
             board, settings = visits[number]
-            golden = Golden.shipped(settings.runtime, Path(settings.root))
+            golden = Golden.shipped(settings.runtime, Path(settings.root).resolve())
             found[number] = examine(board, workshop, stop, golden, display.at(board))
             display.done(found[number])
 

@@ -6,6 +6,7 @@ import json
 import shlex
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import pytest
 from orchestrator.cell import Runtime
 from orchestrator.checkup import NOTE, OK, PROBLEM, UNKNOWN, Check, Examination, Golden, examine, visit
 from orchestrator.checkup.history import append, read
-from orchestrator.device import Board, Tune
+from orchestrator.device import Board, Meter, Tune
 from orchestrator.errors import Interrupted
 from orchestrator.session import Session, Workshop
 from remote.hold import connect as holder_of
@@ -239,7 +240,7 @@ def test_a_clock_that_is_wrong(board: Board, workshop: Workshop, with_python: Py
         'sed s/\\"rtc\\":/\\"ttc\\":/',
         'sed \'s/"time_s": [0-9.]*/"time_s": NaN/\'',
         "head -c 20",
-        "cat - /dev/zero | head -c 400000 | tr '\\0' x",
+        """python3 -c 'print(input().replace(",", "," + 400000 * " ", 1))'""",  # JSON, and far too long
     ],
 )
 def test_an_answer_without_sense_is_a_problem_and_ends_nothing(
@@ -333,6 +334,42 @@ def test_an_interrupt_leaves_no_hold(board: Board, workshop: Workshop, golden: G
         examine(board, workshop, stop, golden, interrupt)
     assert stop.is_set()
     assert eventually(lambda: is_free(board))
+
+
+def test_an_interrupt_is_heard_without_a_benchmark(board: Board, workshop: Workshop) -> None:
+    examined(board, workshop)  # else the upload of the program would hear it, too
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        examine(board, workshop, stop, None)
+
+
+WATTS = "import time\nwhile True: print('- 4.5', flush=True); time.sleep(0.01)"
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "words"),
+    [
+        (WATTS, OK, "(board_dc_in) 4.500 W"),
+        ("import sys; sys.exit('unplugged')", NOTE, "unplugged; energy will be estimated, not measured"),
+    ],
+)
+def test_a_meter_beside_it_is_read(board: Board, workshop: Workshop, code: str, level: str, words: str) -> None:
+    meter = Meter("command", command=[sys.executable, "-c", code], scope="board_dc_in")
+    found = examined(Board(replace(board.device, meter=meter), board.host), workshop)
+    check = of(found, "meter")
+    assert check.level == level and words in check.found
+    assert levels(found)["sensors"] == OK and found.passed
+
+
+def test_wheels_that_this_machine_cannot_fetch_are_no_fault_of_the_board(
+    board: Board, workshop: Workshop, golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = examined(board, replace(workshop, cache=tmp_path / "empty"), golden)
+    assert not found.passed and not found.problems
+    assert of(found, "runtime").level == UNKNOWN and "could not be fetched" in of(found, "golden").found
 
 
 def test_accelerators(board: Board, workshop: Workshop) -> None:
