@@ -11,15 +11,16 @@ import sys
 import time
 from contextlib import suppress
 
-from remote import contract, files, hold, holder, jobs, shelf, waiting
+from remote import contract, files, hold, holder, jobs, shelf
 from remote.aside import Aside
-from remote.process import boot_id, child_environment, note
+from remote.operations import OPERATIONS
+from remote.process import child_environment, note
 from remote.tune import Tuning
 from remote.wire import Client, error, events_from, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any
 
 BEAT_S = 5.0
 USE_S = 600.0
@@ -129,7 +130,7 @@ class Server:
                 self.running.bound_log()
             if now >= self.next_use:
                 self.next_use = now + USE_S
-                self.shelf.use([os.path.abspath(sys.argv[0]), *(self._paths(self.running.job) if self.running else [])])
+                self.shelf.use([os.path.abspath(sys.argv[0]), *(self.paths(self.running.job) if self.running else [])])
         for client in self.clients:
             client.last = client.last or (not client.admitted and now >= client.greet_until)
 
@@ -141,7 +142,7 @@ class Server:
         self.running = None
         self.ledger.finish(job.paths, job.journal, *job.outcome, job.began_at)
         self.idle_since = time.monotonic()
-        self._pump()
+        self.pump()
         self._show_holder()
 
     def _stop(self, why: str = contract.CANCELLED) -> None:
@@ -248,8 +249,7 @@ class Server:
             older.send({"error": {"type": "HoldReleased", "message": words}})
             older.last = True
         client.greet_until = float("inf")
-        self.released.append((client, None))
-        self._stop()
+        self.release(client, None)
 
     def _flush(self) -> None:
         for client in list(self.clients):
@@ -272,11 +272,11 @@ class Server:
     def _request(self, client: Client, raw: bytes) -> None:
         data = parsed(raw)
         number = data.get("id")
-        operation = self._operations().get(str(data.get("op")))
+        operation = OPERATIONS.get(str(data.get("op")))
         try:
             if operation is None:
                 raise files.FileError("BadRequest", "no such operation: %s" % repr(data.get("op"))[:80])
-            answer = operation(client, data)
+            answer = operation(self, client, data)
         except files.FileError as problem:
             client.send(error(number, problem.kind, str(problem)))
         except contract.ContractError as problem:
@@ -287,119 +287,21 @@ class Server:
             if answer is not None:
                 client.send({"id": number, "ok": answer})
 
-    def _operations(self) -> dict[str, Callable[[Client, dict[str, Any]], dict[str, Any] | None]]:
-        return {
-            "hello": self._hello,
-            "clock": self._clock,
-            "adopt": self._adopt,
-            "unpack": self._unpack,
-            "tune": self._tune,
-            "room": self._room,
-            "jobs": self._jobs,
-            "taken": self._taken,
-            "start": self._start,
-            "follow": self._follow,
-            "cancel": self._cancel,
-            "waiting": self._waiting,
-            "release": self._release,
-        }
-
-    def _hello(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        known = {"contract": contract.CONTRACT, "pid": os.getpid(), "boot_id": boot_id(), "workdir": self.workdir}
-        return dict(known, left=self.tuning.left)
-
-    def _clock(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        """At once, also while a job runs: the controller finds by round trips how far our clock is from its own."""
-        return {"t": time.monotonic()}
-
-    def _adopt(self, client: Client, data: dict[str, Any]) -> None:
-        part, sha256, size = data.get("part"), data.get("sha256"), data.get("size")
-        self.aside.begin(client, data.get("id"), lambda: files.adopt(self.workdir, part, sha256, size))
-
-    def _unpack(self, client: Client, data: dict[str, Any]) -> None:
-        self.aside.begin(client, data.get("id"), lambda: files.unpack(self.workdir, data.get("blob"), data.get("env")))
-
-    def _tune(self, client: Client, data: dict[str, Any]) -> dict[str, Any] | None:
-        """While a job runs nothing is changed, and looking would disturb it."""
-        wanted = contract.check_tune(data.get("settings"))
-        if self.running:
-            return {"tuning": self.tuned}
-        self.aside.begin(client, data.get("id"), lambda: {"tuning": self.tuning.apply(wanted)})
-        return None
-
-    def _room(self, client: Client, data: dict[str, Any]) -> None:
-        """For an upload: what was used least lately goes, never what a job needs."""
-        needed, limit = jobs.whole(data.get("bytes"), "size"), jobs.whole(data.get("limit"), "limit")
-        keep = {str(name) for name in data.get("keep") or []} | {os.path.basename(os.path.abspath(sys.argv[0]))}
-        if self.running:
-            keep |= {name for _, name in jobs.needs(self.running.job)}
-        self.aside.begin(client, data.get("id"), lambda: self.shelf.room(needed, limit, keep))
-
-    def _jobs(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        """Those of a sweep that nobody has taken home: of a controller that died, say."""
-        return {"jobs": self.ledger.listed(str(data.get("prefix")), self.running)}
-
-    def _waiting(self, client: Client, data: dict[str, Any]) -> dict[str, Any] | None:
-        """Who waits for the board with a higher priority than its holder's; while a job runs nobody is looked for."""
-        if self.running:
-            return {"waiting": None}
-        look = waiting.best
-        self.aside.begin(client, data.get("id"), lambda: {"waiting": look(self.name, self.priority, self.passed)})
-        return None
-
-    def _taken(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        ids = [jobs.checked_run_id(run_id) for run_id in data.get("run_ids") or []]
-        return {"taken": shelf.take(self.workdir, ids)}
-
-    def _start(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        job = contract.check_job(data.get("job"))
-        paths = jobs.Paths(self.workdir, str(job["run_id"]))
-        known = files.read_json(paths.job)
-        if known is None and os.path.lexists(paths.job):
-            raise files.FileError("BoardNotReady", "%s cannot be read" % paths.job)
-        if known is not None:
-            if known != job:
-                raise files.FileError("JobConflict", "another job has the run id %s" % job["run_id"])
-            return {"status": self.ledger.settle(str(job["run_id"]), self.running)}
-        if self.running:
-            raise files.FileError("JobRunning", "%s runs; one job at a time" % self.running.run_id)
-        self._need(job)
+    def run(self, job: dict[str, Any]) -> None:
+        """Start a job that may run now. Raises OSError."""
         self.tuned = self.tuning.look()
         options = ["--sys-root", os.path.join(self.root, "sys"), "--tuning", json.dumps(self.tuned)]
         self.running = jobs.Running(self.workdir, job, self.environment, options, self.place)
         self.selector.register(self.running.pipe, selectors.EVENT_READ, self._events)
         self._show_holder()
-        return {"status": contract.RUNNING}
 
-    def _need(self, job: dict[str, Any]) -> None:
-        """What a job names must be here; better said now than by a runtime that cannot open a file."""
-        paths = self._paths(job)
-        for path in paths:
-            if not os.path.exists(path):
-                raise files.FileError("MissingFile", "%s is not on this board" % os.path.relpath(path, self.workdir))
-        self.shelf.use(paths)
-
-    def _paths(self, job: dict[str, Any]) -> list[str]:
+    def paths(self, job: dict[str, Any]) -> list[str]:
+        """What a job needs on this board."""
         return [os.path.join(self.workdir, folder, name) for folder, name in jobs.needs(job)]
 
-    def _follow(self, client: Client, data: dict[str, Any]) -> None:
-        run_id, offset = jobs.checked_run_id(data.get("run_id")), data.get("offset", 0)
-        if type(offset) is not int or offset < 0:
-            raise files.FileError("BadRequest", "%s is no offset" % repr(offset)[:80])
-        status = self.ledger.settle(run_id, self.running)
-        client.send({"id": data.get("id"), "ok": {"status": status}})
-        client.follows[run_id] = offset
-        self._pump()
-
-    def _cancel(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
-        run_id = jobs.checked_run_id(data.get("run_id"))
-        if self.running and self.running.run_id == run_id:
-            self.running.end(contract.CANCELLED)
-            return {"status": contract.RUNNING}
-        return {"status": self.ledger.settle(run_id, self.running)}
-
-    def _release(self, client: Client, data: dict[str, Any]) -> None:
-        self.released.append((client, data.get("id")))
+    def release(self, client: Client, number: Any) -> None:
+        """End, and answer the request of that number when the hold is free."""
+        self.released.append((client, number))
         self._stop()
 
     # -- events
@@ -407,9 +309,9 @@ class Server:
     def _events(self, _: Any, __: int) -> None:
         if self.running and not self.running.drain():
             self.selector.unregister(self.running.pipe)
-        self._pump()
+        self.pump()
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
         """Send what is new to those who follow; the last event ends that."""
         for client in self._attached():
             for run_id, offset in list(client.follows.items()):

@@ -21,7 +21,7 @@ from orchestrator.measurement import Measurement, measure
 from orchestrator.provisioning import Facts
 from orchestrator.result import DONE, FAILED, INTERRUPTED, NOT_RUN, SKIPPED, Failure, Result, Sweep
 from orchestrator.samples import keep_samples
-from orchestrator.session.session import Outcome
+from orchestrator.session.following import Outcome
 
 RECORD_FILE, LOG_FILE, MANIFEST_FILE = "record.json", "log.txt", "manifest.json"
 

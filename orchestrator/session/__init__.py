@@ -1,9 +1,11 @@
 """A session: the exclusive use of one board. Hold, preflight, deploy, run, collect, release."""
 
 from orchestrator.session.dialogue import Dialogue
+from orchestrator.session.following import Outcome
 from orchestrator.session.holds import Holds, hold_key
 from orchestrator.session.job import Left, Part
-from orchestrator.session.session import BACK, LINK_LOST, LOST, Outcome, Session, Workshop
+from orchestrator.session.link import BACK, LINK_LOST, LOST, Workshop
+from orchestrator.session.session import Session
 from orchestrator.session.waiting import Waiting, who_words
 
 __all__ = [

@@ -23,7 +23,7 @@ from orchestrator.fleet import Builds, Fleet, Turns
 from orchestrator.fleet.plan import Entry, Plan
 from orchestrator.result import Result
 from orchestrator.session import Left, Waiting
-from orchestrator.session.session import Outcome
+from orchestrator.session.following import Outcome
 from tests.fleet.test_pool import cell, entries
 from tests.measurement.records import make_sweep
 

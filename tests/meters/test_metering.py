@@ -25,8 +25,9 @@ from orchestrator.meters.poll import most_doubt_s
 from orchestrator.meters.seam import Ended
 from orchestrator.meters.windows import shortest_s
 from orchestrator.provisioning import Program
+from orchestrator.session.following import follow
+from orchestrator.session.link import Link, Workshop
 from orchestrator.session.metering import Metering, trouble
-from orchestrator.session.session import Session, Workshop
 from remote import contract
 
 NONE = Program(Path("none"), "", 0)
@@ -268,8 +269,8 @@ def test_a_session_tells_its_metering_of_a_lost_link(monkeypatch: pytest.MonkeyP
         def __getattr__(self, name: str) -> Any:
             return lambda *_, **__: told.append(name)
 
-    session = Session(board(GOOD), Workshop(NONE, Path("none"), "sweep"), threading.Event())
-    monkeypatch.setattr(session, "_talk", Talk)
-    monkeypatch.setattr(session, "_reconnect", lambda *_: told.append("back"))
-    session._follow("run", 60.0, Told(), lambda _: None)  # type: ignore[arg-type]
+    link = Link(board(GOOD), Workshop(NONE, Path("none"), "sweep"), threading.Event())
+    monkeypatch.setattr(link, "talk", Talk)
+    monkeypatch.setattr(link, "reconnect", lambda *_: told.append("back"))
+    follow(link, "run", 60.0, Told(), lambda _: None)  # type: ignore[arg-type]
     assert [name for name in told if name != "sight"] == ["away", "back", "begin"]
