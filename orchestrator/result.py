@@ -45,7 +45,9 @@ class Failure:
         if isinstance(error, BenchmarkFailed):
             return cls(error.kind or type(error).__name__, error.message, error.hint, error.log, error.trace or None)
         infrastructure = not isinstance(error, BenchmarkFailed)
-        return cls(type(error).__name__, error.message, error.hint, error.log, infrastructure=infrastructure)
+        # A finer kind, as rooms have of their own, is for the code: people know the family in errors.
+        known = next(kind for kind in type(error).__mro__ if kind.__module__ == OrchestratorError.__module__)
+        return cls(known.__name__, error.message, error.hint, error.log, infrastructure=infrastructure)
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" + (f" ({self.hint})" if self.hint else "")

@@ -22,7 +22,7 @@ from orchestrator.measurement import Measurement, measure
 from orchestrator.optimization import Optimization
 from orchestrator.provisioning import Facts
 from orchestrator.session import Part, Session
-from orchestrator.session.session import Progress
+from orchestrator.session.link import Progress
 from remote.contract import RUNTIME_FORMATS
 
 SHIPPED = Path(str(files("orchestrator.checkup").joinpath("shipped")))
