@@ -109,6 +109,7 @@ class PowerSwitch:
 class Recovery:
     """What is tried with a board that failed three times in a row, before it is taken out; then a health check."""
 
+    wait_s: Annotated[float, Between(0, 3600)] = 300.0  # in a night: a router or a cable may be at fault
     reboot: list[str] = field(default_factory=list)  # the command on the board, where it answers: [sudo, -n, reboot]
     boot_s: Annotated[float, Between(1, 3600)] = 180.0  # after which it has to answer again
     per_hour: Annotated[int, Between(0, 60)] = 2  # reboots and power cycles together; 0: never

@@ -175,7 +175,7 @@ class Lane:
             self._conclude(berth, every=True)
             self._desk.give_back(berth)
             try:
-                if ward.recovered(berth.board):
+                if ward.recovered(berth.board, lambda: not self._desk.rests(berth)):
                     berth.attempts = 0
                     self._desk.closed(berth)
                     return

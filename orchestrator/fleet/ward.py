@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from orchestrator.switches import cycle
 
 log = logging.getLogger(__name__)
 
-WAITS_S = (30.0, 120.0, 300.0)
-"""In a night, before anything is done to a board that does not answer."""
-POLL_S = 3.0
-"""Between two tries to reach a board that boots."""
+POLL_S, LOOK_S = 3.0, 15.0
+"""Between two tries to reach a board that boots, and one that may come back by itself."""
+Wanted = Callable[[], bool]
+"""Whether there still is something for the board to do."""
 GOING_DOWN_S = 10.0
 """A board that was told to reboot still answers for a while."""
 
@@ -44,7 +44,7 @@ class Ward:
     by: str
     every: bool = False
     _checked: set[str] = field(default_factory=set)  # boards that passed a health check in this run
-    _failing: set[str] = field(default_factory=set)  # boards with a failure since they worked last
+    _sound: set[str] = field(default_factory=set)  # boards without a failure since they worked last
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def admits(self, board: Board) -> BoardNotReady | None:
@@ -82,9 +82,9 @@ class Ward:
     def worked(self, board: Board) -> None:
         """A turn came to its end."""
         with self._lock:
-            known = board.name in self._failing
-            self._failing.discard(board.name)
-        if known:
+            asked = board.name in self._sound
+            self._sound.add(board.name)
+        if not asked:  # the row of failures may be of an earlier sweep
             self.book.worked(board.name, self.by)
 
     def failed(self, board: Board, error: BoardError) -> Health:
@@ -94,7 +94,7 @@ class Ward:
         a health check finds it.
         """
         with self._lock:
-            self._failing.add(board.name)
+            self._sound.discard(board.name)
         before, health = self.book.of(board.name), self.book.failed(board.name, str(error), self.by)
         if health.status == BAD != before.status:
             log.error("%s is out: %s", board.name, health.reason)
@@ -120,14 +120,14 @@ class Ward:
         log.info("%s: health check: %s: %s", board.name, "passed" if found.healthy else "failed", found.why)
         return health
 
-    def recovered(self, board: Board) -> bool:
+    def recovered(self, board: Board, wanted: Wanted) -> bool:
         """What the inventory allows to bring the board back, one after the other, each followed by a health check;
-        whether it is back.
+        whether it is back. Nothing more is done to it once it is not ``wanted``.
 
         Raises Interrupted: the sweep ends.
         """
         for step in (self._waited, self._rebooted, self._power_cycled):
-            if step(board):
+            if wanted() and step(board, wanted):
                 health = self.checked(board)
                 if health is not None and health.usable:
                     return True
@@ -149,17 +149,17 @@ class Ward:
         log.warning("%s: %s", board.name, what)
         return True
 
-    def _waited(self, board: Board) -> bool:
+    def _waited(self, board: Board, wanted: Wanted) -> bool:
         """In a night there is time: a router that restarts, or a cable that is plugged in again, needs nothing else."""
-        for pause in WAITS_S if self.every else ():
-            self._at(board, f"waiting for it, {pause:.0f} s")
-            if self.stop.wait(pause):
-                raise Interrupted("interrupted while a board was waited for")
+        if not self.every or not board.device.recovery.wait_s:
+            return False
+        self._at(board, "waiting for it")
+        for _ in self._until(time.monotonic() + board.device.recovery.wait_s, LOOK_S, wanted):
             with contextlib.suppress(BoardError), connect(board, local=self.workshop.local, stop=self.stop):
                 return True
         return False
 
-    def _rebooted(self, board: Board) -> bool:
+    def _rebooted(self, board: Board, wanted: Wanted) -> bool:
         """Over SSH, where it still answers; whether it came back."""
         command = board.device.recovery.reboot
         if not command:
@@ -178,9 +178,9 @@ class Ward:
             log.warning("%s cannot be rebooted: %s", board.name, error)
             return False
         self.stop.wait(GOING_DOWN_S)
-        return self._is_back(board, boot_id)
+        return self._is_back(board, boot_id, wanted)
 
-    def _power_cycled(self, board: Board) -> bool:
+    def _power_cycled(self, board: Board, wanted: Wanted) -> bool:
         if board.power_switch is None or not self._allowed(board, "power-cycled"):
             return False
         try:
@@ -189,13 +189,13 @@ class Ward:
             log.error("%s: %s", board.name, error)
             self.progress.told(board.name, f"its power could not be cycled: {error}")
             return False
-        return self._is_back(board, None)
+        return self._is_back(board, None, wanted)
 
-    def _is_back(self, board: Board, boot_id: str | None) -> bool:
+    def _is_back(self, board: Board, boot_id: str | None, wanted: Wanted) -> bool:
         """Wait until it answers, under another boot than ``boot_id``."""
         end, why = time.monotonic() + board.device.recovery.boot_s, "it did not reboot"
         self._at(board, "waiting for it to boot")
-        for _ in _until(end, self.stop):
+        for _ in self._until(end, POLL_S, wanted):
             try:
                 with connect(board, local=self.workshop.local, stop=self.stop) as connection:
                     if boot_id is None or facts(connection, board.device, board.workdir).boot_id != boot_id:
@@ -207,10 +207,9 @@ class Ward:
         log.error("%s: %s", board.name, words)
         return False
 
-
-def _until(end: float, stop: threading.Event) -> Iterator[None]:
-    """Again and again. Raises Interrupted once ``stop`` is set."""
-    while time.monotonic() < end:
-        yield
-        if stop.wait(POLL_S):
-            raise Interrupted("interrupted while a board was brought back")
+    def _until(self, end: float, every_s: float, wanted: Wanted) -> Iterator[None]:
+        """Again and again, as long as anybody wants it. Raises Interrupted once the sweep ends."""
+        while wanted() and (left_s := end - time.monotonic()) > 0:
+            if self.stop.wait(min(every_s, left_s)):
+                raise Interrupted("interrupted while a board was brought back")
+            yield

@@ -71,7 +71,7 @@ def _look(question: Question, past: Sequence[Entry], base: Baseline, x: float) -
     """The fewest nights whose mean is worse, if any is. Tonight itself has to be on that side."""
     limit = question.gated.limit(question.gate)
     recent: list[float] = [x]
-    for nights in range(1, TOGETHER + 1):
+    for nights in range(1, (TOGETHER if question.gate.pinned is None else 1) + 1):
         before = base if nights == 1 else baseline(question, past, leave=nights - 1)
         if before is None or before.own != base.own or len(base.values) < nights - 1:
             return None
@@ -167,7 +167,7 @@ def _difference(question: Question, now: Entry, last: Entry, base: Baseline) -> 
         parts = math.fsum(e**4 / (len(side.samples) - 1) for e, side in zip(errors, sides, strict=True))
         return means[0] - means[1], math.sqrt(total), total * total / parts
     own, theirs = (gated.scaled(side.value) for side in sides)
-    return own - theirs, base.spread * math.sqrt(2), float(max(1, len(base.values) - 1))
+    return own - theirs, base.spread * math.sqrt(2), float(base.freedom)
 
 
 # -- what was alarmed before ---------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def _value(entry: Entry, question: Question) -> float:
 
 def _against(begin: Decision, question: Question, base: Baseline, x: float) -> Decision:
     gated = question.gated
-    half = float(student.quantile(0.975, max(1, len(base.values) - 1))) * base.error()
+    half = float(student.quantile(0.975, base.freedom)) * base.error()
     difference = x - base.center
     return replace(
         begin,
@@ -272,9 +272,19 @@ def _stepped(begin: Decision, question: Question, past: Sequence[Entry], base: B
     those = [*(one for one in those if one.at_s >= base.entries[0].at_s), question.tonight]
     refuted = [one for one in those if (o := one.outcomes.get(question.metric)) is not None and o.refuted]
     those = [one for one in those if one not in refuted]
-    at = last_rise([question.gated.scaled(_value(one, question)) for one in those], base.spread)
+    at = _where_it_changed(
+        those, last_rise([question.gated.scaled(_value(one, question)) for one in those], base.spread)
+    )
     before = those[at - 1] if at > 0 else base.last
     return replace(begin, since=those[at].night, changed=changed_between(before, those[at]))
+
+
+def _where_it_changed(nights: Sequence[Entry], step: int) -> int:
+    """A step in noisy values may seem to be a night off: where something changed one night beside it, it was there."""
+    for at in (step, step - 1, step + 1):
+        if 0 < at < len(nights) and changed_between(nights[at - 1], nights[at]):
+            return at
+    return step
 
 
 def _told(question: Question, rerun: Rerun) -> dict[str, Any]:

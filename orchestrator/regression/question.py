@@ -73,13 +73,15 @@ class Question:
 class Baseline:
     """The nights that tonight is held against: ``values`` scaled so that larger is worse, the oldest first.
 
-    ``center`` is their median, ``spread`` the standard deviation of one night. ``own``: all are of tonight's board.
+    ``center`` is their median, ``spread`` the standard deviation of one night, known with so much ``freedom``. ``own``:
+    all are of tonight's board.
     """
 
     entries: tuple[Entry, ...]
     values: tuple[float, ...]
     center: float
     spread: float
+    freedom: int
     own: bool
 
     @property
@@ -93,7 +95,7 @@ class Baseline:
 
     def critical(self, level: float = LOOK) -> float:
         """Student's t that a mean of nothing new exceeds with this probability."""
-        return float(student.quantile(1 - level, max(1, len(self.values) - 1)))
+        return float(student.quantile(1 - level, self.freedom))
 
 
 def comparable(question: Question) -> list[Entry]:
@@ -117,7 +119,7 @@ def baseline(question: Question, past: Sequence[Entry], leave: int = 0) -> Basel
     good = [one for one in past if one.is_good(question.metric, question.accepted)]
     if question.gate.pinned is not None:
         pinned = [one for one in past if one.night == question.gate.pinned]
-        return _of(question, pinned, own=all(one.who == question.tonight.who for one in pinned)) if pinned else None
+        return _pinned(question, pinned, good) if pinned else None
     mine = [one for one in good if one.who == question.tonight.who]
     for those, own in ((mine, True), (good, False)):
         those = those[: len(those) - leave][-question.gate.window :]
@@ -126,13 +128,27 @@ def baseline(question: Question, past: Sequence[Entry], leave: int = 0) -> Basel
     return None
 
 
+def _pinned(question: Question, pinned: Sequence[Entry], good: Sequence[Entry]) -> Baseline:
+    """One sweep says what is good; how far nights differ, the history tells, and else the processes of that one."""
+    gated, mine = question.gated, [one for one in good if one.who == question.tonight.who]
+    values = [gated.scaled(one.values[question.metric].value) for one in pinned]
+    within = _within([one.values[question.metric] for one in pinned], gated)
+    spread, freedom = max(within, FLOOR), max(1, min(len(one.values[question.metric].samples) for one in pinned) - 1)
+    if len(mine) >= MINIMUM:
+        others = [gated.scaled(one.values[question.metric].value) for one in mine[-question.gate.window :]]
+        spread, freedom = _spread(others, within), len(others) - 1
+    own = all(one.who == question.tonight.who for one in pinned)
+    return Baseline(tuple(pinned), tuple(values), stats.median(values), spread, freedom, own)
+
+
 def _of(question: Question, entries: Sequence[Entry], own: bool) -> Baseline:
     gated = question.gated
     found = [gated.scaled(one.values[question.metric].value) for one in entries]
     within = _within([one.values[question.metric] for one in entries], gated)
     begin = present_level(found, _spread(found, within), gated.limit(question.gate))
     kept = found[begin:]
-    return Baseline(tuple(entries[begin:]), tuple(kept), stats.median(kept), _spread(kept, within), own)
+    freedom = max(1, len(kept) - 1)
+    return Baseline(tuple(entries[begin:]), tuple(kept), stats.median(kept), _spread(kept, within), freedom, own)
 
 
 def _spread(values: Sequence[float], within: float) -> float:
