@@ -173,6 +173,9 @@ class Device:
     power_switch: PowerSwitch = field(default_factory=PowerSwitch)
     recovery: Recovery = field(default_factory=Recovery)
     connect_timeout_s: Annotated[float, Between(0.5, 300)] = 10.0
+    reconnect_s: Annotated[float, Between(0, 3600)] = (
+        120.0  # how long a lost link is retried; the job goes on meanwhile
+    )
     command_timeout_s: Annotated[float, Between(1, 3600)] = 60.0
     hold: Annotated[str, HOLD] = "edge-orchestrator"  # boards sharing one kernel (containers) may use distinct names
     cache_limit_gb: Annotated[float, Between(0, 100_000)] = 4.0  # of models and runtimes kept there; 0: no limit

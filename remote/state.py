@@ -12,7 +12,6 @@ import struct
 import time
 
 from remote.board import State
-from remote.process import read_text
 from remote.schema import clean, fields, flag, integer, many, maybe, number, text, texts
 from remote.tune.root import SCRIPT, is_root
 from remote.tune.settings import one_of
@@ -40,7 +39,6 @@ _STATE = fields(
         "throttle_events": maybe(_count),
         "supply_ma": maybe(integer(0, 100_000)),  # what a Raspberry Pi 5 was promised by its supply
         "rtc": flag,  # whether a clock goes on without power
-        "serial": maybe(text(_NAME)),
         "may_tune": flag,  # by itself, or by the one script that root has put there
         "missing": texts(20, 500),
         "time_s": number(0, 1e11),  # since 1970, on the board's wall clock, just before the line was written
@@ -69,14 +67,12 @@ def gathered(root: str) -> Dict[str, Any]:
     sample, folders = state.samples[0], policies(root, [])
     there = [set((file_of(folder, "scaling_available_governors") or "").split()) for folder in folders]
     governors = [file_of(folder, "scaling_governor") for folder in folders] or [sample["governor"]]
-    serial = read_text(os.path.join(root, "proc/device-tree/serial-number"))
     return {
         **{name: sample[name] for name in _SAMPLED},
         "governor": clean(one_of(governors) or "", _NAME) or None,
         "governors": sorted(clean(name, _NAME) for name in set.intersection(*there))[:64] if there else [],
         "supply_ma": _cell(os.path.join(root, "proc/device-tree/chosen/power/max_current")),
         "rtc": bool(glob.glob(os.path.join(root, "sys/class/rtc/rtc[0-9]*"))),
-        "serial": clean(serial, _NAME) if serial else None,
         "may_tune": is_root() or os.path.exists(SCRIPT),
         "missing": state.missing,
     }

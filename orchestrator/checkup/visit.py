@@ -180,7 +180,7 @@ class _Visit:
             self._findings.lacks("not told: see clock", *TOLD_BY_STATE[1:])
             return
         received_s = time.time()
-        self._findings.facts |= {"serial": state["serial"], "temperature_c": state["temperature_c"]}
+        self._findings.facts |= {"serial": known.serial, "temperature_c": state["temperature_c"]}
         self._findings.add(vitals.clock(board, state, sent_s, received_s))
         looks = (vitals.temperature, vitals.governor, vitals.throttling, vitals.supply)
         self._findings.add(*(look(board, state) for look in looks))
@@ -204,8 +204,9 @@ class _Visit:
         """The golden benchmark, where the board can be had."""
         if self._findings.level(RUNTIME) == PROBLEM or self._findings.level(FOLDER) == PROBLEM:
             return
-        held = self._findings.found(HOLD)
-        if held is not None and held.level == NOTE and self._board.device.wait_for_hold_s == 0:
+        held, holds = self._findings.found(HOLD), self._workshop.holds
+        ours = holds is not None and holds.knows(self._board)  # of this sweep, perhaps: a lost link has left it behind
+        if held is not None and held.level == NOTE and not ours and self._board.device.wait_for_hold_s == 0:
             self._busy(held.found)
             return
         session, own = self._session, self._session is None

@@ -30,7 +30,7 @@ NOT_MEASURED = (
 NOT_MEASURED_OF_DEVICE = (
     *("hosts", "tags", "where", "user", "port", "identity_file", "known_hosts", "machine", "hold", "workdir"),
     *("board_model", "description", "meter", "powers", "calibrations", "power_switch", "recovery"),
-    *("connect_timeout_s", "command_timeout_s", "wait_for_hold_s", "cache_limit_gb"),
+    *("connect_timeout_s", "reconnect_s", "command_timeout_s", "wait_for_hold_s", "cache_limit_gb"),
 )
 
 

@@ -27,13 +27,11 @@ from remote.hold import YIELD_S
 
 log = logging.getLogger(__name__)
 
-RECONNECT_S = 120.0
-"""A lost link is retried this long; the job goes on meanwhile and its record waits on the board."""
 LINK_LOST = (ConnectionFailed, ProgramEnded)
 """Also when only the program at the other end of the channel is gone: the supervisor behind it goes on."""
 LOOK_S = 10.0
 
-LOST, BACK = f"link lost, reconnecting (up to {RECONNECT_S:.0f} s)", "the link is back"
+LOST, BACK = "link lost, reconnecting", "the link is back"
 """What a session says that people must not miss."""
 
 Progress = Callable[[str], None]
@@ -209,10 +207,10 @@ class Link:
         """Come back to the same supervisor, which goes on without us.
 
         Raises:
-            ConnectionFailed: the board stayed away for ``RECONNECT_S``.
+            ConnectionFailed: the board stayed away for ``device.reconnect_s``; its job goes on meanwhile.
             Interrupted: the sweep ends meanwhile.
         """
-        deadline, delay_s = time.monotonic() + RECONNECT_S, 1.0
+        deadline, delay_s = time.monotonic() + self.board.device.reconnect_s, 1.0
         progress(LOST)
         while not self.stop.wait(delay_s):
             self._drop()

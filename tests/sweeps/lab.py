@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,11 +141,11 @@ class Lab:
         return sweeps[-1] if sweeps else None
 
     def wait_for(self, words: str, timeout_s: float = 90.0) -> None:
-        """Until the log of the newest sweep says so."""
+        """Until the log of the newest sweep says so; ``words`` are a regular expression."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             sweep = self.last()
-            if sweep and (sweep / "sweep.log").is_file() and words in (sweep / "sweep.log").read_text():
+            if sweep and (sweep / "sweep.log").is_file() and re.search(words, (sweep / "sweep.log").read_text()):
                 return
             time.sleep(0.1)
         raise AssertionError(f"the log never said {words!r}")

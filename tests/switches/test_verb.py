@@ -95,7 +95,7 @@ def test_a_board_that_somebody_holds_is_left_alone(
     board.attach("one").ask("hello")
     status, told, _ = done(capsys, "cycle", held, away(server, 1))
     assert status == 2 and server.on == {0: True, 1: True}
-    assert "it is held by ann@desk since" in told[0]["error"] and "--force" in told[0]["error"]
+    assert "it is held by ann@desk, priority 0, since" in told[0]["error"] and "--force" in told[0]["error"]
     assert (told[0]["did"], told[1]["did"], told[1]["error"]) == ("left alone", "was off for 0 s", None)
     assert not any("Power1" in path for path in server.asked)
     status, (forced,), _ = done(capsys, "off", held, force=True)
