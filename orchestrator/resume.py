@@ -20,7 +20,7 @@ from orchestrator.words import counted
 KEY = "resume"
 NAMED = 4
 """Keys that are named of a cell that was another one."""
-_OF_ANY = {KEY, "root", "tracking", "dry_run"}
+_OF_ANY = {KEY, "root", "tracking", "dry_run", "budget", "priority", "gate", "night"}
 """Keys that say nothing about what is measured."""
 EARLIER = "earlier"
 """Folder, in that of a cell, of the results that it had before and that were no final ones."""
