@@ -15,10 +15,10 @@ from omegaconf import OmegaConf
 from orchestrator import config
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Builder, Recipe
+from orchestrator.cache import cache_directory
 from orchestrator.cell import Cell, Settings
 from orchestrator.connection import LocalServer
 from orchestrator.device import LOCAL, Board
-from orchestrator.invocation import cache_directory
 from orchestrator.provisioning import Program
 from orchestrator.session import Session, Workshop
 

@@ -20,8 +20,8 @@ from benchmarks.board import cell
 from benchmarks.cross_check import interval
 from orchestrator.artifact import Artifact
 from orchestrator.builder import Builder, Recipe
+from orchestrator.cache import cache_directory
 from orchestrator.evaluation import Evaluation
-from orchestrator.invocation import cache_directory
 from orchestrator.quality import scores
 
 PROCESSES, BURSTS = 24, 8

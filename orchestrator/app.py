@@ -25,9 +25,9 @@ from orchestrator.console import say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, reason
 from orchestrator.guess import did_you_mean
 from orchestrator.invocation import Invocation
+from orchestrator.statuses import OK, REFUSED
 from orchestrator.verbs import VERBS, root_directory
 
-OK, REFUSED = 0, 1
 MANY = 500
 COMPOSING_S = 0.09
 """Of one cell, which is composed once."""

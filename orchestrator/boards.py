@@ -12,20 +12,20 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cache import cache_directory
 from orchestrator.checkup.ask import asked, held_words
 from orchestrator.connection import Connection, LocalServer, connect
 from orchestrator.console import say
 from orchestrator.device import Board
 from orchestrator.errors import OrchestratorError
 from orchestrator.health import Book
-from orchestrator.invocation import cache_directory
 from orchestrator.plain import plain
 from orchestrator.preview import columns
 from orchestrator.provisioning import Facts, Program, deploy, facts
+from orchestrator.statuses import INCOMPLETE, OK
 from orchestrator.whoami import user_name
 from orchestrator.words import megabytes
 
-OK, INCOMPLETE = 0, 2
 RELEASE_S = 120.0
 CLEAN_S = 600.0
 AT_ONCE = 16

@@ -12,18 +12,19 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.cache import cache_directory
 from orchestrator.cell import Settings
 from orchestrator.checkup import NOTE, OK, PROBLEM, UNKNOWN, Check, Examination, Golden, examine
 from orchestrator.connection import LocalServer
 from orchestrator.console import Part, say, terminal
 from orchestrator.device import Board
 from orchestrator.errors import Interrupted
-from orchestrator.invocation import INCOMPLETE, INTERRUPTED, cache_directory
-from orchestrator.invocation import OK as READY
 from orchestrator.plain import plain
 from orchestrator.provisioning import Program
 from orchestrator.session import Workshop
 from orchestrator.signals import stopping
+from orchestrator.statuses import INCOMPLETE, INTERRUPTED
+from orchestrator.statuses import OK as READY
 from orchestrator.words import duration
 
 AT_ONCE = 16

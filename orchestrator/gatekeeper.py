@@ -20,10 +20,9 @@ from orchestrator.regression.entry import Entry
 from orchestrator.regression.gate import FILE, replay
 from orchestrator.regression.series import Series
 from orchestrator.result import find_sweep
+from orchestrator.statuses import DIFFERENT, OK
 from orchestrator.whoami import user_name
 from orchestrator.words import counted
-
-OK, DIFFERENT = 0, 3
 
 
 @dataclass(frozen=True, slots=True)

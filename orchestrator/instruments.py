@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator import device as inventory
+from orchestrator.cache import cache_directory
 from orchestrator.catalogue import choices
 from orchestrator.checkup.sensors import Trace, beside, own_sensors
 from orchestrator.connection import Connection, LocalServer, connect
@@ -22,11 +23,11 @@ from orchestrator.energy.reading import COVERAGE_MINIMUM
 from orchestrator.energy.trace import of_meter
 from orchestrator.energy.window import window_power
 from orchestrator.errors import BoardError
-from orchestrator.invocation import INTERRUPTED, cache_directory
 from orchestrator.meters.windows import shortest_s
 from orchestrator.plain import plain
 from orchestrator.provisioning import Program, deploy, facts
 from orchestrator.session.metering import named
+from orchestrator.statuses import INTERRUPTED
 
 SENSORS_S = 2.0
 METER_S = 5.0

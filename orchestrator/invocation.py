@@ -5,57 +5,47 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
-import secrets
 import shlex
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.utils import JobReturn
+from omegaconf import DictConfig
 from rich.markup import escape
 
 from orchestrator import about, adaptive, alive, signals
 from orchestrator.builder import Builder
+from orchestrator.cache import cache_directory
 from orchestrator.cell import Cell, Tracking
 from orchestrator.config import CONFIG_FILE, LAB_VARIABLE, Job
-from orchestrator.connection import LocalServer
-from orchestrator.console import progress, say, terminal
+from orchestrator.console import say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, naming, reason
-from orchestrator.fleet import Builds, Entry, Fleet, Plan, Progress, Turns, Ward, failed, forecast, plan
+from orchestrator.fleet import Entry, Plan, Progress, Turns, failed, forecast, plan
+from orchestrator.flights import Flights
 from orchestrator.gates import Gates
-from orchestrator.health import Book
 from orchestrator.history import History
 from orchestrator.matrix import Matrix
 from orchestrator.night import Night
 from orchestrator.nightly import Nightly
 from orchestrator.nightly.lock import alone
 from orchestrator.preview import hopeless, print_plan, short_windows, summary
-from orchestrator.provisioning import Program
 from orchestrator.redact import redacted, secrets_in, without
-from orchestrator.result import DONE, SKIPPED, SWEEP_FILE, Result, Sweep
+from orchestrator.result import SWEEP_FILE, Result, Sweep
 from orchestrator.resume import Resumed, put_aside
-from orchestrator.session import Holds, Workshop
+from orchestrator.returned import returned, sweep_id
+from orchestrator.statuses import INCOMPLETE, INTERRUPTED, OK, exit_status
 from orchestrator.stock import Stock
 from orchestrator.study import Study
 from orchestrator.tracking import DELIVERED_FILE, Tracker, TrackingWriter, is_delivered, open_tracker, remembered
 from orchestrator.unattended import seconds_of
-from orchestrator.words import counted, labels
+from orchestrator.words import counted
 
 log = logging.getLogger("orchestrator")
-
-OK, INCOMPLETE, INTERRUPTED = 0, 2, 130
-
-
-def cache_directory() -> Path:
-    """Built artifacts and wheels; XDG_CACHE_HOME is honoured."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "edge-orchestrator"
 
 
 class Invocation:
@@ -79,12 +69,11 @@ class Invocation:
         self._journalled: set[int] = set()  # numbers of the cells that came to their result in this process
         self._unwritten: dict[int, str] = {}  # results that this machine's disk did not take, and why
         self._axes: dict[int, dict[str, str]] = {}  # of every cell so far
-        self._given_up: dict[str, str] = {}
         self._sweep: Sweep | None = None
         self._writer: TrackingWriter | None = None
         self._where = ""
         self._builder = Builder(cache_directory())
-        self._local: LocalServer | None = None
+        self._flights = Flights(self._console, self._builder, self._turns, self._stop, self._open)
         self._history: History | None = None
         self._nightly: Nightly | None = None
         self._ends_s: float | None = None  # of the budget, on the clock of time.monotonic
@@ -104,6 +93,7 @@ class Invocation:
         settings, config = jobs[0].cell.settings, jobs[0].config
         study = self._study = self._study or Study(settings, config)
         new = self._left(self.matrix.take(jobs))
+        self._cells |= {job.cell.id: job.cell for job in jobs if job.excluded is None}
         if settings.night.enabled and self._nightly is None and not settings.dry_run:
             self._nightly = Nightly(settings, Path(settings.root).resolve(), self._console)
             self._nightly.check()
@@ -211,7 +201,7 @@ class Invocation:
             for words_of_it in self._unwritten.values():
                 self._console.print(f"[red]not on the disk:[/] {escape(words_of_it)}", soft_wrap=True)
             words = {OK: "finished", INTERRUPTED: "interrupted"}
-            whole = replace(sweep, excluded=self.matrix.excluded, given_up=self._given_up)
+            whole = replace(sweep, excluded=self.matrix.excluded, given_up=self._flights.given_up)
             ended = whole.ended(words.get(status, "failed"), time.time())
             night = self._night(ended, results, status)
             on_disk = conclude(self._console, ended, results, writer, self._where, self._stop)
@@ -226,32 +216,20 @@ class Invocation:
         """What the night came to; nothing that goes wrong with it costs the results."""
         if self._nightly is None:
             return None
+
+        def again(entries: Sequence[Entry]) -> dict[int, Result]:
+            ends_s = time.monotonic() + seconds_of(entries[0].cell.settings.gate.rerun_budget) if entries else 0.0
+            return self._flights.again(entries, ended, ends_s)
+
         boards = {board.name: board for cell in self._cells.values() for board in cell.settings.device.boards}
         try:
-            found = self._nightly.judged(ended, results, self._cells, self._builder, lambda e: self._again(e, ended))
+            found = self._nightly.judged(ended, results, self._cells, self._builder, again)
             ended = ended.ended(ended.status, time.time())
             return self._nightly.concluded(ended, found, results, list(boards.values()), status)
         except Exception as error:  # the results must still be delivered
             log.exception("the end of the night")
             say(self._console, ("no morning report:", "red"), f" {reason(error)}")
             return None
-
-    def _again(self, entries: Sequence[Entry], sweep: Sweep) -> dict[int, Result]:
-        """Run cells of this sweep once more, beside its results: they are the gate's, and no tracker sees them."""
-        ran: dict[int, Result] = {}
-
-        def journal(result: Result) -> bool:
-            ran[result.number] = result
-            if result.directory is not None:
-                result.write(result.directory)
-            return True
-
-        settings = entries[0].cell.settings if entries else None
-        if settings is None or self._stop.is_set():
-            return ran
-        ends_s = time.monotonic() + seconds_of(settings.gate.rerun_budget)
-        self._fly(Plan(tuple(entries), {}), sweep, journal, ends_s)
-        return ran
 
     def _redeliver(self, sweep: Sweep, writer: TrackingWriter) -> None:
         """What an earlier process of the sweep has measured, and the tracker has not confirmed."""
@@ -327,42 +305,20 @@ class Invocation:
         budget = batch.entries[0].cell.settings.budget
         if budget is not None and self._ends_s is None:
             self._ends_s = time.monotonic() + seconds_of(budget)
-        self._cells |= {entry.cell.id: entry.cell for entry in batch.entries}
         say(self._console, summary(batch, forecast(batch), Stock.of(batch, self._builder)))
         for line in (*hopeless(batch), *short_windows(batch)):
             say(self._console, *line)
         self._axes |= {e.cell.number: e.cell.axes | {"also": " ".join(e.cell.extras)} for e in batch.entries}
-        self._fly(batch, sweep, self._journal, self._ends_s, whole=True)
-
-    def _fly(
-        self,
-        batch: Plan,
-        sweep: Sweep,
-        journal: Callable[[Result], bool],
-        ends_s: float | None,
-        whole: bool = False,
-    ) -> None:
-        """Run a plan on the boards. ``whole``: its cells are those of the sweep, and all are accounted for."""
-        if self._local is None and any(e.cell.settings.device.is_local for e in batch.runnable):
-            self._local = LocalServer()
-            self._open.callback(self._local.close)
-        program, holds = Program.built(cache_directory()), Holds(sweep.directory)
-        settings = batch.entries[0].cell.settings
-        workshop = Workshop(program, cache_directory(), sweep.id, self._local, holds, settings.priority)
-        builds = Builds(self._builder, self._turns, self._stop)
-        root = Path(settings.root).resolve()
-        with progress(self._console, len(batch.runnable), labels(self._axes)) as display:
-            ward = Ward(Book(root), workshop, display, self._stop, root, sweep.id, whole and settings.night.enabled)
-            fleet = Fleet(
-                sweep, workshop, builds, self._turns, display, journal, self._stop,
-                resumed=whole and self._resumed is not None, given_up=self._given_up, ends_s=ends_s, ward=ward,
-            )  # fmt: skip
-            try:
-                fleet.run(batch)
-            finally:
-                builds.close()
-                if whole:
-                    self._account_for(batch, sweep, display)
+        self._flights.fly(
+            batch,
+            sweep,
+            self._journal,
+            self._axes,
+            ends_s=self._ends_s,
+            resumed=self._resumed is not None,
+            checks=self._nightly is not None,
+            landed=lambda display: self._account_for(batch, sweep, display),
+        )
 
     def _account_for(self, batch: Plan, sweep: Sweep, display: Progress) -> None:
         """Whatever happened: no cell of the plan is without a result."""
@@ -403,32 +359,3 @@ class Invocation:
         if result is not None and result.measurement is not None:
             self._warn(*adaptive.unknown(study.objectives))  # an adaptive sweep was refused for them
         return study.told(result, job.overrides)
-
-
-def sweep_id(directory: Path) -> str:
-    """``20261124-152307-4f34cd`` from ``2026-11-24/15-23-07-4f34cd``.
-
-    Any other layout: the folder's name and something random, since a board and a tracker tell sweeps apart by it.
-    """
-    found = re.fullmatch(r"(\d+)-(\d+)-(\d+)/(\d+)-(\d+)-(\d+)-([0-9a-f]+)", "/".join(directory.parts[-2:]))
-    if found:
-        return "{}{}{}-{}{}{}-{}".format(*found.groups())
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", directory.name).strip("-.")[:50]
-    return f"{name or 'sweep'}-{secrets.token_hex(3)}"
-
-
-def exit_status(results: Sequence[Result], interrupted: bool) -> int:
-    """0: every runnable cell has a result; 2: some have none; 130: interrupted."""
-    if interrupted:
-        return INTERRUPTED
-    return OK if all(result.status in (DONE, SKIPPED) for result in results) else INCOMPLETE
-
-
-def returned(job: Job, value: Any) -> JobReturn:
-    """What a Hydra sweeper wants back; a failed cell is a value as well, since an exception would end the sweep."""
-    hydra: DictConfig = OmegaConf.masked_copy(job.config, ["hydra"])
-    task = OmegaConf.masked_copy(job.config, [str(key) for key in job.config if key != "hydra"])
-    done = JobReturn(list(job.overrides), task, hydra, str(job.cell.directory), "orchestrator")
-    done.status = JobStatus.COMPLETED
-    done.return_value = value
-    return done

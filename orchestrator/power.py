@@ -13,13 +13,14 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator import config
-from orchestrator.boards import AT_ONCE, INCOMPLETE, OK, ask_all, holder
+from orchestrator.boards import AT_ONCE, ask_all, holder
 from orchestrator.checkup.ask import held_words
 from orchestrator.console import say
 from orchestrator.device import Board, Device
 from orchestrator.errors import BoardBusy, BoardError, CommandTimedOut, ConfigError, ConnectionFailed, OrchestratorError
 from orchestrator.plain import plain
 from orchestrator.preview import columns
+from orchestrator.statuses import INCOMPLETE, OK
 from orchestrator.switches import called, cycle, settings_of, switch_of
 
 SILENT = (ConnectionFailed, CommandTimedOut)

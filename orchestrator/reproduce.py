@@ -10,22 +10,21 @@ from rich.console import Console
 
 from orchestrator.about import shown
 from orchestrator.agreement import AGREES, DIFFERS, Agreement, agreement
-from orchestrator.app import OK, concluded
+from orchestrator.app import concluded
 from orchestrator.conditions import Condition, conditions
 from orchestrator.config import revived
 from orchestrator.console import Part, say, terminal
 from orchestrator.energy_agreement import energy_agreement
 from orchestrator.energy_ratio import ENERGY
 from orchestrator.errors import ConfigError
-from orchestrator.invocation import INCOMPLETE, Invocation
+from orchestrator.invocation import Invocation
 from orchestrator.preview import columns
 from orchestrator.result import RESULT_FILE, Result, Sweep, load_sweep, write_json
 from orchestrator.resume import root_of
+from orchestrator.statuses import DIFFERENT, INCOMPLETE, OK
 from orchestrator.stored_cell import StoredCell, find_cell
 from orchestrator.verdict import INVALID
 
-DIFFERENT = 3
-"""Exit status of a cell whose latency does not reproduce; energy is told, and decides nothing."""
 REPORT = "reproduction.json"
 STYLES = {AGREES: "green", DIFFERS: "bold red"}
 ELSEWHERE = frozenset({"verdict", "energy verdict", "controller"})

@@ -53,6 +53,10 @@ LAYERS = (
         "nightly",
         "wards",
         "gatekeeper",
+        "flights",
+        "statuses",
+        "returned",
+        "cache",
     },
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.about import shown
-from orchestrator.app import OK
 from orchestrator.calibrate.inventory import Calibrated, write
 from orchestrator.calibrate.readings import PAGE, Readings
 from orchestrator.calibrate.table import beyond_words, line_words, profile_words, table
@@ -18,8 +17,8 @@ from orchestrator.console import say, terminal
 from orchestrator.device import Calibration, PowerProfile, PowerRange
 from orchestrator.energy.fit import Line, Profile, line, profile
 from orchestrator.errors import MeasurementError
-from orchestrator.invocation import INCOMPLETE
 from orchestrator.result import Sweep
+from orchestrator.statuses import INCOMPLETE, OK
 
 
 def told(got: Readings) -> int:

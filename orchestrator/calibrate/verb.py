@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.app import OK, swept
+from orchestrator.app import swept
 from orchestrator.calibrate.asked import asked, board_of
 from orchestrator.calibrate.inventory import trouble
 from orchestrator.calibrate.readings import readings
@@ -15,9 +15,9 @@ from orchestrator.config import LAB_VARIABLE
 from orchestrator.console import say, terminal
 from orchestrator.device import Board
 from orchestrator.errors import ConfigError
-from orchestrator.invocation import INCOMPLETE
 from orchestrator.result import find_sweep
 from orchestrator.resume import root_of
+from orchestrator.statuses import INCOMPLETE, OK
 
 
 def calibrate(words: Sequence[str], default_root: Path) -> int:

@@ -32,11 +32,11 @@ from orchestrator.regression.gate import Judgement
 from orchestrator.regression.series import Series
 from orchestrator.report import ReportIncomplete
 from orchestrator.result import Result, Sweep
+from orchestrator.statuses import DIFFERENT, INCOMPLETE
 from orchestrator.words import counted
 
 log = logging.getLogger(__name__)
 
-FIRED, INCOMPLETE = 3, 2
 Again = Callable[[Sequence[Entry]], Mapping[int, Result]]
 """Runs cells once more, and gives their results by number."""
 
@@ -100,7 +100,7 @@ class Nightly:
         if days := self.settings.night.keep_days:
             notes += forget_old(self.root, time.time(), days, self.settings.gate.pinned)
         if any(one.alarms for one in found.decisions) and status in (0, INCOMPLETE):
-            status = FIRED
+            status = DIFFERENT
         night = Night(sweep, tuple(results), found.decisions, tuple(nights), trends.plots(found), tuple(notes), status)
         try:
             write_morning(night, sweep.directory)
@@ -112,7 +112,7 @@ class Nightly:
 
     def told(self, night: Night) -> None:
         """On the terminal, and to whom the settings name."""
-        style = "green" if night.status == 0 else "bold red" if night.status == FIRED else "yellow"
+        style = "green" if night.status == 0 else "bold red" if night.status == DIFFERENT else "yellow"
         say(self.console, ("morning  ", "bold"), " ", (verdict_words(night), style))
         for one in (*night.new, *night.open, *night.unsure):
             about = f"{one.cell} on {one.board}, {one.metric}" if one.board else f"{one.cell}, {one.metric}"
