@@ -15,9 +15,10 @@ from orchestrator.errors import ConfigError
 from orchestrator.preview import columns
 from orchestrator.regression import accepted
 from orchestrator.regression.accepted import Accepted
-from orchestrator.regression.decision import OPEN, REGRESSION, SYSTEM_CHANGED
+from orchestrator.regression.decision import OPEN, REGRESSION, SYSTEM_CHANGED, UNCONFIRMED
 from orchestrator.regression.entry import Entry
 from orchestrator.regression.gate import FILE, replay
+from orchestrator.regression.gated import FAILURE
 from orchestrator.regression.series import Series
 from orchestrator.result import find_sweep
 from orchestrator.statuses import DIFFERENT, OK
@@ -45,13 +46,15 @@ def alarms(root: Path) -> list[Alarm]:
         entries = series.read(cell)
         for entry in entries:
             for metric, outcome in entry.outcomes.items():
-                key = (cell, metric, str(entry.board))
+                if outcome.outcome == UNCONFIRMED:  # says nothing, also of an alarm before
+                    continue
+                key = (cell, metric, "" if metric == FAILURE else str(entry.board))
                 if outcome.outcome not in (REGRESSION, SYSTEM_CHANGED, OPEN):
                     found.pop(key, None)
                     continue
                 since = outcome.since or entry.night
                 found[key] = Alarm(*key, since, _at(entries, since, entry), outcome.outcome)
-    return [one for one in found.values() if not _is_accepted(one, told.get((one.cell, one.metric)))]
+    return [one for one in found.values() if not _is_accepted(one, told.get((one.cell, one.metric, one.board)))]
 
 
 def _at(entries: Sequence[Entry], night: str, otherwise: Entry) -> float:
@@ -86,7 +89,7 @@ def accept(console: Console, root: Path, cells: Sequence[str], every: bool, why:
     if not found:
         raise ConfigError("no open alarm is of these cells", hint="'gate list' shows those that are open")
     for one in found:
-        accepted.add(root, Accepted(one.cell, one.metric, one.from_s, time.time(), user_name(), why))
+        accepted.add(root, Accepted(one.cell, one.metric, one.board, one.from_s, time.time(), user_name(), why))
         say(console, ("accepted", "green"), f" {one.cell}, {one.metric}: its level since {one.since} is the baseline")
     say(console, f"{counted(len(found), 'alarm')} accepted; three nights on, the gate has a baseline there again")
     return OK

@@ -34,7 +34,9 @@ def add(path: Path, data: Mapping[str, Any]) -> None:
 def parsed(path: Path, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
     """Every line that can be read; the others are left out, with a word in the log. None where there is no file."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split(
+            "\n"
+        )  # no other end of a line counts: texts may hold them
     except FileNotFoundError:
         return
     for number, line in enumerate(lines, 1):

@@ -65,7 +65,7 @@ def read(path: Path) -> list[Golden]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [found for line in text.splitlines() if line.strip() and (found := Golden.parsed(line)) is not None]
+    return [found for line in text.split("\n") if line.strip() and (found := Golden.parsed(line)) is not None]
 
 
 def append(path: Path, one: Golden) -> None:

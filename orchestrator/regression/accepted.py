@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ FILE = Path("lab", "accepted.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The level of a metric of a cell since the night at ``from_s``, accepted at ``at_s`` (seconds since 1970)."""
+    """The level of a metric of a cell on a board since the night at ``from_s``, accepted at ``at_s`` (seconds since
+    1970). That a cell has no result is of no board: ``board`` is empty then.
+    """
 
     cell: str
     metric: str
+    board: str
     from_s: float
     at_s: float
     by: str = ""
@@ -30,22 +33,28 @@ class Accepted:
         """Whether what a night came to, alarm or not, was accepted."""
         return self.from_s <= at_s <= self.at_s
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What is accepted."""
+        return self.cell, self.metric, self.board
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def read(root: Path, until_s: float | None = None) -> dict[tuple[str, str], Accepted]:
-    """The last word on each cell and metric; ``until_s``: as it was at that time."""
-    found = {}
-    for one in lines.parsed(root / FILE, _parsed):
-        if until_s is None or one.at_s <= until_s:
-            found[one.cell, one.metric] = one
-    return found
+def read(root: Path) -> dict[tuple[str, str, str], Accepted]:
+    """The last word on each cell, metric and board."""
+    return {one.key: one for one in lines.parsed(root / FILE, _parsed)}
+
+
+def of_board(those: Iterable[Accepted], board: str | None) -> Accepted | None:
+    """The one that speaks of a board, among those about one metric of one cell."""
+    return next((one for one in those if one.board in ("", board)), None)
 
 
 def _parsed(data: Mapping[str, Any]) -> Accepted:
-    return Accepted(str(data["cell"]), str(data["metric"]), float(data["from_s"]), float(data["at_s"]),
-                    str(data["by"]), str(data["why"]))  # fmt: skip
+    cell, metric, board, by, why = (str(data[key]) for key in ("cell", "metric", "board", "by", "why"))
+    return Accepted(cell, metric, board, float(data["from_s"]), float(data["at_s"]), by, why)
 
 
 def add(root: Path, one: Accepted) -> None:

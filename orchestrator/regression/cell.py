@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator import stats
 from orchestrator.regression import decision as d
-from orchestrator.regression.accepted import Accepted
-from orchestrator.regression.decide import decide, suspicious
+from orchestrator.regression.accepted import Accepted, of_board
+from orchestrator.regression.decide import TOGETHER, decide, suspicious
 from orchestrator.regression.decision import Decision, Point
 from orchestrator.regression.entry import Entry, Outcome
 from orchestrator.regression.gated import FAILURE, GATED
@@ -25,12 +26,12 @@ Judged = Mapping[str, Decision]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One cell tonight, and what is needed to decide about it; ``accepted`` by metric."""
+    """One cell tonight, and what is needed to decide about it; ``accepted`` by metric, of whatever boards."""
 
     gate: Gate
     past: tuple[Entry, ...]
     tonight: Entry
-    accepted: Mapping[str, Accepted]
+    accepted: Mapping[str, tuple[Accepted, ...]]
     rerun: Rerun | None = None
 
     def judged(self) -> dict[str, Decision]:
@@ -47,11 +48,24 @@ class Case:
 
     @property
     def last_good(self) -> Entry | None:
-        """The last night whose artifact and runtime nobody has anything against: of what is suspicious."""
-        names = [name for name, decision in self.judged().items() if suspicious(decision)]
-        good = [one for one in self.past if one.counts and all(self._is_good(one, name) for name in names)]
+        """The last night before what is suspicious began; of a pinned sweep, that one.
+
+        A change that is small against the noise may have passed some nights: where one of the last nights had another
+        artifact or runtime than tonight, it is the newest of those.
+        """
+        found = {name: one for name, one in self.judged().items() if suspicious(one)}
+        if self.gate.pinned is not None:
+            return next((one for one in self.past if one.night == self.gate.pinned), None)
+        begun_s = min((self._time_of(one.since) for one in found.values()), default=math.inf)
+        good = [one for one in self.past if one.counts and all(self._is_good(one, name) for name in found)]
+        good = [one for one in good if one.at_s < begun_s] or good
         mine = [one for one in good if one.who == self.tonight.who]
-        return next(iter([*mine[-1:], *good[-1:]]), None)
+        some = (mine or good)[-TOGETHER:]
+        other = [one for one in some if one.made_of != self.tonight.made_of]
+        return (other or some)[-1] if some else None
+
+    def _time_of(self, night: str | None) -> float:
+        return next((one.at_s for one in self.past if one.night == night), math.inf)
 
     def crept(self) -> list[str]:
         """Metrics that got worse by more than the threshold, so slowly that no night did it: first nights against last.
@@ -72,10 +86,10 @@ class Case:
         return told
 
     def _is_good(self, entry: Entry, name: str) -> bool:
-        return entry.is_good(name, self.accepted.get(name)) and (name == FAILURE or name in entry.values)
+        return entry.is_good(name, self.accepted.get(name, ())) and (name == FAILURE or name in entry.values)
 
     def _question(self, metric: str) -> Question:
-        return Question(metric, self.gate, self.past, self.tonight, self.rerun, self.accepted.get(metric))
+        return Question(metric, self.gate, self.past, self.tonight, self.rerun, self.accepted.get(metric, ()))
 
     def _failure(self) -> Decision | None:
         """The benchmark failed by itself. Infrastructure says nothing about the cell."""
@@ -83,7 +97,7 @@ class Case:
         before = [one for one in self.past if one.status == DONE or one.error is not None]
         earlier = before[-1].outcomes.get(FAILURE) if before else None
         is_open = earlier is not None and earlier.outcome in (d.REGRESSION, d.SYSTEM_CHANGED, d.OPEN)
-        accepted = self.accepted.get(FAILURE)
+        accepted = of_board(self.accepted.get(FAILURE, ()), "")
         if is_open and accepted is not None and before[-1].at_s <= accepted.at_s:
             is_open = False
         begin = Decision(tonight.cell, FAILURE, d.NO_HISTORY, "", board=tonight.board, history=self._failures(before))
@@ -93,6 +107,8 @@ class Case:
             return None
         if is_open and earlier is not None:
             return replace(begin, outcome=d.OPEN, why=tonight.error, since=earlier.since)
+        while before and before[-1].status != DONE:  # failing since then, without anybody who could tell why
+            before = before[:-1]
         row = before[-MINIMUM:]
         if len(row) < MINIMUM or not all(one.status == DONE for one in row):
             return replace(begin, why=f"{tonight.error}; it had no results in {MINIMUM} nights in a row before")
@@ -111,7 +127,6 @@ class Case:
             return replace(begin, outcome=d.STEADY, why=f"{error}; it passed when it was run again", changed=())
         if rerun.now.error is None:
             return replace(begin, outcome=d.UNCONFIRMED, why=f"{error}, and not confirmed: the re-run came to no end")
-        begin = replace(begin, changed=changed_between(self.past[-1], rerun.now) or begin.changed)
         if rerun.last is not None and rerun.last.status == DONE:
             return replace(begin, outcome=d.REGRESSION, why=f"{error}; the last good one beside it does not fail")
         if rerun.same or (rerun.last is not None and rerun.last.error is not None):

@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator import stats
 from orchestrator.regression import decision as d
+from orchestrator.regression.accepted import of_board
 from orchestrator.regression.decision import Decision, Point
 from orchestrator.regression.entry import Entry
 from orchestrator.regression.question import MINIMUM, Baseline, Question, Rerun, baseline, comparable, sample_error
@@ -33,16 +34,19 @@ def decide(question: Question) -> Decision:
     tonight, metric = question.tonight, question.metric
     past = comparable(question)
     begin = _begun(question, past)
+    earlier = _open(question, past)
     if not tonight.counts:
         why = f"tonight's measurement is invalid: {'; '.join(tonight.reasons)}"
-        return replace(begin, outcome=d.UNCONFIRMED, why=why)
+        if earlier is None:
+            return replace(begin, outcome=d.UNCONFIRMED, why=why)
+        since = earlier.outcomes[metric].since
+        return replace(begin, outcome=d.OPEN, why=f"open since {since}; {why}", since=since)
     base = baseline(question, past)
     if base is None:
         nights = sum(one.is_good(metric, question.accepted) for one in past)
         return replace(begin, why=f"{nights} of at least {MINIMUM} earlier nights under the same controls")
     x = question.gated.scaled(tonight.values[metric].value)
     begin = _against(begin, question, base, x)
-    earlier = _open(question, past)
     if earlier is not None:
         return _still(begin, question, base, past, earlier)
     looked = _look(question, past, base, x)
@@ -177,7 +181,8 @@ def _open(question: Question, past: Sequence[Entry]) -> Entry | None:
     """The last night on this board, if its alarm is open."""
     mine = [one for one in past if one.who == question.tonight.who and question.metric in one.outcomes]
     mine = [one for one in mine if one.outcomes[question.metric].outcome != d.UNCONFIRMED]
-    if not mine or (question.accepted is not None and mine[-1].at_s <= question.accepted.at_s):
+    accepted = of_board(question.accepted, question.tonight.board)
+    if not mine or (accepted is not None and mine[-1].at_s <= accepted.at_s):
         return None
     alarmed = mine[-1].outcomes[question.metric].outcome in (d.REGRESSION, d.SYSTEM_CHANGED, d.OPEN)
     return mine[-1] if alarmed else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestrator.controls import CONTROLS, COVARIATES, UNTOLD
-from orchestrator.regression.accepted import Accepted
+from orchestrator.regression.accepted import Accepted, of_board
 from orchestrator.regression.decision import CLOSED, IMPROVED, NO_HISTORY, STEADY
 from orchestrator.regression.gated import NEVER_OFFLINE, ONLY_OFFLINE, gated_in
 from orchestrator.result import DONE, FAILED, Result, Sweep
@@ -78,13 +78,21 @@ class Entry:
         return self.board, self.serial
 
     @property
+    def made_of(self) -> tuple[str | None, str | None]:
+        """What of ours may have changed: the artifact, and the wheels of the runtime."""
+        return self.artifact, self.environment
+
+    @property
     def counts(self) -> bool:
         """Whether its values say anything: an invalid measurement is never a baseline, nor a regression."""
         return self.status == DONE and self.verdict != INVALID
 
-    def is_good(self, metric: str, accepted: Accepted | None = None) -> bool:
-        """Whether later nights are held against it. Of what a person has accepted only its own level counts."""
-        found = self.outcomes.get(metric)
+    def is_good(self, metric: str, those: Iterable[Accepted] = ()) -> bool:
+        """Whether later nights are held against it. Where a person has accepted a level of its board, only that counts.
+
+        ``those``: what was accepted of the metric, on whatever board.
+        """
+        found, accepted = self.outcomes.get(metric), of_board(those, self.board)
         if accepted is not None and self.at_s < accepted.from_s:
             return False
         if found is None or (accepted is not None and accepted.covers(self.at_s)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,20 @@ class Judgement:
 
 def cases(gate: Gate, root: Path, sweep: Sweep, results: Iterable[Result]) -> list[Case]:
     """One for each cell that came to something tonight, with what is known of it from before."""
-    series, told = Series(root), acceptances.read(root)
-    return [_case(gate, series, told, entry_of(result, sweep)) for result in results if result.status in (DONE, FAILED)]
+    series, told = Series(root), acceptances.read(root).values()
+    nights = [entry_of(result, sweep) for result in results if result.status in (DONE, FAILED)]
+    return [_case(gate, series.read(night.cell), told, night) for night in nights]
 
 
-def _case(gate: Gate, series: Series, told: Mapping[tuple[str, str], Accepted], tonight: Entry) -> Case:
-    past = tuple(one for one in series.read(tonight.cell) if one.at_s < tonight.at_s)
-    mine = {metric: one for (cell, metric), one in told.items() if cell == tonight.cell}
-    return Case(gate, past, tonight, mine)
+def _case(
+    gate: Gate, entries: Sequence[Entry], told: Iterable[Accepted], tonight: Entry, rerun: Rerun | None = None
+) -> Case:
+    past = tuple(one for one in entries if one.at_s < tonight.at_s)
+    mine: dict[str, tuple[Accepted, ...]] = {}
+    for one in told:
+        if one.cell == tonight.cell:
+            mine[one.metric] = (*mine.get(one.metric, ()), one)
+    return Case(gate, past, tonight, mine, rerun)
 
 
 def judged(cases: Sequence[Case]) -> Judgement:
@@ -58,7 +64,7 @@ def keep(root: Path, sweep: Sweep, found: Judgement) -> None:
         "decided_s": sweep.ended_s,
         "gate": asdict(gate),
         "reruns": {case.tonight.cell: case.rerun.to_json() for case in found.cases if case.rerun is not None},
-        "accepted": [one.to_json() for case in found.cases for one in case.accepted.values()],
+        "accepted": [one.to_json() for case in found.cases for those in case.accepted.values() for one in those],
         "decisions": [one.to_json() for one in found.decisions],
     }
     write_json(sweep.directory / FILE, stored)
@@ -97,7 +103,7 @@ def replay(root: Path, directory: Path) -> Replayed:
             raise ValueError(f"version {stored['version']}")
         gate, night = Gate(**stored["gate"]), str(stored["night"])
         reruns = {cell: Rerun.from_json(one) for cell, one in stored["reruns"].items()}
-        told = {(one["cell"], one["metric"]): Accepted(**one) for one in stored["accepted"]}
+        told = [Accepted(**one) for one in stored["accepted"]]
         then = tuple(Decision.from_json(one) for one in stored["decisions"])
     except (OSError, *DAMAGED) as error:
         raise MeasurementError(f"{path} cannot be read: {error}", hint="only a night has decisions") from error
@@ -109,21 +115,9 @@ def replay(root: Path, directory: Path) -> Replayed:
         if tonight is None:
             continue
         bare = replace(tonight, outcomes={})
-        case = _with(gate, entries, bare, told, reruns.get(cell))
+        case = _case(gate, entries, told, bare, reruns.get(cell))
         now += case.judged().values()
     return Replayed(then, tuple(now))
-
-
-def _with(
-    gate: Gate,
-    entries: Sequence[Entry],
-    tonight: Entry,
-    told: Mapping[tuple[str, str], Accepted],
-    rerun: Rerun | None,
-) -> Case:
-    past = tuple(one for one in entries if one.at_s < tonight.at_s)
-    mine = {metric: one for (cell, metric), one in told.items() if cell == tonight.cell}
-    return Case(gate, past, tonight, mine, rerun)
 
 
 def _plain(decision: Decision) -> Any:

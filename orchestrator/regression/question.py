@@ -21,6 +21,8 @@ LOOK = 0.01
 """Level of one look, one-sided. An alarm needs two, tonight and the re-run, and both beyond the threshold."""
 FLOOR = 0.001
 """Least spread between nights: steadier values than that are rounding or luck."""
+USUAL = 0.005
+"""Between nights of a quiet board, for a pinned sweep that has no history beside it."""
 CLIP = 3.0
 """Deviations beyond so many sigma-equivalents of the MAD count as that many: one odd night must not hide the next."""
 
@@ -55,14 +57,14 @@ class Rerun:
 @dataclass(frozen=True, slots=True)
 class Question:
     """``past`` are all earlier nights of the cell, on whatever board, the oldest first; ``accepted``: what a person has
-    accepted of this metric last."""
+    accepted of this metric last, on each board."""
 
     metric: str
     gate: Gate
     past: tuple[Entry, ...]
     tonight: Entry
     rerun: Rerun | None = None
-    accepted: Accepted | None = None
+    accepted: tuple[Accepted, ...] = ()
 
     @property
     def gated(self) -> Gated:
@@ -133,7 +135,8 @@ def _pinned(question: Question, pinned: Sequence[Entry], good: Sequence[Entry]) 
     gated, mine = question.gated, [one for one in good if one.who == question.tonight.who]
     values = [gated.scaled(one.values[question.metric].value) for one in pinned]
     within = _within([one.values[question.metric] for one in pinned], gated)
-    spread, freedom = max(within, FLOOR), max(1, min(len(one.values[question.metric].samples) for one in pinned) - 1)
+    spread = math.hypot(within, USUAL)
+    freedom = max(MINIMUM, min(len(one.values[question.metric].samples) for one in pinned) - 1)
     if len(mine) >= MINIMUM:
         others = [gated.scaled(one.values[question.metric].value) for one in mine[-question.gate.window :]]
         spread, freedom = _spread(others, within), len(others) - 1

@@ -71,7 +71,7 @@ def case(
     accepted: Accepted | None = None,
     gate: Gate | None = None,
 ) -> Case:
-    told = {accepted.metric: accepted} if accepted else {}
+    told = {accepted.metric: (accepted,)} if accepted else {}
     return Case(gate or Gate(), tuple(past), tonight, told, rerun)
 
 

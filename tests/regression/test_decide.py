@@ -128,7 +128,7 @@ def test_an_open_one_that_gets_worse_again_is_a_new_alarm() -> None:
 
 def test_what_is_accepted_is_the_baseline_from_then_on() -> None:
     past, alarm = alarmed()
-    told = Accepted(alarm.cell, LATENCY, from_s=10 * DAY_S, at_s=10.3 * DAY_S)
+    told = Accepted(alarm.cell, LATENCY, "pi4-01", from_s=10 * DAY_S, at_s=10.3 * DAY_S)
     for number in (11, 12):
         made = case(past, entry(number, 22.0, **NEW), accepted=told)
         assert decided(made).outcome == d.NO_HISTORY, number
@@ -137,6 +137,33 @@ def test_what_is_accepted_is_the_baseline_from_then_on() -> None:
     assert steady.outcome == d.STEADY and steady.baseline == pytest.approx(22.0, rel=0.01)
     slower = case(past, entry(13, 24.2, **NEW), accepted=told)
     assert slower.needs_rerun, "the new level is guarded as well"
+
+
+def test_what_is_accepted_on_one_board_says_nothing_about_another() -> None:
+    """Its history stays, and so does its guard."""
+    other = {"board": "pi4-02", "serial": "s2"}
+    past, alarm = alarmed()
+    past = sorted([*past, *history(noisy(10, seed=4), **other)], key=lambda one: one.at_s)
+    told = Accepted(alarm.cell, LATENCY, "pi4-01", from_s=10 * DAY_S, at_s=10.3 * DAY_S)
+    slower = case(past, entry(11, 22.0, **other, **NEW), accepted=told)
+    assert slower.needs_rerun and decided(slower).baseline == pytest.approx(20.0, rel=0.01)
+
+
+def test_an_open_alarm_is_open_in_a_night_that_is_invalid() -> None:
+    past, _ = alarmed()
+    hot = case(past, entry(11, 22.0, **NEW, verdict="invalid", reasons=("was throttled",)))
+    assert decided(hot).outcome == d.OPEN and decided(hot).since == "night10" and "was throttled" in decided(hot).why
+    after = case([*past, judged(hot)], entry(12, 22.0, **NEW))
+    assert decided(after).outcome == d.OPEN and decided(after).since == "night10"
+
+
+def test_the_last_good_one_is_from_before_the_change_also_where_that_passed_a_night() -> None:
+    past = history(noisy(10))
+    passed = case(past, entry(10, 20.5, **NEW))
+    assert decided(passed).outcome == d.STEADY
+    made = case([*past, judged(passed)], entry(11, 21.5, **NEW))
+    assert made.needs_rerun and made.last_good is not None
+    assert made.last_good.night == "night9" and made.last_good.artifact == "a1"
 
 
 def test_after_an_improvement_going_back_is_a_regression() -> None:
@@ -220,6 +247,16 @@ def test_a_cell_that_never_worked_is_no_regression() -> None:
     assert found.outcome == d.NO_HISTORY
 
 
+def test_a_failure_that_nobody_could_run_again_is_asked_about_the_next_night() -> None:
+    past = history(noisy(5))
+    first = case(past, entry(5, None), Rerun(None, why="the board was gone"))
+    assert decided(first, FAILURE).outcome == d.UNCONFIRMED
+    second = case([*past, judged(first)], entry(6, None))
+    assert second.needs_rerun
+    confirmed = case([*past, judged(first)], entry(6, None), Rerun(entry(6, None), entry(6, 20.0)))
+    assert decided(confirmed, FAILURE).outcome == d.REGRESSION
+
+
 def test_the_infrastructure_says_nothing_about_a_cell() -> None:
     made = case(history(noisy(5)), entry(5, None, error=None))
     assert made.judged() == {}
@@ -230,6 +267,9 @@ def test_a_pinned_sweep_is_the_baseline() -> None:
     assert decided(case(past, entry(7, 20.0))).outcome == d.STEADY
     pinned = case(past, entry(7, 20.0), gate=Gate(pinned="reference"))
     assert pinned.needs_rerun and decided(pinned).baseline == pytest.approx(19.0)
+    assert pinned.last_good is not None and pinned.last_good.night == "reference"
+    alone = case([past[0]], entry(7, 20.9), gate=Gate(pinned="reference"))
+    assert alone.needs_rerun, "10 % against one night of five processes"
 
 
 def test_a_slow_creep_is_told_and_no_alarm() -> None:
