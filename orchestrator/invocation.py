@@ -94,9 +94,8 @@ class Invocation:
         study = self._study = self._study or Study(settings, config)
         new = self._left(self.matrix.take(jobs))
         self._cells |= {job.cell.id: job.cell for job in jobs if job.excluded is None}
-        if settings.night.enabled and self._nightly is None and not settings.dry_run:
-            self._nightly = Nightly(settings, Path(settings.root).resolve(), self._console)
-            self._nightly.check()
+        if settings.night.enabled and self._nightly is None:
+            self._nightly = Nightly(settings, Path(settings.root).resolve(), self._console).checked()
         batch = plan([job.cell for job in new], self._past(new)) if new else Plan((), {})
         if adaptive.is_whole(config):
             self._warn(*self.matrix.unmatched)
@@ -225,11 +224,11 @@ class Invocation:
         try:
             found = self._nightly.judged(ended, results, self._cells, self._builder, again)
             ended = ended.ended(ended.status, time.time())
+            status = INTERRUPTED if self._stop.is_set() else status
             return self._nightly.concluded(ended, found, results, list(boards.values()), status)
         except Exception as error:  # the results must still be delivered
             log.exception("the end of the night")
-            say(self._console, ("no morning report:", "red"), f" {reason(error)}")
-            return None
+            return self._nightly.broken(ended, results, status, error)
 
     def _redeliver(self, sweep: Sweep, writer: TrackingWriter) -> None:
         """What an earlier process of the sweep has measured, and the tracker has not confirmed."""

@@ -297,7 +297,8 @@ def doctor(arguments: list[str]) -> int:
     console = terminal(soft_wrap=True)
     visit = examined(asked, console, quiet=chosen.json)
     for one, settings in zip(visit.examinations, visit.asked, strict=True):
-        if one.healthy is not None:
+        # A wrong key or a full folder of this entry says nothing about the board's health for others.
+        if one.healthy is not None and one.reached:
             Book(Path(settings.root).resolve()).checked(one.board.name, one.healthy, one.why, "doctor")
     told(console, visit, chosen.json)
     return status(visit)

@@ -15,7 +15,9 @@ LEVELS = (OK, NOTE, PROBLEM, UNKNOWN)
 
 GOLDEN = "golden"
 """The check that a board can only pass by working: a benchmark through the whole chain."""
-NEEDED = ("ssh", "host key", "python", "work folder", "runtime", GOLDEN)
+RUNTIME = "runtime"
+"""A board without one may be fine with another one, so that this says nothing about its health."""
+NEEDED = ("ssh", "host key", "python", "work folder", RUNTIME, GOLDEN)
 """Without these other checks cannot be made."""
 
 
@@ -56,9 +58,14 @@ class Examination:
         A weak supply or a clock that is off is a problem that somebody has to see to, and the board works all the same.
         """
         level = {check.name: check.level for check in self.checks}
-        if any(level.get(name) == PROBLEM for name in NEEDED):
+        if any(level.get(name) == PROBLEM for name in NEEDED if name != RUNTIME):
             return False
         return True if level.get(GOLDEN) in (OK, NOTE) else None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the golden benchmark was run, however it ended."""
+        return any(check.name == GOLDEN and check.level != UNKNOWN for check in self.checks)
 
     @property
     def problems(self) -> tuple[Check, ...]:

@@ -48,8 +48,9 @@ def _options(board: Board, port_flag: str) -> list[str]:
     """The port and the key, where they are not what ssh would take by itself."""
     target, device = Target.parse(board.host), board.device
     port = target.port or device.port
+    known = ["-o", f"UserKnownHostsFile={Path(device.known_hosts).expanduser()}"] if device.known_hosts else []
     identity = ["-i", str(Path(device.identity_file).expanduser())] if device.identity_file else []
-    return [*identity, *([port_flag, str(port)] if port and port != SSH_PORT else [])]
+    return [*known, *identity, *([port_flag, str(port)] if port and port != SSH_PORT else [])]
 
 
 def _destination(board: Board, *, brackets: bool = False) -> str:

@@ -60,7 +60,7 @@ def folder(board: Board, facts: Facts) -> Check:
     found = f"{_size(free)} free in {facts.workdir}"
     if free < needed:
         what = "a model and its files" if facts.envs else "a runtime and a model"
-        largest = fixes.on_board(board, "du -xh --max-depth=2 ~ 2>/dev/null | sort -h | tail")
+        largest = fixes.on_board(board, _largest(facts.workdir))
         fix = f"{fixes.ours(board, 'board', 'clean')}\nor see what else is large: {largest}"
         return Check(FOLDER, PROBLEM, f"{found}: {what} need {_size(needed)}", fix)
     if free < ROOMY_BYTES:
@@ -68,8 +68,17 @@ def folder(board: Board, facts: Facts) -> Check:
     return Check(FOLDER, OK, found)
 
 
+def _largest(workdir: str) -> str:
+    """What is large on the file system of the work folder, which may be another than that of the home."""
+    there = f"$(df --output=target {shlex.quote(workdir)} 2>/dev/null | tail -n 1)"
+    return f'df -h {shlex.quote(workdir)}; du -xh --max-depth=3 "{there}" 2>/dev/null | sort -h | tail'
+
+
 def no_folder(board: Board, error: NoWorkFolder) -> Check:
     """It cannot be made, or not be written."""
+    if "No space left" in error.message:
+        largest = fixes.on_board(board, _largest(error.facts.workdir))
+        return Check(FOLDER, PROBLEM, error.message, f"make room; what is large: {largest}")
     look = fixes.on_board(board, f"ls -ld {shlex.quote(error.facts.workdir)}")
     return Check(FOLDER, PROBLEM, error.message, f"{error.hint}\nor see what is there: {look}")
 

@@ -195,7 +195,8 @@ class _Visit:
             return Check(HOLD, UNKNOWN, error.message)
         if not held["held"]:
             return Check(HOLD, OK, "free")
-        end = f"it can be ended: {fixes.ours(board, 'board', 'release')}" if held.get("own") else None
+        end = f"wait for it with device.wait_for_hold_s=600, or end it: {fixes.ours(board, 'board', 'release')}"
+        end = end if held.get("own") else "wait for it with device.wait_for_hold_s=600"
         return Check(HOLD, NOTE, f"held {held_words(held)}", end)
 
     # -- under a hold --------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from orchestrator.result import Result, Sweep
 FOLDER = "rerun"
 NUMBERS = 100_000
 """Cells of re-runs are numbered from here: no job on a board is taken for one of the night itself."""
+TOGETHER = 8
+"""Cells that take turns: pairs, so an even number, whatever the sweep itself does."""
 NOW, LAST = "now", "last-good"
 
 
@@ -59,10 +61,14 @@ class Pair:
 def pairs(sweep: Sweep, cases: Sequence[Case], cells: Mapping[str, Cell], builder: Builder) -> list[Pair]:
     """For each case that needs it, the largest change first, so that it comes first where time is short."""
     by_change = sorted(cases, key=lambda case: -max((one.change or 0.0 for one in case.judged().values()), default=0.0))
-    return [_pair(sweep, case, cells[case.tonight.cell], place, builder) for place, case in enumerate(by_change)]
+    return [_pair(sweep, case, cells.get(case.tonight.cell), place, builder) for place, case in enumerate(by_change)]
 
 
-def _pair(sweep: Sweep, case: Case, cell: Cell, place: int, builder: Builder) -> Pair:
+def _pair(sweep: Sweep, case: Case, cell: Cell | None, place: int, builder: Builder) -> Pair:
+    if (why := sweep.given_up.get(case.tonight.board or "")) is not None:
+        return Pair(case, None, why=f"{case.tonight.board} was given up: {why}")
+    if cell is None:
+        return Pair(case, None, why="its cell is not part of the matrix any more")
     host = next((b.host for b in cell.settings.device.boards if b.name == case.tonight.board), None)
     if host is None:
         return Pair(case, None, why=f"{case.tonight.board} is not among the boards any more")
@@ -91,7 +97,7 @@ def _again(sweep: Sweep, case: Case, cell: Cell, host: str, place: int, side: st
     """On one board, with as many processes as the gate asks for."""
     s = cell.settings
     scenario = replace(s.scenario, processes=case.gate.rerun_processes, extra_processes=0)
-    settings = replace(s, device=replace(s.device, hosts=[host]), scenario=scenario)
+    settings = replace(s, device=replace(s.device, hosts=[host]), scenario=scenario, interleave=TOGETHER)
     number = NUMBERS + 2 * place + (side == LAST)
     return Cell(number, settings, sweep.directory / FOLDER / f"{cell.number}-{side}", cell.extras, place)
 

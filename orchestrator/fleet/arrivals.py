@@ -59,7 +59,7 @@ class Arrivals:
     def _refused(self, berth: Berth) -> bool | OrchestratorError | None:
         """None: it may be opened."""
         try:
-            return self.ward.admits(berth.board) if self.ward is not None else None
+            return self.ward.admits(berth.board, berth.pool.runtime) if self.ward is not None else None
         except Interrupted:
             self.desk.closed(berth)
             return False

@@ -6,10 +6,11 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from orchestrator.fleet.more import through, undecided
 from orchestrator.fleet.plan import Entry
-from orchestrator.fleet.pool import AWAY, BUSY, COMING, GONE, HERE, Berth, Pool, by_preference
+from orchestrator.fleet.pool import AWAY, BUSY, COMING, GONE, HERE, HOME_S, Berth, Pool, by_preference
 from orchestrator.fleet.rota import Underway
 
 OPENING_S = 5.0
@@ -78,8 +79,10 @@ class Desk:
     def undecided(self, berth: Berth) -> list[Underway]:
         """The cells of a board that get more processes now; none where there is no time for that."""
         with self._changed:
-            over = self._stopped or self._left_s(berth, time.monotonic()) <= 0
-            return [] if over else undecided(berth.rota.cells)
+            if self._left_s(berth, time.monotonic()) <= 0:
+                for one in berth.rota.cells:  # so that nobody waits for the answer
+                    one.asked = True
+            return [] if self._stopped else undecided(berth.rota.cells)
 
     def finish(self, berth: Berth, one: Underway) -> None:
         """A cell has its result, whatever it is."""
@@ -91,6 +94,8 @@ class Desk:
         """A board is out of use for a while; what it has begun goes to others, or waits for it."""
         with self._changed:
             berth.pool.give_back(berth)
+            if berth.state != GONE:
+                berth.state = AWAY
             self._changed.notify_all()
 
     def leave(self, berth: Berth) -> list[Entry]:
@@ -149,7 +154,7 @@ class Desk:
         if self._stopped:
             return None
         self._expire(lane, now)
-        able = by_preference(lane)
+        able = [berth for berth in by_preference(lane) if berth.rota.cells or berth.pool.has_for(berth, now)]
         if able and able[0].state == HERE:
             return self._take(able[0], now)
         # Without anything to run, a board is opened ahead of its first artifact; but no session is closed for that.
@@ -172,6 +177,10 @@ class Desk:
                 self._spare(pool)
                 self._changed.notify_all()
 
+    def _may(self, berth: Berth, now: float, left_s: float, entry: Entry) -> bool:
+        """Whether a board takes a cell: there is time, and it is not another one's."""
+        return entry.estimate.seconds <= left_s and not berth.pool.is_kept(entry, berth, now)
+
     def _left_s(self, berth: Berth, now: float) -> float:
         """What there is for one more cell on a board, beside those that it has begun."""
         if self._ends_s is None:
@@ -184,7 +193,7 @@ class Desk:
             while pool.longest_s is not None and len(rota.cells) < pool.share:
                 left_s = self._left_s(berth, now) if rota.cells else math.inf  # else what is late is out already
                 beside = [one.entry for one in rota.cells]
-                entry = pool.take(beside, berth.board.name, lambda one, left_s=left_s: one.estimate.seconds <= left_s)  # type: ignore[misc]
+                entry = pool.take(beside, berth.board.name, partial(self._may, berth, now, left_s))
                 if entry is None:
                     break
                 rota.add(entry)
@@ -209,6 +218,7 @@ class Desk:
         times = [berth.not_before for berth in lane if berth.state == AWAY]
         if self._ends_s is not None:
             times += [self._ends_s - e.estimate.seconds + 0.01 for b in lane for e in b.pool.entries()]
+        times += [s.since + HOME_S for b in lane for s in b.pool.berths if s.state == COMING]
         times += [s.since + OPENING_S for b in lane if b.state == AWAY for s in b.pool.berths if s.state == COMING]
         return min((at - now for at in times if at > now), default=None)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from orchestrator.errors import BoardError, Interrupted
 from orchestrator.fleet.arrivals import Arrivals, pause_s
-from orchestrator.fleet.boundary import CONTROLLER, INFRASTRUCTURE, Boundary, Progress
+from orchestrator.fleet.boundary import CONTROLLER, INFRASTRUCTURE, RETRIES, Boundary, Progress
 from orchestrator.fleet.builds import Builds
 from orchestrator.fleet.desk import Desk
 from orchestrator.fleet.parts import forget_parts
@@ -21,19 +22,21 @@ from orchestrator.fleet.turns import Turns
 from orchestrator.fleet.ward import Ward
 from orchestrator.result import DONE, Result
 from orchestrator.session import Session, Workshop
-from orchestrator.words import counted
+from orchestrator.words import counted, duration
 
 log = logging.getLogger(__name__)
 
 UNFINISHED = "interrupted before it ran"
+MOST_STRIKES = 2 * (RETRIES + 1)
+"""Turns of one cell that the infrastructure spoils, on all boards: then it is likely the cell itself that does."""
 OF_THE_BOARD = frozenset(kind.__name__ for kind in INFRASTRUCTURE)
 """Types of failures of a turn that say something about the board, and nothing about the cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """What all lanes of a run share. ``record`` says whether a result is on the disk; ``strikes`` are the numbers of
-    cells with which a board went out of use."""
+    """What all lanes of a run share. ``record`` says whether a result is on the disk; ``moved`` are the numbers of the
+    cells with which a board went out of use, ``strikes`` counts by number what the infrastructure spoilt, anywhere."""
 
     workshop: Workshop
     builds: Builds
@@ -46,7 +49,8 @@ class Crew:
     tell_late: Callable[[], None]
     given_up: dict[str, str]
     ward: Ward | None
-    strikes: set[int] = field(default_factory=set)
+    moved: set[int] = field(default_factory=set)
+    strikes: Counter[int] = field(default_factory=Counter)
 
 
 class Lane:
@@ -99,8 +103,8 @@ class Lane:
             self._open = berth, self._sessions[berth]
             self._tell(berth, self._sessions[berth])
             if berth.given_at_s is not None:
-                minutes = (time.monotonic() - berth.given_at_s) / 60
-                self._crew.progress.told(berth.board.name, f"free again after {minutes:.0f} min, goes on")
+                words = f"free again after {duration(time.monotonic() - berth.given_at_s)}, goes on"
+                self._crew.progress.told(berth.board.name, words)
                 berth.given_at_s = None
 
     def _run(self, berth: Berth, one: Underway) -> None:
@@ -110,6 +114,8 @@ class Lane:
         out = trouble is not None and self._crew.ward is not None and not self._crew.ward.usable(berth.board)
         if out and self._moves(berth, one):
             result = None
+        if result is None and trouble is not None and self._crew.strikes[one.entry.cell.number] >= MOST_STRIKES:
+            result = self._boundary.given_up(one.entry.cell, berth.board, trouble, one.started_s)
         if result is not None:
             self._desk.finish(berth, one)
             self._recorded(session, one, result)
@@ -156,15 +162,16 @@ class Lane:
         found = BoardError(error.message if error is not None else words, board=berth.board.name)
         if error is None and not words:
             return None
+        self._crew.strikes[one.entry.cell.number] += 1
         ward.failed(berth.board, found)
         return found
 
     def _moves(self, berth: Berth, one: Underway) -> bool:
         """Whether a sister board tries the cell with which this one went out: once, since the cell may be the cause."""
         sisters = any(sister is not berth and sister.state != GONE for sister in berth.pool.berths)
-        if not sisters or one.entry.cell.number in self._crew.strikes:
+        if not sisters or one.entry.cell.number in self._crew.moved:
             return False
-        self._crew.strikes.add(one.entry.cell.number)
+        self._crew.moved.add(one.entry.cell.number)
         return True
 
     def _bring_back(self, berth: Berth, error: Exception) -> None:
@@ -175,7 +182,7 @@ class Lane:
             self._conclude(berth, every=True)
             self._desk.give_back(berth)
             try:
-                if ward.recovered(berth.board, lambda: not self._desk.rests(berth)):
+                if ward.recovered(berth.board, berth.pool.runtime, lambda: not self._desk.rests(berth)):
                     berth.attempts = 0
                     self._desk.closed(berth)
                     return

@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.cell import Runtime
 from orchestrator.device import Board
 from orchestrator.fleet.kin import kin_of
 from orchestrator.fleet.plan import Entry
 from orchestrator.fleet.rota import Rota
 
+HOME_S = 120.0
+"""How long the cells that have their history on a board wait for it to come; a health check is part of that."""
 AWAY, COMING, HERE, BUSY, GONE = "away", "coming", "here", "busy", "gone"
 
 
@@ -31,10 +34,12 @@ class Pool:
         self._unbuilt: dict[str, list[Entry]] = {}
         self.waiting = 0
         self.interleave = 1
+        self.runtime: Runtime | None = None  # of its first cell: with which its boards are checked
 
     def add(self, entry: Entry) -> None:
         """A cell whose artifact is not there yet."""
         self.interleave = entry.cell.settings.interleave  # one for the whole sweep
+        self.runtime = self.runtime or entry.cell.settings.runtime
         self._unbuilt.setdefault(entry.key, []).append(entry)
         self.waiting += 1
 
@@ -63,6 +68,24 @@ class Pool:
     def longest_s(self) -> float | None:
         """Of the cells that may be taken; None where there is none."""
         return self._built[0].estimate.seconds if self._built else None
+
+    def has_for(self, berth: Berth, now: float) -> bool:
+        """Whether a board may take a cell now."""
+        return any(not self.is_kept(entry, berth, now) for entry in self._built)
+
+    def is_kept(self, entry: Entry, berth: Berth, now: float) -> bool:
+        """Whether a cell is left to the board that has its history: that is at work, or about to come, and has no more
+        such cells than its fair part.
+        """
+        home = next((one for one in self.berths if one.board.name == entry.home), None)
+        if home is None or home is berth:
+            return False
+        if home.state not in (HERE, BUSY) and not (home.state == COMING and now < home.since + HOME_S):
+            return False
+        boards = [one for one in self.berths if one.state != GONE]
+        cells = self.waiting + sum(len(one.rota.cells) for one in boards)
+        own = len(home.rota.cells) + sum(one.home == entry.home for one in self.entries())
+        return own <= -(-cells // len(boards)) + 1
 
     def take(
         self, beside: Collection[Entry] = (), board: str | None = None, fits: Callable[[Entry], bool] = _any

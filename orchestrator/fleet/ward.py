@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.cell import Runtime
 from orchestrator.checkup import Golden, examine
+from orchestrator.checkup.ask import asked, held_words
 from orchestrator.connection import connect
 from orchestrator.device import Board
-from orchestrator.errors import BoardError, BoardNotReady, Interrupted, OrchestratorError
+from orchestrator.errors import BoardBusy, BoardError, BoardNotReady, Interrupted, OrchestratorError
 from orchestrator.fleet.boundary import Progress
 from orchestrator.health import BAD, MAINTENANCE, Book, Health
-from orchestrator.provisioning import facts
+from orchestrator.provisioning import deploy, facts
 from orchestrator.session import Workshop
 from orchestrator.switches import cycle
 
@@ -47,8 +49,8 @@ class Ward:
     _sound: set[str] = field(default_factory=set)  # boards without a failure since they worked last
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def admits(self, board: Board) -> BoardNotReady | None:
-        """Why the board may not be used; None: it may, after a health check if it needed one.
+    def admits(self, board: Board, runtime: Runtime | None) -> BoardNotReady | None:
+        """Why the board may not be used; None: it may, after a health check with ``runtime`` if it needed one.
 
         Raises Interrupted: the sweep ends.
         """
@@ -56,16 +58,16 @@ class Ward:
         if health.status == MAINTENANCE:
             hint = f"'board clear device={board.device.name}' brings it back"
             why = f"in maintenance: {health.reason or 'no reason was given'}"
-            return BoardNotReady(why, hint=hint, board=board.name)
+            return BoardNotReady(why, hint=hint)
         if not self.wants_check(board):
             return None
-        found = self.checked(board)
+        found = self.checked(board, runtime)
         if found is None and not self.is_out(board):
             return None  # somebody else has it: it will be waited for
         if found is not None and found.usable:
             return None
         hint = f"'doctor device={board.device.name}' says what to do"
-        return BoardNotReady(f"out of use: {self.book.of(board.name).reason}", hint=hint, board=board.name)
+        return BoardNotReady(f"out of use: {self.book.of(board.name).reason}", hint=hint)
 
     def is_out(self, board: Board) -> bool:
         """Whether only a health check lets it be used."""
@@ -101,15 +103,15 @@ class Ward:
             self.progress.told(board.name, f"out of use: {health.reason}")
         return health
 
-    def checked(self, board: Board) -> Health | None:
+    def checked(self, board: Board, runtime: Runtime | None) -> Health | None:
         """A health check: the golden benchmark through the whole chain. None: it could not be told, as of a board that
         somebody else holds.
 
         Raises Interrupted: the sweep ends.
         """
         self.progress.at(board.name, None, "health check")
-        golden = Golden.shipped(root=self.root)
-        found = examine(board, self.workshop, self.stop, golden, lambda text: self._at(board, text))
+        golden = Golden.shipped(runtime, self.root)
+        found = examine(board, self.workshop, self.stop, golden, lambda text: log.info("%s: %s", board.name, text))
         if found.healthy is None:
             self.progress.told(board.name, f"its health cannot be told: {found.why}")
             return None
@@ -120,16 +122,20 @@ class Ward:
         log.info("%s: health check: %s: %s", board.name, "passed" if found.healthy else "failed", found.why)
         return health
 
-    def recovered(self, board: Board, wanted: Wanted) -> bool:
+    def recovered(self, board: Board, runtime: Runtime | None, wanted: Wanted) -> bool:
         """What the inventory allows to bring the board back, one after the other, each followed by a health check;
         whether it is back. Nothing more is done to it once it is not ``wanted``.
 
         Raises Interrupted: the sweep ends.
         """
+        if not self.every or self._is_taken(board):
+            return False
         for step in (self._waited, self._rebooted, self._power_cycled):
             if wanted() and step(board, wanted):
-                health = self.checked(board)
-                if health is not None and health.usable:
+                health = self.checked(board, runtime)
+                if health is None:  # somebody has it by now, and nothing more is done to it
+                    return False
+                if health.usable:
                     return True
         return False
 
@@ -139,19 +145,38 @@ class Ward:
     def _allowed(self, board: Board, what: str) -> bool:
         """Whether one more may be done this hour; it is written down before it is done."""
         most = board.device.recovery.per_hour
-        if (count := self.book.recoveries(board.name)) >= most:
-            words = f"not {what}: {count} recoveries in the last hour, {most} allowed (device.recovery.per_hour)"
-            self.progress.told(board.name, words)
-            log.warning("%s: %s", board.name, words)
-            return False
-        self.book.recovery(board.name, what, self.by)
-        self.progress.told(board.name, what)
-        log.warning("%s: %s", board.name, what)
-        return True
+        try:
+            allowed = self.book.recovery(board.name, what, self.by, most)
+        except OSError as error:
+            log.error("%s: %s", board.name, error)
+            allowed = False
+        count = self.book.recoveries(board.name)
+        words = what if allowed else (
+            f"not {what}: {count} recoveries in the last hour, {most} allowed (device.recovery.per_hour)"
+        )  # fmt: skip
+        self.progress.told(board.name, words)
+        log.warning("%s: %s", board.name, words)
+        return allowed
+
+    def _is_taken(self, board: Board) -> bool:
+        """Whether somebody else has it: then nothing is done to it. Of one that does not answer, nobody can know."""
+        holds = self.workshop.holds
+        if holds is not None and holds.knows(board):
+            return False  # what holds it may be what a lost link of ours has left behind
+        try:
+            with connect(board, local=self.workshop.local, stop=self.stop) as connection:
+                known = facts(connection, board.device, board.workdir)
+                deploy.push_program(connection, known, board.device, self.workshop.program)
+                held = asked(connection, known, board, self.workshop.program, "holder", board.hold, "look")
+        except BoardError as error:
+            return isinstance(error, BoardBusy)
+        if held["held"]:
+            self.progress.told(board.name, f"left alone: it is held {held_words(held)}")
+        return bool(held["held"])
 
     def _waited(self, board: Board, wanted: Wanted) -> bool:
         """In a night there is time: a router that restarts, or a cable that is plugged in again, needs nothing else."""
-        if not self.every or not board.device.recovery.wait_s:
+        if not board.device.recovery.wait_s:
             return False
         self._at(board, "waiting for it")
         for _ in self._until(time.monotonic() + board.device.recovery.wait_s, LOOK_S, wanted):

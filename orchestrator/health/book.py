@@ -10,6 +10,8 @@ import logging
 import time
 from pathlib import Path
 
+from filelock import FileLock
+
 from orchestrator import lines
 from orchestrator.health.events import CHECKED, CLEARED, FAILED, RECOVERY, SET_ASIDE, WORKED, Event, Health, after_all
 from orchestrator.health.events import recoveries as counted
@@ -26,10 +28,12 @@ class Book:
 
     def __init__(self, root: Path) -> None:
         self.path = root / FILE
+        self._unwritten: list[Event] = []  # what a full disk did not take counts all the same, in this process
 
     def events(self, board: str | None = None) -> list[Event]:
         """Of one board, or of all, the oldest first; lines that cannot be read are left out, with a word in the log."""
-        return [one for one in lines.parsed(self.path, Event.from_json) if board is None or one.board == board]
+        found = [*lines.parsed(self.path, Event.from_json), *self._unwritten]
+        return [one for one in found if board is None or one.board == board]
 
     def of(self, board: str) -> Health:
         """How the board of this name is now."""
@@ -60,9 +64,18 @@ class Book:
         """A person brings it back, whatever it was."""
         return self._add(board, CLEARED, why, by)
 
-    def recovery(self, board: str, what: str, by: str) -> Health:
-        """Something is about to be done to bring it back."""
-        return self._add(board, RECOVERY, what, by)
+    def recovery(self, board: str, what: str, by: str, most: int) -> bool:
+        """Something is about to be done to bring it back; from any number of controllers.
+
+        False: it was done ``most`` times in the last hour already, or that it is done cannot be written down.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_name(f".{self.path.name}.recovery")):
+            if self.recoveries(board) >= most:
+                return False
+            before = len(self._unwritten)
+            self._add(board, RECOVERY, what, by)
+            return len(self._unwritten) == before
 
     def recoveries(self, board: str) -> int:
         """In the last hour."""
@@ -75,4 +88,5 @@ class Book:
             lines.add(self.path, event.to_json())
         except OSError as error:  # a full disk: the sweep goes by what it knows itself
             log.error("%s: not written: %s: %s", self.path, event, error)
+            self._unwritten.append(event)
         return health

@@ -67,7 +67,7 @@ def _cells(one: Decision, night: Night, names: w.Names) -> Iterator[str]:
     yield w.interval_words(one)
     yield one.board or ""
     yield w.since_words(night, one)
-    changed = f" Changed there: {'; '.join(one.changed)}." if one.changed else ""
+    changed = f". Changed there: {'; '.join(one.changed)}." if one.changed else ""
     yield f"{one.outcome}: {one.why}{changed}"
 
 

@@ -131,10 +131,10 @@ def command(
     It inherits the environment. Input and output are files, so that no child that it leaves behind can keep us.
     """
     name = plain(words[0]) if words else ""
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as told:
-        given.write(markdown.encode("utf-8", "replace"))
-        given.seek(0)
-        try:
+    try:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as told:
+            given.write(markdown.encode("utf-8", "replace"))
+            given.seek(0)
             process = subprocess.Popen(
                 list(words),
                 stdin=given,
@@ -143,9 +143,9 @@ def command(
                 env={**os.environ, **environment},
                 start_new_session=True,
             )
-        except (OSError, ValueError, IndexError) as error:
-            return f"{name or 'the command'} cannot be started: {getattr(error, 'strerror', None) or 'not a command'}"
-        return _ended(process, name, told, timeout_s)
+            return _ended(process, name, told, timeout_s)
+    except (OSError, ValueError, IndexError) as error:
+        return f"{name or 'the command'} cannot be started: {getattr(error, 'strerror', None) or 'not a command'}"
 
 
 def _ended(process: subprocess.Popen[bytes], name: str, told: IO[bytes], timeout_s: float) -> str | None:

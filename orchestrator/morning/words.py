@@ -97,10 +97,9 @@ def _troubles(night: Night) -> Iterator[str]:
         yield "interrupted"
     if night.status == 1:
         yield "refused"
-    outcomes = [one.outcome for one in night.new]
-    if regressions := outcomes.count(REGRESSION):
+    if regressions := _cells(night.new, REGRESSION):
         yield counted(regressions, "regression")
-    if systems := outcomes.count(SYSTEM_CHANGED):
+    if systems := _cells(night.new, SYSTEM_CHANGED):
         yield counted(systems, "system change")
     if hands := len(needing_hands(night)):
         yield f"{counted(hands, 'board')} need{'s' if hands == 1 else ''} a hand"
@@ -109,10 +108,15 @@ def _troubles(night: Night) -> Iterator[str]:
         yield f"{counted(lost, 'cell')} without a result"
     if late:
         yield f"{counted(late, 'cell')} not run"
-    if night.open:
-        yield f"{len(night.open)} still open"
-    if night.unsure:
-        yield f"{len(night.unsure)} not confirmed"
+    if still := _cells(night.open):
+        yield f"{still} still open"
+    if unsure := _cells(night.unsure):
+        yield f"{unsure} not confirmed"
+
+
+def _cells(decisions: Iterable[Decision], *outcomes: str) -> int:
+    """Cells, since one that is slower is often larger as well."""
+    return len({one.cell for one in decisions if not outcomes or one.outcome in outcomes})
 
 
 class Names:

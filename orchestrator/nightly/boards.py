@@ -15,7 +15,7 @@ from orchestrator.health import RECOVERY, Book, Event
 from orchestrator.health.events import CHECKED, CLEARED, FAILED, SET_ASIDE
 from orchestrator.night import BoardNight
 from orchestrator.result import DONE, Result, Sweep
-from orchestrator.result import FAILED as NO_RESULT
+from orchestrator.result import FAILED as LOST
 from orchestrator.verdict import INVALID
 
 FILE = Path("lab", "nights.jsonl")
@@ -58,12 +58,14 @@ def counts(root: Path) -> dict[str, list[Count]]:
     return by_board
 
 
-def keep_counts(root: Path, sweep: Sweep, nights: Iterable[BoardNight]) -> None:
+def keep_counts(root: Path, sweep: Sweep, nights: Iterable[BoardNight], results: Sequence[Result]) -> None:
     """Raises OSError."""
     for one in nights:
-        asked = one.done + one.failed + one.infrastructure
-        lines.add(root / FILE, {"night": sweep.id, "at_s": sweep.started_s, "board": one.board, "done": one.done,
-                                "asked": asked})  # fmt: skip
+        mine = [result for result in results if result.board == one.board]
+        done = sum(result.status == DONE for result in mine)
+        asked = done + sum(result.status == LOST for result in mine)
+        night = {"night": sweep.id, "at_s": sweep.started_s, "board": one.board, "done": done, "asked": asked}
+        lines.add(root / FILE, night)
 
 
 def board_nights(
@@ -88,21 +90,24 @@ def _board_night(
     for result in mine:
         if result.status == DONE:
             said["done"] += 1
-        elif result.status == NO_RESULT and result.error is not None:
+        elif result.status == LOST and result.error is not None:
             said["infrastructure" if result.error.infrastructure else "failed"] += 1
     reason = health.reason or sweep.given_up.get(board.name, "") or _spoilt(mine)
     asked = said.total()
+    own = [one for one in events if one.board == board.name]
+    happened = [_words(one) for one in own if one.kind in TOLD]
+    spoilt = max(said["infrastructure"], sum(one.kind == FAILED for one in own))
     past = [one.share for one in before if one.night != sweep.id][-(SHOWN - 1) :]
     return BoardNight(
         board.name,
         board.device.name,
         health.status,
         reason,
-        health.since_s,
+        None if health.since_s is None else max(0.0, (sweep.ended_s or time.time()) - health.since_s),
         said["done"],
         said["failed"],
-        said["infrastructure"],
-        tuple(_words(one) for one in events if one.board == board.name and one.kind in TOLD),
+        spoilt,
+        (*happened, *([f"given up: {sweep.given_up[board.name]}"] if board.name in sweep.given_up else [])),
         (*past, said["done"] / asked if asked else None),
     )
 

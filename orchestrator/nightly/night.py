@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +22,7 @@ from orchestrator.device import Board
 from orchestrator.errors import ConfigError, reason
 from orchestrator.fleet import Entry, Plan
 from orchestrator.fleet.again import pairs
-from orchestrator.health import Book
+from orchestrator.health import RECOVERY, Book
 from orchestrator.morning import command, facts, meaning, verdict_words, webhook, write_morning
 from orchestrator.night import Night
 from orchestrator.nightly import trends
@@ -37,6 +39,8 @@ from orchestrator.words import counted
 
 log = logging.getLogger(__name__)
 
+HOME = 5
+"""Nights that say which board a cell has its history on."""
 Again = Callable[[Sequence[Entry]], Mapping[int, Result]]
 """Runs cells once more, and gives their results by number."""
 
@@ -49,15 +53,22 @@ class Nightly:
     root: Path
     console: Console
 
-    def check(self) -> None:
-        """Raises ConfigError where something that is needed at the end is not there: better said now."""
-        must_be_there(self.root, self.settings.gate.pinned)
+    def checked(self) -> Nightly:
+        """Itself, with the pinned night by its id: ``last`` is another one at the end.
+
+        Raises ConfigError where something that is needed at the end is not there: better said now.
+        """
+        pinned = must_be_there(self.root, self.settings.gate.pinned)
         name = self.settings.night.webhook_env
         if name is not None and not os.environ.get(name):
             raise ConfigError(
                 f"the environment variable {name} (night.webhook_env) is not set",
                 hint="set it to the webhook's address, or leave night.webhook_env out",
             )
+        program = self.settings.night.command[:1]
+        if program and shutil.which(program[0]) is None:
+            raise ConfigError(f"there is no program {program[0]} (night.command) on this machine")
+        return replace(self, settings=replace(self.settings, gate=replace(self.settings.gate, pinned=pinned)))
 
     def at_home(self, plan: Plan) -> Plan:
         """Each cell prefers the board of its history: on another one it would begin anew."""
@@ -71,9 +82,7 @@ class Nightly:
         """The gate's decisions, after what is suspicious was run again."""
         if not self.settings.gate.enabled:
             return Judgement((), ())
-        pinned = must_be_there(self.root, self.settings.gate.pinned)
-        rules = replace(self.settings.gate, pinned=pinned)
-        cases = gate.cases(rules, self.root, sweep, results)
+        cases = gate.cases(self.settings.gate, self.root, sweep, results)
         doubtful = [case for case in cases if case.needs_rerun]
         if not doubtful:
             return gate.judged(cases)
@@ -95,8 +104,8 @@ class Nightly:
             _try(lost, "what goes to the history runs",
                  lambda: trend.write(sweep.directory, trends.trends(found, results)))  # fmt: skip
         nights = board_nights(self.root, sweep, boards, results, book)
-        _try(lost, "the completion of this night", lambda: keep_counts(self.root, sweep, nights))
-        notes += lost
+        _try(lost, "the completion of this night", lambda: keep_counts(self.root, sweep, nights, results))
+        notes += [*_recovered(book, sweep), *lost]
         if days := self.settings.night.keep_days:
             notes += forget_old(self.root, time.time(), days, self.settings.gate.pinned)
         if any(one.alarms for one in found.decisions) and status in (0, INCOMPLETE):
@@ -109,6 +118,15 @@ class Nightly:
             say(self.console, ("morning report incomplete:", "red"), f" {reason(error)}")
             night = replace(night, status=status or INCOMPLETE)
         return night if not lost else replace(night, status=night.status or INCOMPLETE)
+
+    def broken(self, sweep: Sweep, results: Sequence[Result], status: int, error: Exception) -> Night:
+        """What is left to say where the end of a night went wrong: nobody knows whether anything got worse."""
+        why = f"the end of the night went wrong, and nobody knows whether anything got worse: {reason(error)}"
+        night = Night(sweep, tuple(results), notes=(why,), status=status or INCOMPLETE)
+        say(self.console, ("the gate:", "red"), f" {why}")
+        with contextlib.suppress(ReportIncomplete, OSError):
+            write_morning(night, sweep.directory)
+        return night
 
     def told(self, night: Night) -> None:
         """On the terminal, and to whom the settings name."""
@@ -139,7 +157,7 @@ class Nightly:
 
 
 def _home(series: Series, cell: str) -> str | None:
-    boards = Counter(one.board for one in series.read(cell)[-20:] if one.board and one.counts)
+    boards = Counter(one.board for one in series.read(cell)[-HOME:] if one.board and one.counts)
     return boards.most_common(1)[0][0] if boards else None
 
 
@@ -161,6 +179,12 @@ def _swapped(cases: Sequence[Case]) -> list[str]:
             words = f"{tonight.board} is another board since tonight (serial {before.serial} -> {tonight.serial})"
             found[tonight.board] = f"{words}: the history of its cells begins anew"
     return list(found.values())
+
+
+def _recovered(book: Book, sweep: Sweep) -> list[str]:
+    """What was done to boards in this night, which an all-well would hide."""
+    done = Counter((one.board, one.why) for one in book.events() if one.kind == RECOVERY and one.by == sweep.id)
+    return [f"{board} was {what}" + (f" {count} times" if count > 1 else "") for (board, what), count in done.items()]
 
 
 def _crept(cases: Sequence[Case]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.result import Sweep, find_sweep, load_sweep, stored_sweeps
-from orchestrator.tracking import is_delivered, open_tracker, recalled
+from orchestrator.tracking import TrackerAway, is_delivered, open_tracker, recalled
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,9 @@ def forget_old(root: Path, now_s: float, keep_days: int, pinned: str | None) -> 
             continue
         try:
             told.append(_forgotten(root, sweep))
+        except TrackerAway as error:
+            told.append(f"old nights stay: {error}")
+            break
         except (OrchestratorError, OSError) as error:
             told.append(f"the night {sweep.id} was to be removed, and stays: {error}")
     return [words for words in told if words]
@@ -69,10 +72,16 @@ def _forgotten(root: Path, sweep: Sweep) -> str:
 
 
 def must_be_there(root: Path, pinned: str | None) -> str | None:
-    """The id of the sweep that is the baseline. Raises ConfigError where there is none of that name."""
+    """The id of the night that is the baseline. Raises ConfigError where there is none of that name."""
     if pinned is None:
         return None
     try:
-        return load_sweep(find_sweep(root, pinned))[0].id
+        sweep, _ = load_sweep(find_sweep(root, pinned))
     except ConfigError as error:
         raise ConfigError(f"gate.pinned={pinned}: {error.message}", hint=error.hint) from error
+    if not sweep.night:
+        raise ConfigError(
+            f"gate.pinned={pinned}: {sweep.id} was no night, so that its cells have no history",
+            hint="pin a sweep that was run with night.enabled=true",
+        )
+    return sweep.id

@@ -39,8 +39,8 @@ def _trend(case: Case, result: Result, decisions: Sequence[Decision]) -> Trend:
     tags = {
         "verdict": tonight.verdict or "",
         "gate": worst.outcome if worst is not None and worst.alarms else "passed",
-        "gate.why": worst.why if worst is not None and worst.alarms else "",
-        "sweep.id": tonight.night,
+        "gate.why": worst.why if worst is not None and worst.alarms else "nothing got worse",
+        "history.sweep": tonight.night,
         **{f"covariate.{name}": value for name, value in tonight.covariates.items()},
     }
     return Trend(

@@ -90,7 +90,7 @@ def _look(question: Question, past: Sequence[Entry], base: Baseline, x: float) -
 def _usual(begin: Decision, question: Question, base: Baseline, x: float) -> Decision:
     limit = question.gated.limit(question.gate)
     better = base.center - x
-    if better > limit and better > base.critical() * base.error():
+    if base.own and better > limit and better > base.critical() * base.error():
         return replace(begin, outcome=d.IMPROVED, why=f"{_percent(begin)} against {_nights(base)}")
     return replace(begin, outcome=d.STEADY, why=f"{_percent(begin)} against {_nights(base)}: within what is usual")
 
@@ -265,7 +265,7 @@ def _against(begin: Decision, question: Question, base: Baseline, x: float) -> D
             "baseline_nights": [one.night for one in base.entries],
             "spread": base.spread,
             "own_board": base.own,
-            "threshold": question.gate.quality_drop if gated.points else question.gate.threshold,
+            "threshold": gated.change(gated.limit(question.gate)) if not gated.falls else question.gate.threshold,
             "window": question.gate.window,
         },
     )
@@ -277,9 +277,9 @@ def _stepped(begin: Decision, question: Question, past: Sequence[Entry], base: B
     those = [*(one for one in those if one.at_s >= base.entries[0].at_s), question.tonight]
     refuted = [one for one in those if (o := one.outcomes.get(question.metric)) is not None and o.refuted]
     those = [one for one in those if one not in refuted]
-    at = _where_it_changed(
-        those, last_rise([question.gated.scaled(_value(one, question)) for one in those], base.spread)
-    )
+    values = [question.gated.scaled(_value(one, question)) for one in those]
+    well = max((i + 1 for i, x in enumerate(values[:-1]) if x <= base.center), default=0)  # not worse before that night
+    at = _where_it_changed(those, max(well, last_rise(values, base.spread)))
     before = those[at - 1] if at > 0 else base.last
     return replace(begin, since=those[at].night, changed=changed_between(before, those[at]))
 

@@ -26,6 +26,7 @@ class Gated:
     falls: bool = False  # it gets worse when it falls
     points: bool = False
     exact: bool = False
+    least: float = 0.0  # share below which nothing is worse, whatever the threshold
     low: str | None = None
     high: str | None = None
     under: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class Gated:
 
     def limit(self, gate: Gate) -> float:
         """The least difference of scaled values that counts."""
-        return gate.quality_drop if self.points else math.log1p(gate.threshold)
+        return gate.quality_drop if self.points else math.log1p(max(gate.threshold, self.least))
 
     def admits(self, value: float) -> bool:
         """Whether such a value can be compared at all."""
@@ -66,7 +67,7 @@ GATED: Mapping[str, Gated] = {
             "mJ",
             under=("energy.scope", "energy.kind", "energy.source"),
         ),
-        Gated("memory/peak_rss_mb", "memory", "MB"),
+        Gated("memory/peak_rss_mb", "memory", "MB", least=0.1),  # an allocator's mood, without any change of ours
         Gated("model/size_bytes", "size", "B", exact=True),
         Gated("quality/top1", "top-1 accuracy", "", falls=True, points=True, under=("quality.data", "quality.source")),
         Gated("quality/auc", "AUC", "", falls=True, points=True, under=("quality.data", "quality.source")),

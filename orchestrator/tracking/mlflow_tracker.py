@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 RUN_STATUS = {DONE: "FINISHED", FAILED: "FAILED", INTERRUPTED: "KILLED"}
+NIGHT = "history.night"
 HISTORY = "history"
 """Role of the run that has a cell's nights as the steps of its metrics."""
 WITHOUT_RUN = (SKIPPED, NOT_RUN)
@@ -105,7 +106,7 @@ class MlflowTracker:
         """Its runs go to MLflow's deleted ones; 'mlflow gc' removes those for good. History runs stay."""
         with self._translated(f"the end of sweep {sweep.id}"):
             client = self._connected()
-            for run in self._all_with({"sweep.id": sweep.id}):
+            for run in list(self._all_with({"sweep.id": sweep.id})):  # before any of them is gone from its pages
                 if run.data.tags.get("sweep.role") != HISTORY:
                     client.delete_run(run.info.run_id)
 
@@ -117,15 +118,18 @@ class MlflowTracker:
         told = {"sweep.role": HISTORY, "cell.id": words.value_of(one.cell), "history.board": one.board}
         run = self._find(told)
         if run is None:
-            tags = {"mlflow.source.name": "orchestrator", **told}
-            run = client.create_run(self._experiment_id, at_ms, tags, one.name)
+            run = client.create_run(
+                self._experiment_id, at_ms, {"mlflow.source.name": "orchestrator", **told}, one.name
+            )
+        newest = int(run.data.tags.get(NIGHT, "0")) <= one.night  # an older night may be delivered late
+        tags = {**one.tags, NIGHT: str(one.night)} if newest else {}
         client.log_batch(
             run.info.run_id,
             [Metric(words.name_of(key), value, at_ms, one.night) for key, value in one.metrics.items()],
             [Param(words.name_of(key), words.value_of(value, 500)) for key, value in one.params.items()]
             if not run.data.params
             else [],
-            [RunTag(words.name_of(key), words.value_of(value)) for key, value in one.tags.items() if key != "sweep.id"],
+            [RunTag(words.name_of(key), words.value_of(value)) for key, value in tags.items()],
             synchronous=True,
         )
         client.set_terminated(run.info.run_id, "FINISHED", at_ms)
@@ -192,9 +196,15 @@ class MlflowTracker:
         client = self._connected()
         quotable = {key: value for key, value in tags.items() if "'" not in value and "\\" not in value}
         text = " and ".join(f"tags.`{key}` = '{value}'" for key, value in quotable.items())
-        for run in client.search_runs([self._experiment_id], text):
-            if all(run.data.tags.get(key) == value for key, value in tags.items()):
-                yield run
+        token: str | None = None
+        while True:
+            page = client.search_runs([self._experiment_id], text, page_token=token)
+            for run in page:
+                if all(run.data.tags.get(key) == value for key, value in tags.items()):
+                    yield run
+            token = page.token
+            if not token:
+                return
 
     def _connected(self) -> MlflowClient:
         if self._client is None:

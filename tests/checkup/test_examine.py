@@ -161,7 +161,8 @@ def test_a_disk_that_is_full(sshd: Sshd, small_disk: Path, workshop: Workshop, g
     check = of(found, "work folder")
     assert check.level == PROBLEM and "a runtime and a model need 200 MB" in check.found
     assert (check.fix or "").splitlines()[0] == "python -m orchestrator board clean device=board"
-    assert f"ssh -t -i {sshd.user_key} -p {sshd.port} 127.0.0.1" in (check.fix or "")
+    assert f"-i {sshd.user_key} -p {sshd.port} 127.0.0.1" in (check.fix or "")
+    assert "-o UserKnownHostsFile=" in (check.fix or "") and "df --output=target" in (check.fix or "")
     assert levels(found)["hold"] == OK  # what needs no room was looked at
     assert of(found, "golden").level == UNKNOWN
 

@@ -58,12 +58,23 @@ def test_maintenance_ends_by_a_person_alone(book: Book) -> None:
 def test_recoveries_of_the_last_hour_are_counted(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000_000.0
     monkeypatch.setattr("orchestrator.health.book.time.time", lambda: now)
-    book.recovery("pi", "rebooted", "s1")
+    assert book.recovery("pi", "rebooted", "s1", most=2)
     now += 3000.0
-    book.recovery("pi", "power-cycled", "s1")
+    assert book.recovery("pi", "power-cycled", "s1", most=2)
+    assert not book.recovery("pi", "power-cycled", "s1", most=2)
     assert book.recoveries("pi") == 2
     now += 700.0
     assert book.recoveries("pi") == 1
+    assert book.recovery("pi", "rebooted", "s1", most=2)
+
+
+def test_a_full_disk_takes_no_failure_away_and_allows_no_recovery(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("orchestrator.health.book.lines.add", full)
+    assert failed(book, 3) == BAD and book.of("pi").status == BAD
+    assert not book.recovery("pi", "rebooted", "s1", most=2)
 
 
 def test_what_is_damaged_is_left_out_and_nothing_after_it_is_lost(book: Book) -> None:

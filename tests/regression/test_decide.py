@@ -166,6 +166,12 @@ def test_the_last_good_one_is_from_before_the_change_also_where_that_passed_a_ni
     assert made.last_good.night == "night9" and made.last_good.artifact == "a1"
 
 
+def test_an_odd_night_before_is_not_where_it_began() -> None:
+    past = history([20.0, 20.1, 24.0, 19.9])
+    found = decided(case(past, entry(4, 57.0, **NEW), again(4, 57.0, 20.0)))
+    assert found.outcome == d.REGRESSION and found.since == "night4" and found.changed == ("artifact a1 -> a2",)
+
+
 def test_after_an_improvement_going_back_is_a_regression() -> None:
     past = history([*noisy(8), *noisy(5, level=16.0, seed=5)])
     back = case(past, entry(13, 19.0, **NEW), again(13, 19.0, 16.0))
@@ -283,8 +289,9 @@ def test_a_slow_creep_is_told_and_no_alarm() -> None:
 
 def test_memory_without_samples_goes_by_the_spread_of_nights() -> None:
     past = history([100.0, 101.0, 100.5, 99.8, 100.2, 100.9], MEMORY)
-    made = case(past, entry(6, 110.0, MEMORY, **NEW), Rerun(entry(6, 110.0, MEMORY), entry(6, 100.3, MEMORY)))
+    made = case(past, entry(6, 115.0, MEMORY, **NEW), Rerun(entry(6, 115.0, MEMORY), entry(6, 100.3, MEMORY)))
     assert decided(made, MEMORY).outcome == d.REGRESSION
+    assert not case(past, entry(6, 108.0, MEMORY, **NEW)).needs_rerun, "less than 10 % is an allocator's mood"
 
 
 def test_a_decision_and_a_night_come_back_from_the_disk_as_they_were() -> None:

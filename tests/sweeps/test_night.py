@@ -171,7 +171,7 @@ def off_and_on(lab: Lab, server: Sshd) -> None:
     assert board["health"] == "good"
     assert [e["why"] for e in board["events"] if e["kind"] == "recovery"] == ["power-cycled"]
     unplug(server)
-    again = lab.run("-m", "device=rack", "model=digits", "device.connect_timeout_s=1")
+    again = lab.run("-m", "device=rack", "model=digits", "device.connect_timeout_s=1", "night.enabled=true")
     assert again.status == 2 and "1 recoveries in the last hour" in again.text, again.text
     assert (server.folder / "orders").read_text().split() == ["off", "on"]
 
