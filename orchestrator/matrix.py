@@ -25,6 +25,7 @@ class Matrix:
         self._numbers: dict[str, int] = {}  # settings -> the cell that was first to have them
         self._pointless: set[str] = set()  # exclude rules about what the command line took out of a preset's axis
         self._idle: list[str] = []  # include rules that added no cell
+        self._first: list[str] = []  # rules about who comes first that none comes first by
         self.narrowed: Mapping[str, Collection[str]] = {}
         """Values of a preset's axes that the command line took out, by key."""
         self.dropped: dict[str, int] = {}
@@ -51,7 +52,8 @@ class Matrix:
         """A line for each rule that did nothing: likely a typo."""
         dead = [rule for rule, count in self._rules.items() if not count and rule not in self._pointless]
         lines = [f"this exclude rule matched no cell: {rule}" for rule in dead]
-        return lines + [f"this include rule added no cell: {rule}" for rule in self._idle]
+        lines += [f"this include rule added no cell: {rule}" for rule in self._idle]
+        return lines + [f"no cell comes first by this rule: {rule}" for rule in self._first]
 
     def take(self, jobs: Sequence[Job]) -> list[Job]:
         """Of a batch, those to plan: neither excluded nor measured in an earlier batch."""
@@ -59,6 +61,8 @@ class Matrix:
             adding = {job.included for job in jobs}
             includes = config.rules("include", jobs[0].cell.settings.include)
             self._idle = [rule.text for rule in includes if rule.text not in adding]
+            first, places = config.rules("first", jobs[0].cell.settings.first), {job.cell.place for job in jobs}
+            self._first = [rule.text for place, rule in enumerate(first) if place not in places]
         self._drop(jobs)
         self.added += sum(not job.asked for job in jobs)
         before = set(self._numbers)
