@@ -61,8 +61,8 @@ class Matrix:
             adding = {job.included for job in jobs}
             includes = config.rules("include", jobs[0].cell.settings.include)
             self._idle = [rule.text for rule in includes if rule.text not in adding]
-            first, places = config.rules("first", jobs[0].cell.settings.first), {job.cell.place for job in jobs}
-            self._first = [rule.text for place, rule in enumerate(first) if place not in places]
+            leading, places = config.rules("first", jobs[0].cell.settings.first), {job.cell.place for job in jobs}
+            self._first = [rule.text for place, rule in enumerate(leading) if place not in places]
         self._drop(jobs)
         self.added += sum(not job.asked for job in jobs)
         before = set(self._numbers)
