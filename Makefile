@@ -31,7 +31,7 @@ demo: $(READY)
 	$(BIN)/python -m orchestrator -m +experiment=quickstart
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -86,7 +86,7 @@ def test_a_lost_channel_is_not_a_lost_job(lab: Lab, start_sshd: StartSshd) -> No
     os.kill(pid_of("attach", str(workdir)), signal.SIGKILL)
     done = lab.finish(process)
     assert done.status == 0, done.text
-    assert done.text.count("link lost, reconnecting (up to 120 s)") == 1
+    assert done.text.count("link lost, reconnecting") == 1
     assert "the link is back" in done.text
     assert [r["status"] for r in done.results()] == ["done", "done"]
 
