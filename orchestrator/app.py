@@ -3,7 +3,7 @@
 0    every runnable cell has a result
 1    refused before anything ran
 2    some runnable cell has no result
-3    a cell was reproduced, and differs
+3    something got worse, and nobody has accepted it (nights); a cell was reproduced, and differs
 130  interrupted
 """
 
@@ -25,8 +25,9 @@ from orchestrator.console import say, terminal
 from orchestrator.errors import ConfigError, Interrupted, OrchestratorError, reason
 from orchestrator.guess import did_you_mean
 from orchestrator.invocation import Invocation
+from orchestrator.parser import root_directory
 from orchestrator.statuses import OK, REFUSED
-from orchestrator.verbs import VERBS, root_directory
+from orchestrator.verbs import VERBS
 
 MANY = 500
 COMPOSING_S = 0.09

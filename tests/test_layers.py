@@ -57,6 +57,9 @@ LAYERS = (
         "statuses",
         "returned",
         "cache",
+        "lab_verbs",
+        "composed",
+        "parser",
     },
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -14,7 +14,7 @@ from orchestrator import app, power
 from orchestrator.console import terminal
 from orchestrator.device import Device, PowerSwitch
 from orchestrator.errors import ConfigError
-from orchestrator.verbs import board as verb
+from orchestrator.lab_verbs import board as verb
 from tests.remote.boards import Board as Running
 from tests.sshd import free_port
 from tests.switches.servers import Gen2, Relay, Tasmota

@@ -15,7 +15,7 @@ from orchestrator.checkup import NOTE, OK, PROBLEM, UNKNOWN, Check, Examination
 from orchestrator.console import terminal
 from orchestrator.device import Board, Device
 from orchestrator.doctor import Visit, listed, status, told
-from orchestrator.verbs import doctor
+from orchestrator.lab_verbs import doctor
 from tests.sshd import Sshd, free_port, start_sshd
 from tests.sweeps.conftest import cache, lab
 from tests.sweeps.lab import Lab, running

@@ -11,7 +11,7 @@ from orchestrator import instruments
 from orchestrator.console import terminal
 from orchestrator.device import Device, Meter
 from orchestrator.errors import ConfigError
-from orchestrator.verbs import meter
+from orchestrator.lab_verbs import meter
 from remote.__main__ import VERBS as PROGRAM_VERBS
 
 GOOD = "import time\nwhile True: print('- 4.5', flush=True); time.sleep(0.01)"
