@@ -35,7 +35,7 @@ from orchestrator.regression.series import Series
 from orchestrator.report import ReportIncomplete
 from orchestrator.result import Result, Sweep
 from orchestrator.statuses import DIFFERENT, INCOMPLETE
-from orchestrator.words import counted
+from orchestrator.words import counted, labels
 
 log = logging.getLogger(__name__)
 
@@ -132,8 +132,11 @@ class Nightly:
         """On the terminal, and to whom the settings name."""
         style = "green" if night.status == 0 else "bold red" if night.status == DIFFERENT else "yellow"
         say(self.console, ("morning  ", "bold"), " ", (verdict_words(night), style))
+        shorts = labels({result.number: result.axes for result in night.results})
+        shorts_by_id = {result.cell_id: shorts[result.number] for result in night.results}
         for one in (*night.new, *night.open, *night.unsure):
-            about = f"{one.cell} on {one.board}, {one.metric}" if one.board else f"{one.cell}, {one.metric}"
+            name = shorts_by_id.get(one.cell, one.cell)
+            about = f"{name} on {one.board}, {one.metric}" if one.board else f"{name}, {one.metric}"
             since = f" (since {one.since}: {', '.join(one.changed) or 'no condition changed'})" if one.since else ""
             say(self.console, "          ", (one.outcome, "yellow"), f" {about}: {one.why}{since}")
         page = night.sweep.directory / "morning.html"

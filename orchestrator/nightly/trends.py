@@ -32,9 +32,9 @@ def _trend(case: Case, result: Result, decisions: Sequence[Decision]) -> Trend:
     metrics |= {name: m.metrics[name] for name in ALSO if m is not None and name in m.metrics}
     for name, one in mine.items():
         if one.baseline is not None:
-            metrics[f"baseline/{name}"] = one.baseline
+            metrics[name.replace("/", "/baseline_", 1)] = one.baseline
         if one.change is not None:
-            metrics[f"change/{name}"] = one.change
+            metrics[name.replace("/", "/change_", 1)] = one.change
     worst = max(mine.values(), key=lambda one: one.alarms, default=None)
     tags = {
         "verdict": tonight.verdict or "",

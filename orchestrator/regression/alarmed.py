@@ -13,7 +13,7 @@ from orchestrator.regression.decision import Decision
 from orchestrator.regression.entry import Entry
 from orchestrator.regression.question import MINIMUM, Baseline, Question
 from orchestrator.regression.since import changed_between
-from orchestrator.regression.telling import nights_of, percent, told, value_of
+from orchestrator.regression.telling import nights_of, percent, shown, told, value_of
 
 
 def open_alarm(question: Question, past: Sequence[Entry]) -> Entry | None:
@@ -41,12 +41,12 @@ def still(begin: Decision, question: Question, base: Baseline, past: Sequence[En
         return replace(begin, outcome=d.CLOSED, why=f"{percent(begin)} against {nights_of(base)}: it is gone")
     if x - level > limit and x - level > base.critical() * base.error():
         if question.rerun is None or question.rerun.now is None:
-            why = f"open since {since}, and {gated.change(x - level):+.1%} worse again tonight"
+            why = f"open since {since}, and {shown(gated, gated.change(x - level))} worse again tonight"
             return replace(begin, outcome=d.UNCONFIRMED, why=why, inputs={**begin.inputs, "nights": 1})
         now = question.rerun.now
         again = gated.scaled(value_of(now, question)) - level if question.metric in now.values and now.counts else None
         if again is not None and again > limit:
-            why = f"worse again: {gated.change(again):+.1%} against its level since {since}"
+            why = f"worse again: {shown(gated, gated.change(again))} against its level since {since}"
             return replace(begin, outcome=d.REGRESSION, why=why, since=question.tonight.night,
                            inputs={**begin.inputs, "rerun": told(question, question.rerun)})  # fmt: skip
     return replace(begin, outcome=d.OPEN, why=f"{percent(begin)} against {nights_of(base)}, since {since}")

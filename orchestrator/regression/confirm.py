@@ -11,7 +11,7 @@ from orchestrator.regression.decision import Decision
 from orchestrator.regression.entry import Entry
 from orchestrator.regression.question import MINIMUM, Baseline, Question, Rerun, sample_error
 from orchestrator.regression.since import words_of
-from orchestrator.regression.telling import against, nights_of, percent, stepped, told, value_of
+from orchestrator.regression.telling import against, nights_of, percent, shown, stepped, told, value_of
 from orchestrator.stats import student
 
 
@@ -49,11 +49,11 @@ def _beside(begin: Decision, question: Question, base: Baseline, rerun: Rerun, w
     again = gated.scaled(rerun.now.values[question.metric].value)
     excess = again - base.center
     slow = excess > limit and excess > base.critical() * base.error()
-    second = f"{worse}; run again {gated.change(excess):+.1%}"
+    second = f"{worse}; run again {shown(gated, gated.change(excess))}"
     last = rerun.last if rerun.last is not None and question.metric in rerun.last.values else None
     if last is not None and last.counts:
         difference, error, freedom = _difference(question, rerun.now, last, base)
-        beside = f"{second}, and {gated.change(difference):+.1%} against the last good one beside it"
+        beside = f"{second}, and {shown(gated, gated.change(difference))} against the last good one beside it"
         if difference > limit and difference > float(student.quantile(0.99, freedom)) * error:
             return replace(begin, outcome=d.REGRESSION, why=beside)
         if slow and base.own:

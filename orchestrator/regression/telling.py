@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.regression import decision as d
 from orchestrator.regression.decision import Decision, Point
 from orchestrator.regression.entry import Entry
+from orchestrator.regression.gated import GATED, Gated
 from orchestrator.regression.question import MINIMUM, Baseline, Question, Rerun
 from orchestrator.regression.since import changed_between
 from orchestrator.regression.steps import last_rise
@@ -92,8 +93,13 @@ def told(question: Question, rerun: Rerun) -> dict[str, Any]:
 
 
 def percent(decision: Decision) -> str:
-    change = decision.change or 0.0
-    if decision.metric.startswith("quality/"):
+    """Its change against the baseline."""
+    return shown(GATED[decision.metric], decision.change or 0.0)
+
+
+def shown(gated: Gated, change: float) -> str:
+    """``+6.1%``, ``-2 points`` (as the value moved), ``458 times``."""
+    if gated.points:
         return f"{-100 * change:+.2g} points"
     return f"{change:+.1%}" if abs(change) < 10 else f"{1 + change:.0f} times"
 
