@@ -14,6 +14,9 @@ from orchestrator.regression.since import words_of
 from orchestrator.regression.telling import against, nights_of, percent, shown, stepped, told, value_of
 from orchestrator.stats import student
 
+SYSTEM = 0.0005
+"""Level of the second look, one-sided, where nothing good stands beside it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -21,6 +24,7 @@ class Look:
 
     nights: int
     base: Baseline
+    excess: float  # of that mean, scaled
 
 
 def confirmed(begin: Decision, question: Question, looked: Look, past: Sequence[Entry]) -> Decision:
@@ -39,16 +43,26 @@ def confirmed(begin: Decision, question: Question, looked: Look, past: Sequence[
     if question.metric not in rerun.now.values or not rerun.now.counts:
         why = f"when it was run again it gave no valid {gated.label}: {words_of(rerun.now)}"
         return replace(begin, outcome=d.UNCONFIRMED, why=f"{worse}, and not confirmed: {why}")
-    return _beside(begin, question, looked.base, rerun, worse)
+    return _beside(begin, question, looked, rerun, worse)
 
 
-def _beside(begin: Decision, question: Question, base: Baseline, rerun: Rerun, worse: str) -> Decision:
+def _slow(looked: Look, excess: float, limit: float) -> bool:
+    """Whether it is slow for real when it is run again. Both looks share whatever the night did to the board, so that
+    the second one is no second witness: beyond the threshold, and beyond what nights differ by at a strict level.
+    """
+    base, critical = looked.base, looked.base.critical(SYSTEM)
+    alone = excess > critical * base.error()
+    together = looked.nights > 1 and looked.excess > critical * base.error(looked.nights)
+    return excess > limit and (alone or together)
+
+
+def _beside(begin: Decision, question: Question, looked: Look, rerun: Rerun, worse: str) -> Decision:
     """Tonight's artifact and runtime, run again, against history and against the last good ones."""
-    gated, limit = question.gated, question.gated.limit(question.gate)
+    gated, limit, base = question.gated, question.gated.limit(question.gate), looked.base
     assert rerun.now is not None
     again = gated.scaled(rerun.now.values[question.metric].value)
     excess = again - base.center
-    slow = excess > limit and excess > base.critical() * base.error()
+    slow = _slow(looked, excess, limit)
     second = f"{worse}; run again {shown(gated, gated.change(excess))}"
     last = rerun.last if rerun.last is not None and question.metric in rerun.last.values else None
     if last is not None and last.counts:
@@ -61,9 +75,9 @@ def _beside(begin: Decision, question: Question, base: Baseline, rerun: Rerun, w
         if slow:
             why = f"{beside}: nothing of ours got worse, this board is another one; its history begins now"
             return replace(begin, outcome=d.NO_HISTORY, why=why)
-        return _refuted(begin, beside)
+        return _not_slow(begin, beside, excess > limit)
     if not slow:
-        return _refuted(begin, second)
+        return _not_slow(begin, second, excess > limit)
     if not base.own:
         return replace(begin, outcome=d.NO_HISTORY, why=f"{second}, on a board that has no history of its own")
     if rerun.same:
@@ -76,7 +90,11 @@ def _beside(begin: Decision, question: Question, base: Baseline, rerun: Rerun, w
     )
 
 
-def _refuted(begin: Decision, words: str) -> Decision:
+def _not_slow(begin: Decision, words: str, still_worse: bool) -> Decision:
+    """It was the night; or it is within what nights differ by here, and counts, so that some such nights add up."""
+    if still_worse:
+        why = f"{words}: nights differ by as much here; it is an alarm once some nights agree"
+        return replace(begin, outcome=d.STEADY, why=why, since=None, changed=())
     return replace(
         begin, outcome=d.STEADY, why=f"{words}: it was the night", inputs={**begin.inputs, "refuted": True}, since=None,
         changed=(),

@@ -70,7 +70,7 @@ def _look(question: Question, past: Sequence[Entry], base: Baseline, x: float) -
         excess = math.fsum(recent) / nights - before.center
         alone = x - before.center > (limit if nights == 1 else limit / 2)
         if alone and excess > limit and (question.gated.exact or excess > before.critical() * before.error(nights)):
-            return Look(nights, before)
+            return Look(nights, before, excess)
     return None
 
 
