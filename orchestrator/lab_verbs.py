@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from orchestrator import config
@@ -11,8 +10,7 @@ from orchestrator.composed import composed_device, each_device, named
 from orchestrator.console import terminal
 from orchestrator.errors import ConfigError
 from orchestrator.health import Book
-from orchestrator.parser import Parser, root_directory
-from orchestrator.plain import plain
+from orchestrator.parser import Parser, asking, root_directory
 
 
 def meter(arguments: list[str]) -> int:
@@ -76,14 +74,7 @@ def _board_power(chosen: argparse.Namespace) -> int:
     devices = [config.composed_settings(words).device for words in each_device(overrides)]
     console = terminal(soft_wrap=True)
 
-    def confirm(question: str) -> bool:
-        if chosen.yes:
-            return True
-        if not sys.stdin.isatty():
-            raise ConfigError(
-                "board power asks a question and there is nobody to answer", hint="add --yes if it may be turned off"
-            )
-        return console.input(f"{plain(question)} [y/N] ", markup=False).strip().lower() in ("y", "yes")
+    confirm = asking(console, "board power", chosen.yes, "add --yes if it may be turned off")
 
     from orchestrator.power import power_verb
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from orchestrator.console import say, terminal
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.gates import Gates
 from orchestrator.lab_verbs import board, doctor, gate, meter
-from orchestrator.parser import Parser, root_directory
-from orchestrator.plain import plain
+from orchestrator.parser import Parser, asking, root_directory
 
 
 def calibrate(arguments: list[str]) -> int:
@@ -117,14 +115,7 @@ def enrol(arguments: list[str]) -> int:
 
     console = terminal(soft_wrap=True)
 
-    def confirm(question: str) -> bool:
-        if chosen.yes:
-            return True
-        if not sys.stdin.isatty():
-            raise ConfigError(
-                "enrol asks a question and there is nobody to answer", hint="compare the key, then add --yes"
-            )
-        return console.input(f"{plain(question)} [y/N] ", markup=False).strip().lower() in ("y", "yes")
+    confirm = asking(console, "enrol", chosen.yes, "compare the key, then add --yes")
 
     return 0 if pin(device, confirm=confirm, say=lambda text: say(console, text, lines=True)) else 2
 
