@@ -37,7 +37,7 @@ def parsed(path: Path, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
         lines = path.read_text(encoding="utf-8", errors="replace").split(
             "\n"
         )  # no other end of a line counts: texts may hold them
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.regression.decision import ALARMS, OPEN, REGRESSION, SYSTEM_CHANGED, Decision, Point
+from orchestrator.regression.decision import OPEN, REGRESSION, SYSTEM_CHANGED, UNCONFIRMED, Decision, Point
 from orchestrator.result import DONE, SKIPPED, Result, Sweep
 
 
@@ -58,7 +58,7 @@ class Night:
     @property
     def unsure(self) -> tuple[Decision, ...]:
         """What looks worse and could not be run again."""
-        return tuple(one for one in self.decisions if one.outcome == ALARMS[-1])
+        return tuple(one for one in self.decisions if one.outcome == UNCONFIRMED)
 
     @property
     def missing(self) -> tuple[Result, ...]:

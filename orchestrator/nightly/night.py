@@ -151,8 +151,10 @@ class Nightly:
         if settings.webhook_env is not None:
             failed.append(webhook(os.environ.get(settings.webhook_env, ""), night, None))
         if settings.command:
-            text = night.sweep.directory / "morning.md"
-            markdown = text.read_text(encoding="utf-8") if text.is_file() else verdict_words(night)
+            try:
+                markdown = (night.sweep.directory / "morning.md").read_text(encoding="utf-8")
+            except OSError:
+                markdown = verdict_words(night)
             failed.append(command(settings.command, markdown, facts(night, page if page.is_file() else None)))
         for why in filter(None, failed):
             log.error("not sent: %s", why)

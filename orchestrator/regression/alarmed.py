@@ -40,11 +40,12 @@ def still(begin: Decision, question: Question, base: Baseline, past: Sequence[En
     if x - base.center <= limit / 2:
         return replace(begin, outcome=d.CLOSED, why=f"{percent(begin)} against {nights_of(base)}: it is gone")
     if x - level > limit and x - level > base.critical() * base.error():
-        if question.rerun is None or question.rerun.now is None:
+        if question.rerun is None:
             why = f"open since {since}, and {shown(gated, gated.change(x - level))} worse again tonight"
             return replace(begin, outcome=d.UNCONFIRMED, why=why, inputs={**begin.inputs, "nights": 1})
-        now = question.rerun.now
-        again = gated.scaled(value_of(now, question)) - level if question.metric in now.values and now.counts else None
+        now = question.rerun.now  # where that could not be had, the alarm is open as before
+        ran = now is not None and question.metric in now.values and now.counts
+        again = gated.scaled(value_of(now, question)) - level if now is not None and ran else None
         if again is not None and again > limit:
             why = f"worse again: {shown(gated, gated.change(again))} against its level since {since}"
             return replace(begin, outcome=d.REGRESSION, why=why, since=question.tonight.night,

@@ -8,8 +8,7 @@ from typing import Any
 
 REGRESSION, SYSTEM_CHANGED, UNCONFIRMED = "regression", "system changed", "not confirmed"
 OPEN, CLOSED, IMPROVED, STEADY, NO_HISTORY = "open", "closed", "improved", "steady", "no history"
-ALARMS = (REGRESSION, SYSTEM_CHANGED, UNCONFIRMED)
-OUTCOMES = (*ALARMS, OPEN, CLOSED, IMPROVED, STEADY, NO_HISTORY)
+OUTCOMES = (REGRESSION, SYSTEM_CHANGED, UNCONFIRMED, OPEN, CLOSED, IMPROVED, STEADY, NO_HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,10 @@ class Decision:
     def alarms(self) -> bool:
         """Whether the gate fires for it, new or open."""
         return self.outcome in (REGRESSION, SYSTEM_CHANGED, OPEN)
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES:
+            raise ValueError(f"outcome {self.outcome!r} is none of {', '.join(OUTCOMES)}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

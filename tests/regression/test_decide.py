@@ -124,6 +124,8 @@ def test_an_open_one_that_gets_worse_again_is_a_new_alarm() -> None:
     assert case(past, entry(12, 24.5, **NEW)).needs_rerun
     found = decided(case(past, entry(12, 24.5, **NEW), again(12, 24.5, 22.0)))
     assert found.outcome == d.REGRESSION and found.since == "night12"
+    alone = decided(case(past, entry(12, 24.5, **NEW), Rerun(None, why="the board was gone")))
+    assert alone.outcome == d.OPEN and alone.since == "night10", "it stays open where nobody could run it again"
 
 
 def test_what_is_accepted_is_the_baseline_from_then_on() -> None:
