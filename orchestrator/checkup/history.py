@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from orchestrator import lines
 from orchestrator.checkup.check import NOTE, OK, PROBLEM
 from orchestrator.errors import naming
 
@@ -21,7 +21,6 @@ ENOUGH = 3
 """Earlier ones, before anything is called a problem: one may have been lucky, or disturbed."""
 LAST = 50
 """Earlier ones that count."""
-MAX_LINE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +39,16 @@ class Golden:
     level: str = OK  # of its latency against those before
 
     @classmethod
-    def parsed(cls, line: str) -> Golden | None:
-        """None for a line that is damaged, or of another version."""
-        try:
-            told = json.loads(line[:MAX_LINE])
-            if told.pop("version") != VERSION:
-                return None
-            found = cls(**told)
-            sane = all(isinstance(n, int | float) and math.isfinite(n) for n in (found.time_s, found.latency_ms))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return None
-        return found if sane and found.latency_ms > 0 else None
+    def from_json(cls, told: Mapping[str, Any]) -> Golden:
+        """Raises LookupError, TypeError or ValueError for a line that is damaged, or of another version."""
+        if told["version"] != VERSION:
+            raise ValueError(f"version {told['version']}")
+        found = cls(**{name: told[name] for name in cls.__dataclass_fields__})
+        if not all(isinstance(n, int | float) and math.isfinite(n) for n in (found.time_s, found.latency_ms)):
+            raise ValueError("a number is none")
+        if found.latency_ms <= 0:
+            raise ValueError("a latency is none")
+        return found
 
     @property
     def of(self) -> tuple[str | None, ...]:
@@ -61,25 +59,13 @@ class Golden:
 
 def read(path: Path) -> list[Golden]:
     """Every line that makes sense, in the order in which they were written; none where there is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [found for line in text.split("\n") if line.strip() and (found := Golden.parsed(line)) is not None]
+    return list(lines.parsed(path, Golden.from_json))
 
 
 def append(path: Path, one: Golden) -> None:
-    """In one write, on a line of its own also where the last one was cut. Raises OSError."""
-    line = json.dumps({"version": VERSION, **asdict(one)}, allow_nan=False).encode() + b"\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """On a line of its own, also where the last one was cut. Raises OSError."""
     with naming(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
-            cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            os.write(descriptor, (b"\n" if cut else b"") + line)
-        finally:
-            os.close(descriptor)
+        lines.add(path, {"version": VERSION, **asdict(one)})
 
 
 def judged(one: Golden, earlier: Sequence[Golden]) -> tuple[str, str]:
